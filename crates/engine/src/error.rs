@@ -1,0 +1,131 @@
+//! Errors for people: what went wrong, where, and what to do next.
+
+use std::fmt;
+
+/// The engine's result.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// The few kinds of failure that a caller may want to tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Input from outside that is not what it claims to be (a source, an argument).
+    Malformed,
+    /// Stored data that no longer is what was written: a checkpoint, a pack, a manifest.
+    Corrupt,
+    /// Well-formed input that this version cannot read or carry.
+    Unsupported,
+    /// Something named does not exist.
+    Missing,
+    /// Something that must not exist does.
+    Exists,
+    /// Something is in use by somebody else.
+    Busy,
+    /// The machine failed: disk, permission, pipe.
+    Io,
+    /// The user stopped it.
+    Interrupted,
+}
+
+impl ErrorKind {
+    /// The kind's name in `{"error":{"kind":…}}`.
+    pub fn name(self) -> &'static str {
+        match self {
+            ErrorKind::Malformed => "malformed",
+            ErrorKind::Corrupt => "corrupt",
+            ErrorKind::Unsupported => "unsupported",
+            ErrorKind::Missing => "missing",
+            ErrorKind::Exists => "exists",
+            ErrorKind::Busy => "busy",
+            ErrorKind::Io => "io",
+            ErrorKind::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// One failure: its kind, a full sentence, the place it concerns and the next step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    place: Option<String>,
+    hint: Option<String>,
+}
+
+impl Error {
+    /// A failure of `kind`, said in `message`.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Error {
+            kind,
+            message: message.into(),
+            place: None,
+            hint: None,
+        }
+    }
+
+    /// Input from outside that is not what it claims to be.
+    pub fn malformed(message: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Malformed, message)
+    }
+
+    /// Stored data that changed since it was written.
+    pub fn corrupt(message: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Corrupt, message)
+    }
+
+    /// Input that is well-formed and beyond what this version carries.
+    pub fn unsupported(message: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Unsupported, message)
+    }
+
+    /// Names the file, entry, page or byte that the failure concerns. The outermost place comes
+    /// first: `state.json, entry 7, byte 1033`.
+    #[must_use]
+    pub fn at(mut self, place: impl Into<String>) -> Self {
+        let place = place.into();
+        self.place = Some(match self.place {
+            Some(inner) => format!("{place}, {inner}"),
+            None => place,
+        });
+        self
+    }
+
+    /// Says what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same failure seen as another kind, as when a decoder's complaint concerns stored data.
+    #[must_use]
+    pub fn of_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// What kind of failure this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The place it concerns, outermost first.
+    pub fn place(&self) -> Option<&str> {
+        self.place.as_deref()
+    }
+
+    /// What to do next, where there is something.
+    pub fn next_step(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Some(place) => write!(f, "{place}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

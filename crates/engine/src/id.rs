@@ -1,0 +1,1 @@
+//! Names of things: hashes, checkpoint ids, namespaces, times.

@@ -1,0 +1,16 @@
+//! The checkpoint engine of dotctl.
+//!
+//! Formats, codecs and algorithms, and nothing of the machine: no terminal, network, file system,
+//! clock, randomness or threads. What a verb needs from outside is handed in, what it produces is
+//! handed out, so the same code runs in the command line and inside a Durable Object.
+//!
+//! The rooms depend on each other in one direction:
+//! `id, error -> codec, format, state, image, value -> chunk -> checkpoint`.
+
+pub mod error;
+pub mod id;
+pub mod image;
+pub mod state;
+pub mod value;
+
+pub use error::{Error, ErrorKind, Result};

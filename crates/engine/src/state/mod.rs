@@ -1,0 +1,1 @@
+//! State: a sequence of state entries `[key, {value, createdAt, expiresAt?}]` as JSON text.

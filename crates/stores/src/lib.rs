@@ -1,0 +1,1 @@
+//! Native adapters: where dotctl reads state from and keeps checkpoints on this machine.

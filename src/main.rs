@@ -1,0 +1,2 @@
+//! `dotctl`, the command line.
+fn main() {}
