@@ -54,12 +54,7 @@ pub struct Error {
 impl Error {
     /// A failure of `kind`, said in `message`.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Error {
-            kind,
-            message: message.into(),
-            place: None,
-            hint: None,
-        }
+        Error { kind, message: message.into(), place: None, hint: None }
     }
 
     /// Input from outside that is not what it claims to be.

@@ -7,6 +7,7 @@
 //! The rooms depend on each other in one direction:
 //! `id, error -> codec, format, state, image, value -> chunk -> checkpoint`.
 
+pub mod codec;
 pub mod error;
 pub mod id;
 pub mod image;
