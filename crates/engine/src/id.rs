@@ -9,8 +9,8 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::error::{Error, Result};
 
-/// A SHA-256, written as 64 lowercase hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A SHA-256, written as 64 lowercase hexadecimal digits. The default, all zero, is nothing's hash.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Hash([u8; 32]);
 
 impl Hash {

@@ -7,8 +7,11 @@
 //! The rooms depend on each other in one direction:
 //! `id, error -> codec, format, state, image, value -> chunk -> checkpoint`.
 
+pub mod checkpoint;
+pub mod chunk;
 pub mod codec;
 pub mod error;
+pub mod format;
 pub mod id;
 pub mod image;
 pub mod state;

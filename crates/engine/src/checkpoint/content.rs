@@ -1,0 +1,89 @@
+//! The bytes that a checkpoint stands for, and their hash.
+
+use sha2::{Digest, Sha256};
+
+use crate::format::CheckpointKind;
+use crate::id::Hash;
+
+/// How state is spelled outside of chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateForm {
+    /// One compact JSON array, as `JSON.stringify` prints it: what `content_sha256` is of.
+    Array,
+    /// One entry a line, as in chunks.
+    Lines,
+}
+
+impl StateForm {
+    /// Turns a raw chunk, whose entries end with line feeds, into this form, in place. In an array
+    /// a comma stands behind every entry, which the last one loses to the closing bracket.
+    pub fn shape(self, raw: &mut [u8]) {
+        if self == StateForm::Array {
+            // Compact JSON holds no line feed but the ones between entries.
+            for byte in raw {
+                *byte = if *byte == b'\n' { b',' } else { *byte };
+            }
+        }
+    }
+}
+
+/// Hashes a checkpoint's content, chunk by chunk: an image's pages as they are, state as one
+/// compact JSON array.
+#[derive(Clone)]
+pub struct ContentHash {
+    kind: CheckpointKind,
+    sha256: Sha256,
+    raw_bytes: u64,
+}
+
+impl ContentHash {
+    /// The hash of nothing yet.
+    pub fn new(kind: CheckpointKind) -> Self {
+        ContentHash { kind, sha256: Sha256::new(), raw_bytes: 0 }
+    }
+
+    /// Takes the next chunk, shaped as [`StateForm::Array`] where it is state.
+    pub fn update(&mut self, raw: &[u8]) {
+        match (self.kind, raw) {
+            (CheckpointKind::Image, _) => self.add(raw),
+            (CheckpointKind::State, [entries @ .., _]) => {
+                self.add(if self.raw_bytes == 0 { b"[" } else { b"," });
+                self.add(entries);
+            }
+            (CheckpointKind::State, []) => {}
+        }
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        self.sha256.update(bytes);
+        self.raw_bytes = self.raw_bytes.saturating_add(bytes.len() as u64);
+    }
+
+    /// The content's hash and length in bytes.
+    pub fn finish(mut self) -> (Hash, u64) {
+        if self.kind == CheckpointKind::State {
+            let end: &[u8] = if self.raw_bytes == 0 { b"[]" } else { b"]" };
+            self.add(end);
+        }
+        (Hash::finish(self.sha256), self.raw_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn state_is_hashed_as_one_array() {
+        let mut content = ContentHash::new(CheckpointKind::State);
+        for lines in ["[\"a\",{}]\n[\"b\",{}]\n", "[\"c\",{}]\n"] {
+            let mut chunk = lines.as_bytes().to_vec();
+            StateForm::Array.shape(&mut chunk);
+            content.update(&chunk);
+        }
+        let array = br#"[["a",{}],["b",{}],["c",{}]]"#;
+        assert_eq!(content.finish(), (Hash::of(array), array.len() as u64));
+        assert_eq!(ContentHash::new(CheckpointKind::State).finish(), (Hash::of(b"[]"), 2));
+        assert_eq!(ContentHash::new(CheckpointKind::Image).finish(), (Hash::of(b""), 0));
+    }
+}

@@ -1,0 +1,11 @@
+//! Checkpoints: what joins the other rooms into verbs.
+
+mod assemble;
+mod content;
+mod find;
+mod open;
+
+pub use assemble::{Assembler, CheckpointFacts, PackSink};
+pub use content::{ContentHash, StateForm};
+pub use find::{Found, KeyFinder, KeyStep};
+pub use open::{PackReading, index_range};

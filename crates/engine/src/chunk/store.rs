@@ -1,0 +1,79 @@
+//! Raw chunks to stored ones and back.
+
+use super::size::ChunkSize;
+use crate::codec::{Codec, CodecSetting, Decoder, Encoder};
+use crate::error::{Error, Result};
+use crate::format::{ChunkEntry, RecordKey};
+use crate::id::Hash;
+
+/// A chunk as it goes into a pack.
+#[derive(Debug, Clone, Default)]
+pub struct StoredChunk {
+    /// The compressed bytes.
+    pub bytes: Vec<u8>,
+    /// SHA-256 of them.
+    pub sha256: Hash,
+    /// Bytes they decode to.
+    pub raw_bytes: u32,
+    /// Records in them.
+    pub record_count: u32,
+    /// The first record's key.
+    pub first_key: RecordKey,
+}
+
+/// Compresses and hashes chunks; one per thread.
+pub struct ChunkWriter {
+    encoder: Encoder,
+}
+
+impl ChunkWriter {
+    /// A writer at `setting`.
+    pub fn new(setting: CodecSetting) -> Result<Self> {
+        Ok(ChunkWriter { encoder: Encoder::new(setting)? })
+    }
+
+    /// Turns `raw` into `stored`, whose other fields but the key and count it sets.
+    pub fn write(&mut self, raw: &[u8], stored: &mut StoredChunk) -> Result<()> {
+        stored.raw_bytes = u32::try_from(raw.len())
+            .ok()
+            .filter(|&raw_bytes| raw_bytes <= ChunkSize::READ_BYTES_MAX)
+            .ok_or_else(|| Error::unsupported(format!("a chunk of {} bytes", raw.len())))?;
+        self.encoder.encode(raw, &mut stored.bytes)?;
+        stored.sha256 = Hash::of(&stored.bytes);
+        Ok(())
+    }
+}
+
+/// Checks and decodes chunks; one per thread.
+pub struct ChunkReader {
+    decoder: Decoder,
+}
+
+impl ChunkReader {
+    /// A reader of every codec.
+    pub fn new() -> Result<Self> {
+        Ok(ChunkReader { decoder: Decoder::new()? })
+    }
+
+    /// Decodes the bytes that stand where `chunk` says, after checking their hash, into `raw`.
+    pub fn read(&mut self, codec: Codec, chunk: &ChunkEntry, stored: &[u8], raw: &mut Vec<u8>) -> Result<()> {
+        check_raw_bytes(chunk)?;
+        let actual = Hash::of(stored);
+        if actual != chunk.sha256 {
+            return Err(Error::corrupt(format!("a chunk hashes to {actual}, not to {}", chunk.sha256)));
+        }
+        self.decoder.decode(codec, stored, chunk.raw_bytes as usize, raw)
+    }
+}
+
+/// Refuses a chunk that claims to decode to more than any writer stores.
+fn check_raw_bytes(chunk: &ChunkEntry) -> Result<()> {
+    if chunk.raw_bytes <= ChunkSize::READ_BYTES_MAX {
+        return Ok(());
+    }
+    Err(Error::corrupt(format!(
+        "a chunk claims to decode to {} bytes, more than {}",
+        chunk.raw_bytes,
+        ChunkSize::READ_BYTES_MAX
+    )))
+}

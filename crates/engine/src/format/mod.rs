@@ -1,0 +1,15 @@
+//! What is stored: packs and manifests, byte for byte as `docs/FORMAT.md` draws them. The writer
+//! and the reader of each document share one file.
+
+mod bytes;
+mod envelope;
+mod key;
+pub mod layout;
+mod manifest;
+mod pack;
+mod version;
+
+pub use key::RecordKey;
+pub use manifest::{CheckpointKind, Manifest, PackEntry, Run, RunKind};
+pub use pack::{ChunkEntry, HEADER_PAYLOAD_BYTES, PackHeader, PackIndex};
+pub use version::{FORMAT_VERSION, can_read};
