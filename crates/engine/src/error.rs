@@ -5,13 +5,38 @@ use std::fmt;
 /// The engine's result.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// How stored data differs from what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Damage {
+    /// It is not there.
+    Missing,
+    /// It hashes to something else.
+    Checksum,
+    /// It has another length.
+    Size,
+    /// It is not what it should be in any other way.
+    Malformed,
+}
+
+impl Damage {
+    /// The damage's name in a verification's findings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Damage::Missing => "missing",
+            Damage::Checksum => "checksum-mismatch",
+            Damage::Size => "size-mismatch",
+            Damage::Malformed => "malformed",
+        }
+    }
+}
+
 /// The few kinds of failure that a caller may want to tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
     /// Input from outside that is not what it claims to be (a source, an argument).
     Malformed,
     /// Stored data that no longer is what was written: a checkpoint, a pack, a manifest.
-    Corrupt,
+    Corrupt(Damage),
     /// Well-formed input that this version cannot read or carry.
     Unsupported,
     /// Something named does not exist.
@@ -31,7 +56,7 @@ impl ErrorKind {
     pub fn name(self) -> &'static str {
         match self {
             ErrorKind::Malformed => "malformed",
-            ErrorKind::Corrupt => "corrupt",
+            ErrorKind::Corrupt(_) => "corrupt",
             ErrorKind::Unsupported => "unsupported",
             ErrorKind::Missing => "missing",
             ErrorKind::Exists => "exists",
@@ -49,12 +74,13 @@ pub struct Error {
     message: String,
     place: Option<String>,
     hint: Option<String>,
+    contrast: Option<(String, String)>,
 }
 
 impl Error {
     /// A failure of `kind`, said in `message`.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Error { kind, message: message.into(), place: None, hint: None }
+        Error { kind, message: message.into(), place: None, hint: None, contrast: None }
     }
 
     /// Input from outside that is not what it claims to be.
@@ -62,9 +88,24 @@ impl Error {
         Error::new(ErrorKind::Malformed, message)
     }
 
-    /// Stored data that changed since it was written.
+    /// Stored data that is not what was written, in no way that [`Error::damaged`] could put in
+    /// figures.
     pub fn corrupt(message: impl Into<String>) -> Self {
-        Error::new(ErrorKind::Corrupt, message)
+        Error::new(ErrorKind::Corrupt(Damage::Malformed), message)
+    }
+
+    /// Stored data whose hash, size or the like is `actual` instead of `expected`.
+    pub fn damaged(damage: Damage, what: &str, expected: impl ToString, actual: impl ToString) -> Self {
+        let (expected, actual) = (expected.to_string(), actual.to_string());
+        let message = match damage {
+            Damage::Missing => format!("{what} is missing"),
+            Damage::Checksum => format!("{what} hashes to {actual}, it should be {expected}"),
+            Damage::Size => format!("{what} has {actual} bytes, it should be {expected}"),
+            Damage::Malformed => format!("{what} is {actual}, it should be {expected}"),
+        };
+        let mut error = Error::new(ErrorKind::Corrupt(damage), message);
+        error.contrast = Some((expected, actual));
+        error
     }
 
     /// Input that is well-formed and beyond what this version carries.
@@ -106,6 +147,16 @@ impl Error {
     /// The place it concerns, outermost first.
     pub fn place(&self) -> Option<&str> {
         self.place.as_deref()
+    }
+
+    /// What failed, without the place.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What was expected and what was there instead, where the failure can be put so.
+    pub fn contrast(&self) -> Option<(&str, &str)> {
+        self.contrast.as_ref().map(|(expected, actual)| (expected.as_str(), actual.as_str()))
     }
 
     /// What to do next, where there is something.

@@ -17,4 +17,4 @@ pub mod image;
 pub mod state;
 pub mod value;
 
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Damage, Error, ErrorKind, Result};

@@ -1,1 +1,12 @@
-//! Native adapters: where dotctl reads state from and keeps checkpoints on this machine.
+//! Native adapters: where dotctl reads state from and keeps checkpoints on this machine, and the
+//! threads that drive the engine's verbs.
+
+pub mod database;
+pub mod drive;
+pub mod folder;
+mod io_error;
+mod pipeline;
+pub mod store;
+pub mod target;
+
+pub use io_error::io_error;

@@ -21,6 +21,7 @@ pub trait PackSink {
 
 /// Takes a checkpoint's chunks in order, writes their packs and ends with the manifest's facts.
 pub struct Assembler {
+    kind: CheckpointKind,
     codec: Codec,
     border: PackBorder,
     content: ContentHash,
@@ -49,6 +50,7 @@ impl Assembler {
     /// Assembles one full run.
     pub fn new(kind: CheckpointKind, codec: Codec, border: PackBorder) -> Self {
         Assembler {
+            kind,
             codec,
             border,
             content: ContentHash::new(kind),
@@ -59,7 +61,7 @@ impl Assembler {
     }
 
     /// Takes the next chunk: its stored form, and its raw form shaped as content.
-    pub fn add(&mut self, stored: &StoredChunk, content: &[u8], sink: &mut impl PackSink) -> Result<()> {
+    pub fn add(&mut self, stored: &StoredChunk, content: &[u8], sink: &mut dyn PackSink) -> Result<()> {
         self.content.update(content);
         let chunk_bytes = stored.bytes.len() as u64;
         let full = self.pack.as_ref().is_some_and(|pack| {
@@ -95,7 +97,7 @@ impl Assembler {
         Ok(())
     }
 
-    fn seal(&mut self, sink: &mut impl PackSink) -> Result<()> {
+    fn seal(&mut self, sink: &mut dyn PackSink) -> Result<()> {
         let Some(mut pack) = self.pack.take() else {
             return Ok(());
         };
@@ -122,12 +124,11 @@ impl Assembler {
     }
 
     /// Writes the last pack's index. `page_bytes` is the page size of an image.
-    pub fn finish(mut self, page_bytes: Option<u32>, sink: &mut impl PackSink) -> Result<CheckpointFacts> {
+    pub fn finish(mut self, page_bytes: Option<u32>, sink: &mut dyn PackSink) -> Result<CheckpointFacts> {
         self.seal(sink)?;
-        let kind = if page_bytes.is_some() { CheckpointKind::Image } else { CheckpointKind::State };
         let (content_sha256, raw_bytes) = self.content.finish();
         Ok(CheckpointFacts {
-            kind,
+            kind: self.kind,
             content_sha256,
             raw_bytes,
             record_count: self.record_count,

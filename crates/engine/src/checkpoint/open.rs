@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::codec::Codec;
-use crate::error::{Error, Result};
+use crate::error::{Damage, Error, Result};
 use crate::format::{ChunkEntry, PackEntry, PackHeader, PackIndex};
 use crate::id::Hash;
 
@@ -24,10 +24,7 @@ impl PackReading {
     pub fn open(codec: Codec, pack: &PackEntry, index: &[u8]) -> Result<Self> {
         let actual = Hash::of(index);
         if actual != pack.index_sha256 {
-            return Err(Error::corrupt(format!(
-                "the pack's index hashes to {actual}, the manifest says {}",
-                pack.index_sha256
-            )));
+            return Err(Error::damaged(Damage::Checksum, "the pack's index", pack.index_sha256, actual));
         }
         let index = PackIndex::read(codec, index)?;
         let chunks = index.chunks();

@@ -2,7 +2,7 @@
 
 use super::size::ChunkSize;
 use crate::codec::{Codec, CodecSetting, Decoder, Encoder};
-use crate::error::{Error, Result};
+use crate::error::{Damage, Error, Result};
 use crate::format::{ChunkEntry, RecordKey};
 use crate::id::Hash;
 
@@ -60,7 +60,7 @@ impl ChunkReader {
         check_raw_bytes(chunk)?;
         let actual = Hash::of(stored);
         if actual != chunk.sha256 {
-            return Err(Error::corrupt(format!("a chunk hashes to {actual}, not to {}", chunk.sha256)));
+            return Err(Error::damaged(Damage::Checksum, "the chunk", chunk.sha256, actual));
         }
         self.decoder.decode(codec, stored, chunk.raw_bytes as usize, raw)
     }

@@ -6,7 +6,7 @@ use zstd::bulk::Decompressor;
 use zstd::zstd_safe::DParameter;
 
 use super::Codec;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Damage, Error, ErrorKind, Result};
 
 /// Decodes chunks; keeps its tables between them.
 pub struct Decoder {
@@ -40,7 +40,7 @@ impl Decoder {
         if decoded_bytes == raw_bytes {
             Ok(())
         } else {
-            Err(Error::corrupt(format!("a chunk of {raw_bytes} bytes decodes to another length")))
+            Err(Error::damaged(Damage::Size, "the decoded chunk", raw_bytes, decoded_bytes))
         }
     }
 }

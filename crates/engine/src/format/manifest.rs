@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::key::RecordKey;
 use super::version::{FORMAT_VERSION, can_read};
 use crate::codec::Codec;
-use crate::error::{Error, Result};
+use crate::error::{Damage, Error, Result};
 use crate::id::{CheckpointId, Hash, Namespace, Time};
 
 const FORMAT_NAME: &str = "dotctl-manifest";
@@ -150,7 +150,7 @@ impl Manifest {
     pub fn read(id: CheckpointId, bytes: &[u8]) -> Result<Self> {
         let actual = Hash::of(bytes);
         if actual != id {
-            return Err(Error::corrupt(format!("the manifest hashes to {actual}, not to its id {id}"))
+            return Err(Error::damaged(Damage::Checksum, "the manifest", id, actual)
                 .hint("run `dotctl verify` to see what else is damaged"));
         }
         Manifest::parse(bytes)

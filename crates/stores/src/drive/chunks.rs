@@ -1,0 +1,131 @@
+//! A checkpoint's chunks out of a store, in order.
+
+use std::sync::Arc;
+
+use dotctl_engine::checkpoint::{PackReading, index_range};
+use dotctl_engine::chunk::ChunkReader;
+use dotctl_engine::codec::Codec;
+use dotctl_engine::format::{ChunkEntry, Manifest, PackEntry, PackHeader};
+use dotctl_engine::{Damage, Error, Result};
+
+use crate::store::{Pack, Store};
+
+/// Reads the packs of one checkpoint.
+pub struct CheckpointReader<'a> {
+    store: &'a dyn Store,
+    codec: Codec,
+    packs: std::slice::Iter<'a, PackEntry>,
+    open: Option<(Arc<OpenPack>, usize)>,
+    raw_offset: u64,
+}
+
+/// A pack whose header and index have been checked.
+pub struct OpenPack {
+    pack: Box<dyn Pack>,
+    reading: PackReading,
+    location: String,
+}
+
+/// A chunk that is about to be read: everything another thread needs for it.
+pub struct ChunkPlan {
+    pack: Arc<OpenPack>,
+    chunk: ChunkEntry,
+    /// Raw bytes of the chunks before it.
+    pub raw_offset: u64,
+}
+
+impl OpenPack {
+    /// Opens `entry` of a run with `codec`: its size, header and index must be as promised.
+    pub fn open(store: &dyn Store, codec: Codec, entry: &PackEntry) -> Result<Self> {
+        let location = store.pack_location(&entry.sha256);
+        let opened = OpenPack::check(store, codec, entry);
+        let (pack, reading) = opened.map_err(|error| error.at(location.clone()))?;
+        Ok(OpenPack { pack, reading, location })
+    }
+
+    fn check(store: &dyn Store, codec: Codec, entry: &PackEntry) -> Result<(Box<dyn Pack>, PackReading)> {
+        let pack = store
+            .open_pack(&entry.sha256)?
+            .ok_or_else(|| Error::damaged(Damage::Missing, "the pack", entry.sha256, "nothing"))?;
+        if pack.stored_bytes() != entry.stored_bytes {
+            return Err(Error::damaged(Damage::Size, "the pack", entry.stored_bytes, pack.stored_bytes()));
+        }
+        let range = index_range(entry);
+        let mut index = vec![0; entry.index_bytes as usize];
+        pack.read_at(range.start, &mut index)?;
+        let reading = PackReading::open(codec, entry, &index)?;
+        let header = PackHeader { codec };
+        let mut stored = vec![0; header.stored_bytes()];
+        pack.read_at(0, &mut stored)?;
+        header.check(&stored)?;
+        Ok((pack, reading))
+    }
+
+    /// The pack's index.
+    pub fn reading(&self) -> &PackReading {
+        &self.reading
+    }
+
+    /// Reads and decodes one of its chunks; `stored` is a buffer to reuse.
+    pub fn read(
+        &self,
+        reader: &mut ChunkReader,
+        chunk: &ChunkEntry,
+        stored: &mut Vec<u8>,
+        raw: &mut Vec<u8>,
+    ) -> Result<()> {
+        stored.resize(chunk.stored_bytes as usize, 0);
+        self.pack
+            .read_at(chunk.stored_offset, stored)
+            .and_then(|()| reader.read(self.reading.codec(), chunk, stored, raw))
+            .map_err(|error| error.at(format!("{}, chunk at byte {}", self.location, chunk.stored_offset)))
+    }
+}
+
+impl ChunkPlan {
+    /// The chunk at `position` in `pack`, if it has so many.
+    pub fn of(pack: &Arc<OpenPack>, position: usize, raw_offset: u64) -> Option<Self> {
+        let chunk = pack.reading().chunks().get(position)?.clone();
+        Some(ChunkPlan { pack: pack.clone(), chunk, raw_offset })
+    }
+
+    /// The pack it is in.
+    pub fn location(&self) -> &str {
+        &self.pack.location
+    }
+
+    /// Reads and decodes the chunk.
+    pub fn read(&self, reader: &mut ChunkReader, stored: &mut Vec<u8>, raw: &mut Vec<u8>) -> Result<()> {
+        self.pack.read(reader, &self.chunk, stored, raw)
+    }
+
+    /// Bytes the chunk decodes to.
+    pub fn raw_bytes(&self) -> u32 {
+        self.chunk.raw_bytes
+    }
+}
+
+impl<'a> CheckpointReader<'a> {
+    /// Reads what `manifest` names out of `store`.
+    pub fn new(store: &'a dyn Store, manifest: &'a Manifest) -> Result<Self> {
+        let run = manifest.full_run()?;
+        Ok(CheckpointReader { store, codec: run.codec, packs: run.packs.iter(), open: None, raw_offset: 0 })
+    }
+
+    /// The next chunk in order.
+    pub fn next_chunk(&mut self) -> Result<Option<ChunkPlan>> {
+        loop {
+            if let Some((pack, position)) = &mut self.open
+                && let Some(plan) = ChunkPlan::of(pack, *position, self.raw_offset)
+            {
+                *position += 1;
+                self.raw_offset += u64::from(plan.raw_bytes());
+                return Ok(Some(plan));
+            }
+            let Some(entry) = self.packs.next() else {
+                return Ok(None);
+            };
+            self.open = Some((Arc::new(OpenPack::open(self.store, self.codec, entry)?), 0));
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! A database's pages into a checkpoint.
+
+use dotctl_engine::Result;
+use dotctl_engine::checkpoint::{Assembler, CheckpointFacts, PackSink};
+use dotctl_engine::chunk::{ChunkWriter, PackBorder};
+use dotctl_engine::format::{CheckpointKind, RecordKey};
+use dotctl_engine::image::PageReader;
+
+use super::progress::Progress;
+use super::{ChunkSlot, SnapshotSetting};
+use crate::pipeline;
+
+/// Reads every page of `pages`, in order, into packs.
+pub fn snapshot_image(
+    pages: &impl PageReader,
+    setting: &SnapshotSetting,
+    sink: &mut dyn PackSink,
+    progress: &dyn Progress,
+) -> Result<CheckpointFacts> {
+    let (page_bytes, page_count) = (pages.page_bytes(), pages.page_count());
+    let chunk_pages = setting.chunk_size.pages(page_bytes);
+    let workers = pipeline::worker_count();
+    let mut assembler = Assembler::new(CheckpointKind::Image, setting.codec.codec(), PackBorder::FOLDER);
+    progress.begin("reading pages", Some(u64::from(page_bytes) * u64::from(page_count)));
+    let mut done_pages = 0;
+    let run = pipeline::run(
+        workers,
+        pipeline::slot_count(workers, setting.chunk_size.bytes()),
+        |slot: &mut ChunkSlot| {
+            if done_pages >= page_count {
+                return Ok(false);
+            }
+            let pages = chunk_pages.min(page_count - done_pages);
+            slot.stored.first_key = RecordKey::page(done_pages + 1);
+            slot.stored.record_count = pages;
+            done_pages += pages;
+            Ok(true)
+        },
+        || ChunkWriter::new(setting.codec),
+        |writer, slot| {
+            slot.raw.resize(slot.stored.record_count as usize * page_bytes as usize, 0);
+            let first = slot.stored.first_key.page_number().unwrap_or(1);
+            pages.read_pages(first, &mut slot.raw)?;
+            writer.write(&slot.raw, &mut slot.stored)
+        },
+        |slot| {
+            assembler.add(&slot.stored, &slot.raw, sink)?;
+            progress.advance(slot.raw.len() as u64);
+            Ok(())
+        },
+    );
+    progress.end();
+    run?;
+    assembler.finish(Some(page_bytes), sink)
+}

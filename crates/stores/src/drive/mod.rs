@@ -1,0 +1,49 @@
+//! The engine's verbs, driven by this machine's threads.
+
+mod chunks;
+mod get;
+mod image;
+mod progress;
+mod restore;
+mod state;
+mod verify;
+
+pub use chunks::CheckpointReader;
+pub use get::get_entry;
+pub use image::snapshot_image;
+pub use progress::{NoProgress, Progress};
+pub use restore::{RestoreForm, Restored, restore};
+pub use state::{EntrySource, Ordered, snapshot_state};
+pub use verify::{Checked, Finding, Verifier};
+
+use dotctl_engine::chunk::{ChunkSize, StoredChunk};
+use dotctl_engine::codec::CodecSetting;
+use dotctl_engine::id::{Namespace, Time};
+
+use crate::pipeline::Slot;
+
+/// How a checkpoint is to be made.
+#[derive(Debug, Clone)]
+pub struct SnapshotSetting {
+    /// Whose state it is.
+    pub namespace: Namespace,
+    /// The clock's reading.
+    pub created_at: Time,
+    /// How chunks are compressed.
+    pub codec: CodecSetting,
+    /// How large chunks are.
+    pub chunk_size: ChunkSize,
+}
+
+/// The buffers of a chunk on its way into a pack or out of one.
+#[derive(Default)]
+struct ChunkSlot {
+    raw: Vec<u8>,
+    stored: StoredChunk,
+}
+
+impl Slot for ChunkSlot {
+    fn held_bytes(&self) -> usize {
+        self.raw.capacity() + self.stored.bytes.capacity()
+    }
+}

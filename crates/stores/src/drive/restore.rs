@@ -1,0 +1,118 @@
+//! A checkpoint back into the bytes it stands for.
+
+use sha2::{Digest, Sha256};
+
+use dotctl_engine::checkpoint::{ContentHash, StateForm};
+use dotctl_engine::chunk::{ChunkReader, ChunkSize};
+use dotctl_engine::format::{CheckpointKind, Manifest};
+use dotctl_engine::id::Hash;
+use dotctl_engine::{Damage, Error, Result};
+
+use super::chunks::{CheckpointReader, ChunkPlan};
+use super::progress::Progress;
+use crate::pipeline::{self, Slot};
+use crate::store::Store;
+
+/// What a restore writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RestoreForm {
+    /// The database file.
+    Database,
+    /// The state, as an array or as lines.
+    State(StateForm),
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restored {
+    /// Bytes.
+    pub raw_bytes: u64,
+    /// SHA-256 of them.
+    pub sha256: Hash,
+}
+
+#[derive(Default)]
+struct RestoreSlot {
+    plan: Option<ChunkPlan>,
+    stored: Vec<u8>,
+    raw: Vec<u8>,
+}
+
+impl Slot for RestoreSlot {
+    fn held_bytes(&self) -> usize {
+        let next_raw_bytes = self.plan.as_ref().map_or(0, |plan| plan.raw_bytes() as usize);
+        self.stored.capacity() + self.raw.capacity().max(next_raw_bytes)
+    }
+}
+
+/// Restores `manifest` from `store`: `write_at` is called by several threads and in any order,
+/// `write_next` in order, each with the same bytes; use one. Everything has been checked once
+/// this returns, and nothing before.
+pub fn restore(
+    store: &dyn Store,
+    manifest: &Manifest,
+    form: RestoreForm,
+    write_at: &(dyn Fn(u64, &[u8]) -> Result<()> + Sync),
+    write_next: &mut dyn FnMut(&[u8]) -> Result<()>,
+    progress: &dyn Progress,
+) -> Result<Restored> {
+    let mut chunks = CheckpointReader::new(store, manifest)?;
+    let mut content = ContentHash::new(manifest.kind);
+    let mut lines = (form == RestoreForm::State(StateForm::Lines)).then(Sha256::new);
+    let array = form == RestoreForm::State(StateForm::Array);
+    let ndjson_bytes = manifest.packs().map(|pack| pack.raw_bytes).sum::<u64>();
+    if array {
+        let opening: &[u8] = if ndjson_bytes == 0 { b"[]" } else { b"[" };
+        write_at(0, opening)?;
+        write_next(opening)?;
+    }
+    let workers = pipeline::worker_count();
+    progress.begin("restoring", Some(ndjson_bytes));
+    let run = pipeline::run(
+        workers,
+        pipeline::slot_count(workers, ChunkSize::DEFAULT.bytes()),
+        |slot: &mut RestoreSlot| {
+            slot.plan = chunks.next_chunk()?;
+            Ok(slot.plan.is_some())
+        },
+        ChunkReader::new,
+        |reader, slot| {
+            let Some(plan) = &slot.plan else { return Ok(()) };
+            plan.read(reader, &mut slot.stored, &mut slot.raw)?;
+            if manifest.kind == CheckpointKind::State && !slot.raw.ends_with(b"\n") {
+                return Err(Error::corrupt("a chunk of state does not end with its last entry"));
+            }
+            if array {
+                StateForm::Array.shape(&mut slot.raw);
+                // The last entry's comma is the array's closing bracket.
+                let end = plan.raw_offset + slot.raw.len() as u64;
+                if let Some(last) = slot.raw.last_mut()
+                    && end == ndjson_bytes
+                {
+                    *last = b']';
+                }
+            }
+            write_at(plan.raw_offset + u64::from(array), &slot.raw)
+        },
+        |slot| {
+            write_next(&slot.raw)?;
+            progress.advance(slot.raw.len() as u64);
+            if let Some(lines) = &mut lines {
+                lines.update(&slot.raw);
+                StateForm::Array.shape(&mut slot.raw);
+            }
+            content.update(&slot.raw);
+            Ok(())
+        },
+    );
+    progress.end();
+    run?;
+    let (content_sha256, raw_bytes) = content.finish();
+    if content_sha256 != manifest.content_sha256 || raw_bytes != manifest.raw_bytes {
+        return Err(Error::damaged(Damage::Checksum, "the content", manifest.content_sha256, content_sha256));
+    }
+    Ok(match lines {
+        Some(lines) => Restored { raw_bytes: ndjson_bytes, sha256: Hash::finish(lines) },
+        None => Restored { raw_bytes, sha256: content_sha256 },
+    })
+}

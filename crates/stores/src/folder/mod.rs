@@ -1,0 +1,186 @@
+//! A folder as a store.
+//!
+//! ```text
+//! store.json                                   marks the folder, says the layout's version
+//! lock                                         empty; writers share it, cleaning takes it alone
+//! manifests/<namespace>/<sequence>-<id>.json   a checkpoint exists if and only if this does
+//! packs/<sha256>
+//! staging/<writer>/                            packs on their way; gone once the writer is done
+//! ```
+//!
+//! A writer collects packs in its staging folder, makes them durable, renames them into `packs`,
+//! then links the manifest, then removes the staging folder. Whatever a killed writer leaves, its
+//! staging folder tells of it, and the next writer that is alone cleans it up.
+
+mod cleanup;
+mod durable;
+mod session;
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use dotctl_engine::format::layout::{MANIFESTS, ManifestKey, PACKS, STORE_MARKER, pack_key};
+use dotctl_engine::id::Hash;
+use dotctl_engine::{Error, ErrorKind, Result};
+
+use crate::io_error;
+use crate::store::{ManifestListing, Pack, PackListing, Session, Store};
+
+const STAGING: &str = "staging";
+const LOCK: &str = "lock";
+
+/// Checkpoints in a folder on this machine.
+#[derive(Debug)]
+pub struct FolderStore {
+    root: PathBuf,
+}
+
+impl FolderStore {
+    /// Opens the store at `root`.
+    pub fn open(root: &Path) -> Result<Self> {
+        let marker = root.join(STORE_MARKER.0);
+        match fs::read(&marker) {
+            Ok(bytes) if bytes == STORE_MARKER.1 => Ok(FolderStore { root: root.to_owned() }),
+            Ok(_) => Err(Error::corrupt("this is not the marker of a store that this dotctl reads")
+                .at(marker.display().to_string())
+                .hint("a newer dotctl may have written the store, or the file was damaged")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(Error::new(ErrorKind::Missing, "there is no store of checkpoints here")
+                    .at(root.display().to_string())
+                    .hint("name one with --store or DOTCTL_STORE; `dotctl snapshot` makes one"))
+            }
+            Err(error) => Err(io_error("read", &marker, &error)),
+        }
+    }
+
+    /// Opens the store at `root`, or makes one where there is nothing or an empty folder.
+    pub fn open_or_create(root: &Path) -> Result<Self> {
+        match FolderStore::open(root) {
+            Err(error) if error.kind() == ErrorKind::Missing => FolderStore::create(root),
+            opened => opened,
+        }
+    }
+
+    fn create(root: &Path) -> Result<Self> {
+        fs::create_dir_all(root).map_err(|error| io_error("create the store", root, &error))?;
+        let foreign = read_names(root)?.into_iter().find(|name| {
+            ![PACKS, MANIFESTS, STAGING, LOCK].contains(&name.as_str()) && !name.starts_with(".tmp-")
+        });
+        if let Some(name) = foreign {
+            return Err(Error::new(ErrorKind::Exists, format!("this folder is no store, it holds `{name}`"))
+                .at(root.display().to_string())
+                .hint("name an empty folder, or one that does not exist yet"));
+        }
+        for folder in [PACKS, MANIFESTS, STAGING] {
+            let path = root.join(folder);
+            fs::create_dir_all(&path).map_err(|error| io_error("create", &path, &error))?;
+        }
+        durable::create_new(root, STORE_MARKER.0, STORE_MARKER.1)?;
+        FolderStore::open(root)
+    }
+
+    fn pack_path(&self, sha256: &Hash) -> PathBuf {
+        self.root.join(pack_key(sha256))
+    }
+}
+
+/// The names in a folder, sorted; a folder that is not there has none.
+fn read_names(folder: &Path) -> Result<Vec<String>> {
+    let failed = |error: &io::Error| io_error("list", folder, error);
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(&error)),
+    };
+    let mut names = entries
+        .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
+        .collect::<io::Result<Vec<_>>>()
+        .map_err(|error| failed(&error))?;
+    names.sort_unstable();
+    Ok(names)
+}
+
+impl Store for FolderStore {
+    fn location(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    fn manifests(&self) -> Result<ManifestListing> {
+        let mut listing = ManifestListing::default();
+        let folder = self.root.join(MANIFESTS);
+        for namespace in read_names(&folder)? {
+            let inner = folder.join(&namespace);
+            if !inner.is_dir() {
+                listing.strays.push(format!("{MANIFESTS}/{namespace}"));
+                continue;
+            }
+            for name in read_names(&inner)? {
+                match ManifestKey::parse(&namespace, &name) {
+                    Ok(key) => listing.keys.push(key),
+                    Err(_) => listing.strays.push(format!("{MANIFESTS}/{namespace}/{name}")),
+                }
+            }
+        }
+        listing.keys.sort_unstable();
+        Ok(listing)
+    }
+
+    fn read_manifest(&self, key: &ManifestKey) -> Result<Vec<u8>> {
+        let path = self.root.join(key.to_string());
+        fs::read(&path).map_err(|error| io_error("read the manifest", &path, &error))
+    }
+
+    fn open_pack(&self, sha256: &Hash) -> Result<Option<Box<dyn Pack>>> {
+        let path = self.pack_path(sha256);
+        match PackFile::open(&path) {
+            Ok(pack) => Ok(Some(Box::new(pack))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io_error("read the pack", &path, &error)),
+        }
+    }
+
+    fn pack_location(&self, sha256: &Hash) -> String {
+        self.pack_path(sha256).display().to_string()
+    }
+
+    fn packs(&self) -> Result<PackListing> {
+        let unfinished = !read_names(&self.root.join(STAGING))?.is_empty();
+        let packs = read_names(&self.root.join(PACKS))?;
+        Ok(PackListing { packs: packs.iter().filter_map(|name| name.parse().ok()).collect(), unfinished })
+    }
+
+    fn begin(&self) -> Result<Box<dyn Session + '_>> {
+        Ok(Box::new(session::FolderSession::begin(self)?))
+    }
+}
+
+struct PackFile {
+    file: File,
+    path: PathBuf,
+    stored_bytes: u64,
+}
+
+impl PackFile {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let stored_bytes = file.metadata()?.len();
+        Ok(PackFile { file, path: path.to_owned(), stored_bytes })
+    }
+}
+
+impl Pack for PackFile {
+    fn stored_bytes(&self) -> u64 {
+        self.stored_bytes
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()> {
+        self.file.read_exact_at(into, offset).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                Error::corrupt("the pack ends early").at(self.path.display().to_string())
+            }
+            _ => io_error("read the pack", &self.path, &error),
+        })
+    }
+}

@@ -1,0 +1,247 @@
+//! Writing one checkpoint into a folder.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use sha2::{Digest, Sha256};
+
+use dotctl_engine::checkpoint::{CheckpointFacts, PackSink};
+use dotctl_engine::format::PackEntry;
+use dotctl_engine::format::layout::{MANIFESTS, ManifestKey, PACKS};
+use dotctl_engine::id::{Hash, Namespace, Time};
+use dotctl_engine::{Error, ErrorKind, Result};
+
+use super::durable::{link_new, sync_folder, write_new};
+use super::{FolderStore, LOCK, STAGING, cleanup};
+use crate::io_error;
+use crate::store::{Committed, Session, Store};
+
+/// A pack in the staging folder that the store does not hold yet.
+struct StagedPack {
+    path: PathBuf,
+    sha256: Hash,
+    stored_bytes: u64,
+    chunk_count: u32,
+}
+
+pub struct FolderSession<'a> {
+    store: &'a FolderStore,
+    staging: PathBuf,
+    open: Option<(PathBuf, File)>,
+    staged: Vec<StagedPack>,
+    sealed_count: u64,
+    syncer: Syncer,
+    /// Whether packs have begun to move, so that only cleaning may remove the staging folder.
+    moving: bool,
+    _lock: File,
+}
+
+impl<'a> FolderSession<'a> {
+    pub fn begin(store: &'a FolderStore) -> Result<Self> {
+        let lock = lock_shared(store)?;
+        let staging = make_staging(&store.root.join(STAGING))?;
+        Ok(FolderSession {
+            store,
+            staging,
+            open: None,
+            staged: Vec::new(),
+            sealed_count: 0,
+            syncer: Syncer::start(),
+            moving: false,
+            _lock: lock,
+        })
+    }
+
+    /// Whether the store holds the pack, read and found whole: a damaged one is replaced.
+    fn holds(&self, pack: &PackEntry) -> Result<bool> {
+        let Some(held) = self.store.open_pack(&pack.sha256)? else {
+            return Ok(false);
+        };
+        if held.stored_bytes() != pack.stored_bytes {
+            return Ok(false);
+        }
+        let mut sha256 = Sha256::new();
+        let mut buffer = vec![0; 256 << 10];
+        let mut offset = 0;
+        while offset < pack.stored_bytes {
+            let length = (pack.stored_bytes - offset).min(buffer.len() as u64);
+            let part = &mut buffer[..length as usize];
+            held.read_at(offset, part)?;
+            sha256.update(&*part);
+            offset += length;
+        }
+        Ok(Hash::finish(sha256) == pack.sha256)
+    }
+
+    fn publish_packs(&mut self) -> Result<()> {
+        self.syncer.finish()?;
+        self.moving = true;
+        for pack in &self.staged {
+            let path = self.store.pack_path(&pack.sha256);
+            fs::rename(&pack.path, &path).map_err(|error| io_error("create the pack", &path, &error))?;
+        }
+        sync_folder(&self.store.root.join(PACKS))
+    }
+
+    fn next_sequence(&self, namespace: &Namespace) -> Result<u64> {
+        let listing = self.store.manifests()?;
+        let last =
+            listing.keys.iter().filter(|key| key.namespace == *namespace).map(|key| key.sequence).max();
+        Ok(last.unwrap_or(0).saturating_add(1))
+    }
+}
+
+impl PackSink for FolderSession<'_> {
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        let (path, file) = match &mut self.open {
+            Some(open) => open,
+            none => {
+                let path = self.staging.join(self.sealed_count.to_string());
+                let file = OpenOptions::new()
+                    .write(true)
+                    .create_new(true)
+                    .open(&path)
+                    .map_err(|error| io_error("create the pack", &path, &error))?;
+                none.insert((path, file))
+            }
+        };
+        file.write_all(bytes).map_err(|error| io_error("write the pack", path, &error))
+    }
+
+    fn seal(&mut self, pack: &PackEntry) -> Result<()> {
+        let Some((path, file)) = self.open.take() else {
+            return Ok(());
+        };
+        self.sealed_count += 1;
+        let known = self.staged.iter().any(|staged| staged.sha256 == pack.sha256);
+        if known || self.holds(pack)? {
+            return fs::remove_file(&path).map_err(|error| io_error("remove", &path, &error));
+        }
+        self.syncer.sync(path.clone(), file)?;
+        self.staged.push(StagedPack {
+            path,
+            sha256: pack.sha256,
+            stored_bytes: pack.stored_bytes,
+            chunk_count: pack.chunk_count,
+        });
+        Ok(())
+    }
+}
+
+impl Session for FolderSession<'_> {
+    fn commit(
+        &mut self,
+        facts: CheckpointFacts,
+        namespace: &Namespace,
+        created_at: Time,
+    ) -> Result<Committed> {
+        self.publish_packs()?;
+        let manifest = facts.manifest(namespace.clone(), self.next_sequence(namespace)?, created_at);
+        let (id, bytes) = manifest.write()?;
+        let key = ManifestKey { namespace: namespace.clone(), sequence: manifest.sequence, id };
+        let manifests = self.store.root.join(MANIFESTS);
+        let folder = manifests.join(namespace.encoded());
+        fs::create_dir_all(&folder).map_err(|error| io_error("create", &folder, &error))?;
+        sync_folder(&manifests)?;
+        let staged = self.staging.join("manifest");
+        write_new(&staged, &bytes)?;
+        // An equal manifest that is there already is this one, made twice at one moment.
+        link_new(&staged, &folder.join(key.name()))?;
+        sync_folder(&folder)?;
+        self.moving = false;
+        Ok(Committed {
+            id,
+            manifest,
+            new_bytes: self.staged.iter().map(|pack| pack.stored_bytes).sum(),
+            new_chunk_count: self.staged.iter().map(|pack| u64::from(pack.chunk_count)).sum(),
+        })
+    }
+}
+
+impl Drop for FolderSession<'_> {
+    fn drop(&mut self) {
+        // Packs that moved without a manifest need the staging folder as their explanation.
+        if !self.moving {
+            let _ = fs::remove_dir_all(&self.staging);
+        }
+    }
+}
+
+/// Cleans up if nobody else is at work, then joins the writers.
+fn lock_shared(store: &FolderStore) -> Result<File> {
+    let path = store.root.join(LOCK);
+    let failed = |error: &io::Error| io_error("lock the store", &path, error);
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| failed(&error))?;
+    if lock.try_lock().is_ok() {
+        let cleaned = cleanup::clean(store);
+        lock.unlock().map_err(|error| failed(&error))?;
+        cleaned?;
+    }
+    lock.lock_shared().map_err(|error| failed(&error))?;
+    Ok(lock)
+}
+
+fn make_staging(parent: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(parent).map_err(|error| io_error("create", parent, &error))?;
+    for attempt in 0..1000 {
+        let path = parent.join(format!("{}-{attempt}", std::process::id()));
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(io_error("create", &path, &error)),
+        }
+    }
+    Err(Error::new(ErrorKind::Busy, "too many writers have been stopped here")
+        .at(parent.display().to_string())
+        .hint("empty this folder while no snapshot runs"))
+}
+
+/// Makes sealed packs durable while the next ones are being compressed.
+struct Syncer {
+    packs: Option<Sender<(PathBuf, File)>>,
+    results: Receiver<Error>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Syncer {
+    fn start() -> Self {
+        let (packs, incoming) = channel::<(PathBuf, File)>();
+        let (failures, results) = channel();
+        let thread = std::thread::spawn(move || {
+            for (path, file) in incoming {
+                if let Err(error) = file.sync_all() {
+                    let _ = failures.send(io_error("make durable", &path, &error));
+                }
+            }
+        });
+        Syncer { packs: Some(packs), results, thread: Some(thread) }
+    }
+
+    fn sync(&mut self, path: PathBuf, file: File) -> Result<()> {
+        let died = || Error::new(ErrorKind::Io, "the thread that makes packs durable died");
+        self.packs.as_ref().ok_or_else(died)?.send((path, file)).map_err(|_| died())
+    }
+
+    /// Waits until everything is durable.
+    fn finish(&mut self) -> Result<()> {
+        self.packs = None;
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            return Err(Error::new(ErrorKind::Io, "the thread that makes packs durable died"));
+        }
+        self.results.try_recv().map_or(Ok(()), Err)
+    }
+}
+
+impl Drop for Syncer {
+    fn drop(&mut self) {
+        let _ = self.finish();
+    }
+}

@@ -1,0 +1,266 @@
+//! Several threads on one ordered stream of chunks, within bounded memory.
+//!
+//! Slots hold the buffers and go round: a worker takes a free slot, fills it from the source (one
+//! at a time), works on it (all at once), and the calling thread consumes it in the order of
+//! filling and frees it. Buffers are touched again and again instead of fresh memory, which is
+//! the slowest there is.
+
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use dotctl_engine::Result;
+
+/// Threads that work on chunks: as many as the machine runs at once, within reason.
+pub fn worker_count() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(8)
+}
+
+/// Slots for `workers` threads whose chunks aim at `chunk_bytes`: one at work for each, as many
+/// waiting for their turn, and never more than some 16 MiB of raw bytes.
+pub fn slot_count(workers: usize, chunk_bytes: u32) -> usize {
+    let affordable = (16 << 20) / (chunk_bytes as usize).max(1);
+    (workers * 2 + 1).min(affordable).max(2)
+}
+
+/// A buffer set that goes round.
+pub trait Slot: Default + Send {
+    /// Bytes held; slots far larger than usual pass through alone and are given back.
+    fn held_bytes(&self) -> usize;
+}
+
+/// Above this a slot is out of the ordinary: one very large record.
+const HELD_BYTES_USUAL: usize = 16 << 20;
+
+struct Shared<S> {
+    free: Vec<S>,
+    done: BTreeMap<u64, S>,
+    filled: u64,
+    consumed: u64,
+    ended: bool,
+    failure: Option<dotctl_engine::Error>,
+}
+
+struct Belt<S> {
+    shared: Mutex<Shared<S>>,
+    changed: Condvar,
+}
+
+impl<S> Belt<S> {
+    fn lock(&self) -> MutexGuard<'_, Shared<S>> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, guard: MutexGuard<'a, Shared<S>>) -> MutexGuard<'a, Shared<S>> {
+        self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fail(&self, error: dotctl_engine::Error) {
+        let mut shared = self.lock();
+        shared.failure.get_or_insert(error);
+        shared.ended = true;
+        self.changed.notify_all();
+    }
+}
+
+/// Ends the belt if its thread panics, so that nobody waits for ever.
+struct EndOnPanic<'a, S>(&'a Belt<S>);
+
+impl<S> Drop for EndOnPanic<'_, S> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(dotctl_engine::Error::new(dotctl_engine::ErrorKind::Io, "a worker thread died"));
+        }
+    }
+}
+
+/// Runs every slot that `fill` fills (until it says `false`) through `work` on `workers` threads
+/// and then through `consume`, in order, on the calling thread. The first failure ends all.
+pub fn run<S: Slot, W>(
+    workers: usize,
+    slots: usize,
+    fill: impl FnMut(&mut S) -> Result<bool> + Send,
+    worker: impl Fn() -> Result<W> + Sync,
+    work: impl Fn(&mut W, &mut S) -> Result<()> + Sync,
+    mut consume: impl FnMut(&mut S) -> Result<()>,
+) -> Result<()> {
+    let belt = Belt {
+        shared: Mutex::new(Shared {
+            free: (0..slots).map(|_| S::default()).collect(),
+            done: BTreeMap::new(),
+            filled: 0,
+            consumed: 0,
+            ended: false,
+            failure: None,
+        }),
+        changed: Condvar::new(),
+    };
+    let fill = Mutex::new(fill);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                let _end = EndOnPanic(&belt);
+                if let Err(error) = worker().and_then(|mut tools| turn(&belt, &fill, &work, &mut tools)) {
+                    belt.fail(error);
+                }
+            });
+        }
+        let _end = EndOnPanic(&belt);
+        if let Err(error) = drain(&belt, &mut consume) {
+            belt.fail(error);
+        }
+    });
+    match belt.lock().failure.take() {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+fn turn<S: Slot, W>(
+    belt: &Belt<S>,
+    fill: &Mutex<impl FnMut(&mut S) -> Result<bool>>,
+    work: &impl Fn(&mut W, &mut S) -> Result<()>,
+    tools: &mut W,
+) -> Result<()> {
+    loop {
+        let mut filler = fill.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = {
+            let mut shared = belt.lock();
+            loop {
+                if shared.ended {
+                    return Ok(());
+                }
+                match shared.free.pop() {
+                    Some(slot) => break slot,
+                    None => shared = belt.wait(shared),
+                }
+            }
+        };
+        let filled = filler(&mut slot)?;
+        let mut shared = belt.lock();
+        if !filled {
+            shared.ended = true;
+            belt.changed.notify_all();
+            return Ok(());
+        }
+        let number = shared.filled;
+        shared.filled += 1;
+        if slot.held_bytes() > HELD_BYTES_USUAL {
+            // Nobody else fills while this one is on its way.
+            while shared.consumed < number && shared.failure.is_none() {
+                shared = belt.wait(shared);
+            }
+            drop(shared);
+            finish(belt, number, slot, |slot| work(tools, slot))?;
+            let mut shared = belt.lock();
+            while shared.consumed <= number && shared.failure.is_none() {
+                shared = belt.wait(shared);
+            }
+            continue;
+        }
+        drop(shared);
+        drop(filler);
+        finish(belt, number, slot, |slot| work(tools, slot))?;
+    }
+}
+
+fn finish<S>(
+    belt: &Belt<S>,
+    number: u64,
+    mut slot: S,
+    work: impl FnOnce(&mut S) -> Result<()>,
+) -> Result<()> {
+    work(&mut slot)?;
+    belt.lock().done.insert(number, slot);
+    belt.changed.notify_all();
+    Ok(())
+}
+
+fn drain<S: Slot>(belt: &Belt<S>, consume: &mut impl FnMut(&mut S) -> Result<()>) -> Result<()> {
+    let mut next = 0;
+    loop {
+        let mut slot = {
+            let mut shared = belt.lock();
+            loop {
+                if shared.failure.is_some() {
+                    return Ok(());
+                }
+                if let Some(slot) = shared.done.remove(&next) {
+                    break slot;
+                }
+                if shared.ended && next == shared.filled {
+                    return Ok(());
+                }
+                shared = belt.wait(shared);
+            }
+        };
+        consume(&mut slot)?;
+        next += 1;
+        if slot.held_bytes() > HELD_BYTES_USUAL {
+            slot = S::default();
+        }
+        let mut shared = belt.lock();
+        shared.consumed = next;
+        shared.free.push(slot);
+        belt.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use dotctl_engine::Error;
+
+    #[derive(Default)]
+    struct Number(u64, usize);
+
+    impl Slot for Number {
+        fn held_bytes(&self) -> usize {
+            self.1
+        }
+    }
+
+    fn squares(count: u64, large: u64, fail_at: Option<u64>) -> Result<Vec<u64>> {
+        let mut next = 0;
+        let mut seen = Vec::new();
+        run(
+            3,
+            5,
+            |slot: &mut Number| {
+                *slot = Number(next, if next % 7 == large { 1 << 30 } else { 8 });
+                next += 1;
+                Ok(next <= count)
+            },
+            || Ok(()),
+            |(), slot| {
+                if Some(slot.0) == fail_at {
+                    return Err(Error::malformed("here"));
+                }
+                slot.0 *= slot.0;
+                Ok(())
+            },
+            |slot| {
+                seen.push(slot.0);
+                Ok(())
+            },
+        )?;
+        Ok(seen)
+    }
+
+    #[test]
+    fn everything_comes_out_in_order() {
+        for count in [0, 1, 5, 1000] {
+            for large in [3, 99] {
+                let expected: Vec<u64> = (0..count).map(|n| n * n).collect();
+                assert_eq!(squares(count, large, None).unwrap(), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_failure_ends_the_run() {
+        for large in [3, 99] {
+            assert!(squares(1000, large, Some(500)).is_err());
+        }
+    }
+}

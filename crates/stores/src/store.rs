@@ -1,0 +1,84 @@
+//! What every store of checkpoints offers, whatever it is made of.
+
+use dotctl_engine::Result;
+use dotctl_engine::checkpoint::{CheckpointFacts, PackSink};
+use dotctl_engine::format::Manifest;
+use dotctl_engine::format::layout::ManifestKey;
+use dotctl_engine::id::{CheckpointId, Hash, Namespace, Time};
+
+/// A place that keeps checkpoints.
+pub trait Store: Sync {
+    /// How people call it.
+    fn location(&self) -> String;
+
+    /// The manifests' keys, ordered by namespace and sequence. `strays` are names among them that
+    /// no manifest can have.
+    fn manifests(&self) -> Result<ManifestListing>;
+
+    /// The stored bytes of a manifest.
+    fn read_manifest(&self, key: &ManifestKey) -> Result<Vec<u8>>;
+
+    /// Opens a pack for reading; `None` where there is none of this name.
+    fn open_pack(&self, sha256: &Hash) -> Result<Option<Box<dyn Pack>>>;
+
+    /// Where a pack lies: a path or key that other tools understand.
+    fn pack_location(&self, sha256: &Hash) -> String;
+
+    /// The packs that the store holds, and whether somebody is writing, or was stopped while
+    /// writing, so that packs without a manifest are to be expected.
+    fn packs(&self) -> Result<PackListing>;
+
+    /// Begins to write one checkpoint.
+    fn begin(&self) -> Result<Box<dyn Session + '_>>;
+}
+
+/// What [`Store::manifests`] found.
+#[derive(Debug, Default)]
+pub struct ManifestListing {
+    /// Keys of manifests, ordered by namespace and sequence.
+    pub keys: Vec<ManifestKey>,
+    /// Names that are not a manifest's.
+    pub strays: Vec<String>,
+}
+
+/// What [`Store::packs`] found.
+#[derive(Debug, Default)]
+pub struct PackListing {
+    /// Names of packs.
+    pub packs: Vec<Hash>,
+    /// Whether a writer is, or was, in the middle of something.
+    pub unfinished: bool,
+}
+
+/// A stored pack, read at any place by any thread.
+pub trait Pack: Send + Sync {
+    /// Bytes it has.
+    fn stored_bytes(&self) -> u64;
+
+    /// Fills `into` from `offset` on.
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()>;
+}
+
+/// One checkpoint being written. Dropped without a commit, it leaves nothing that counts.
+pub trait Session: PackSink {
+    /// Makes every pack durable, then creates the manifest.
+    fn commit(
+        &mut self,
+        facts: CheckpointFacts,
+        namespace: &Namespace,
+        created_at: Time,
+    ) -> Result<Committed>;
+}
+
+/// A checkpoint that now exists.
+#[derive(Debug)]
+pub struct Committed {
+    /// Its id.
+    pub id: CheckpointId,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Bytes of packs that the store did not hold before.
+    pub new_bytes: u64,
+    /// Chunks in them.
+    pub new_chunk_count: u64,
+}
