@@ -1,2 +1,58 @@
-//! `dotctl`, the command line.
-fn main() {}
+//! `dotctl`, the command line: words in, words out.
+
+mod cli;
+mod commands;
+mod error;
+mod open;
+mod output;
+mod render;
+mod size;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Format};
+use error::{Exit, report, report_parts};
+use output::Output;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(misused(&error).code()),
+    };
+    // Whatever is half done is not under its final name, so that stopping at once is safe.
+    let interrupted = ctrlc::set_handler(|| std::process::exit(Exit::Interrupted.code().into()));
+    let output = Output::new(&cli.global, open::no_color());
+    if interrupted.is_err() {
+        output.warn("an interruption cannot be caught; the exit code will be the signal's");
+    }
+    let exit = match commands::run(&cli.command, &output) {
+        Ok(exit) => exit,
+        Err(error) => {
+            report(output.format, &error);
+            Exit::of(error.kind())
+        }
+    };
+    ExitCode::from(exit.code())
+}
+
+/// Help and versions are results, everything else that clap has to say is wrong usage.
+fn misused(error: &clap::Error) -> Exit {
+    if !error.use_stderr() {
+        // A closed pipe is the reader's choice.
+        let _ = error.print();
+        return Exit::Done;
+    }
+    let words: Vec<String> = std::env::args().collect();
+    let json = words.iter().any(|word| word == "--format=json")
+        || words.windows(2).any(|pair| pair == ["--format", "json"]);
+    if json {
+        let text = error.to_string();
+        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        report_parts(Format::Json, "usage", message, Some("dotctl --help"));
+    } else {
+        let _ = error.print();
+    }
+    Exit::Usage
+}

@@ -5,7 +5,9 @@ pub mod database;
 pub mod drive;
 pub mod folder;
 mod io_error;
+pub mod objects;
 mod pipeline;
+pub mod reference;
 pub mod store;
 pub mod target;
 

@@ -1,0 +1,118 @@
+//! From what people call a checkpoint to its manifest.
+
+use dotctl_engine::format::Manifest;
+use dotctl_engine::format::layout::ManifestKey;
+use dotctl_engine::id::{CheckpointId, Namespace, Time};
+use dotctl_engine::{Error, ErrorKind, Result};
+
+use crate::store::Store;
+
+/// Fewest digits of an id that are taken for one.
+const PREFIX_DIGITS_MIN: usize = 4;
+
+/// A checkpoint in a store.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Its manifest's key.
+    pub key: ManifestKey,
+    /// Its manifest, checked.
+    pub manifest: Manifest,
+}
+
+impl Found {
+    /// Its id.
+    pub fn id(&self) -> CheckpointId {
+        self.key.id
+    }
+}
+
+/// Finds the checkpoint that `reference` names: an id, a unique prefix of one, `latest`,
+/// `NAMESPACE@latest` or `NAMESPACE@TIME`.
+pub fn resolve(store: &dyn Store, reference: &str) -> Result<Found> {
+    let key = find_key(store, reference)?;
+    read(store, key)
+}
+
+/// The key that `reference` names, its manifest not yet believed.
+pub fn find_key(store: &dyn Store, reference: &str) -> Result<ManifestKey> {
+    let keys = store.manifests()?.keys;
+    let missing = |what: String| {
+        Error::new(ErrorKind::Missing, what)
+            .at(store.location())
+            .hint("`dotctl list` shows the checkpoints there are")
+    };
+    if let Some((namespace, moment)) = reference.rsplit_once('@') {
+        let namespace = Namespace::new(namespace)?;
+        let mut of_namespace = keys.into_iter().filter(|key| key.namespace == namespace);
+        let found = if moment == "latest" {
+            of_namespace.next_back()
+        } else {
+            let moment: Time = moment.parse()?;
+            newest_until(store, of_namespace.rev(), moment)?
+        };
+        return found.ok_or_else(|| missing(format!("there is no checkpoint {reference}")));
+    }
+    if reference == "latest" {
+        return newest(store, keys)?.ok_or_else(|| missing("there is no checkpoint yet".to_owned()));
+    }
+    let is_prefix = reference.len() >= PREFIX_DIGITS_MIN
+        && reference.bytes().all(|digit| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit));
+    if !is_prefix {
+        return Err(Error::malformed(format!("`{reference}` names no checkpoint"))
+            .hint("an id, at least 4 digits of one, latest, NAMESPACE@latest or NAMESPACE@TIME"));
+    }
+    let mut matching = keys.into_iter().filter(|key| key.id.to_string().starts_with(reference));
+    match (matching.next(), matching.next()) {
+        (Some(key), None) => Ok(key),
+        (None, _) => Err(missing(format!("there is no checkpoint whose id begins with {reference}"))),
+        (Some(one), Some(other)) => {
+            Err(Error::malformed(format!("{reference} may be {} or {}", one.id, other.id)).hint("give more digits"))
+        }
+    }
+}
+
+/// Reads the manifest under `key` and checks that it belongs there.
+pub fn read(store: &dyn Store, key: ManifestKey) -> Result<Found> {
+    let place = |error: Error| error.at(key.to_string());
+    let manifest = store.read_manifest(&key).and_then(|bytes| Manifest::read(key.id, &bytes)).map_err(place)?;
+    if manifest.namespace != key.namespace || manifest.sequence != key.sequence {
+        return Err(Error::corrupt("the manifest lies under another checkpoint's name").at(key.to_string()));
+    }
+    Ok(Found { key, manifest })
+}
+
+/// The last of every namespace, and of those the one made last by the clock.
+fn newest(store: &dyn Store, keys: Vec<ManifestKey>) -> Result<Option<ManifestKey>> {
+    let mut last_of_each: Vec<ManifestKey> = Vec::new();
+    for key in keys {
+        match last_of_each.last_mut() {
+            Some(last) if last.namespace == key.namespace => *last = key,
+            _ => last_of_each.push(key),
+        }
+    }
+    if last_of_each.len() < 2 {
+        return Ok(last_of_each.pop());
+    }
+    let mut newest: Option<Found> = None;
+    for key in last_of_each {
+        let found = read(store, key)?;
+        if newest.as_ref().is_none_or(|newest| newest.manifest.created_at <= found.manifest.created_at) {
+            newest = Some(found);
+        }
+    }
+    Ok(newest.map(|found| found.key))
+}
+
+fn newest_until(
+    store: &dyn Store,
+    newest_first: impl Iterator<Item = ManifestKey>,
+    moment: Time,
+) -> Result<Option<ManifestKey>> {
+    for key in newest_first {
+        let found = read(store, key)?;
+        if found.manifest.created_at <= moment {
+            return Ok(Some(found.key));
+        }
+    }
+    Ok(None)
+}

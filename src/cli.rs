@@ -1,0 +1,286 @@
+//! The command line's words: clap types and nothing else.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use dotctl_engine::codec::Codec;
+use dotctl_engine::id::Namespace;
+
+use crate::size::parse_size;
+
+/// Checkpoints of Cloudflare Durable Objects: get the bytes out, prove that they restore, bring
+/// them back.
+#[derive(Debug, Parser)]
+#[command(name = "dotctl", version, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  dotctl snapshot .wrangler/state/v3/do          a checkpoint of every local object
+  dotctl verify                                  read everything back and prove it
+  dotctl restore latest --to restored.sqlite     the newest one as a database file
+
+Exit codes: 0 done · 1 a check found something · 2 wrong usage or malformed input ·
+3 could not finish (I/O, permission, missing, target exists) · 130 interrupted";
+
+#[derive(Debug, Args)]
+pub struct Global {
+    /// What stdout speaks: text for people, or one JSON object
+    #[arg(long, global = true, value_enum, default_value = "human", value_name = "FORMAT")]
+    pub format: Format,
+    /// Print the result and errors, nothing else
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Draw no progress bar
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+    /// Colour in what people read; NO_COLOR is heeded
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub color: When,
+    /// Say more on stderr about what is being done
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Args)]
+pub struct StoreArgs {
+    /// Where checkpoints are kept: a folder, made by the first snapshot
+    #[arg(long, env = "DOTCTL_STORE", value_name = "STORE", default_value = "./.dotctl")]
+    pub store: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Capture a database, a state snapshot or a folder of objects as checkpoints
+    Snapshot(SnapshotArgs),
+    /// Write a checkpoint back as the database or state it was made of
+    Restore(RestoreArgs),
+    /// Read checkpoints, manifests or files back and tell everything that is wrong
+    Verify(VerifyArgs),
+    /// List checkpoints, newest first
+    List(ListArgs),
+    /// Show what a checkpoint's manifest says
+    Show(ShowArgs),
+    /// Print one entry of a checkpoint
+    Get(GetArgs),
+    /// Tell what is in a database, a state snapshot, a folder of objects or a store
+    Inspect(InspectArgs),
+    /// Print the completion script for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, of dotctl or of one command
+    Man(ManArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dotctl snapshot object.sqlite                       one object's database, in use or not
+  dotctl snapshot state.json.gz --namespace counters  a state snapshot, array or NDJSON
+  producer | dotctl snapshot - --namespace counters   the same from a pipe
+  dotctl snapshot .wrangler/state/v3/do --dry-run     what would be captured")]
+pub struct SnapshotArgs {
+    /// A database file, a state snapshot (`-` is stdin), or a folder of local objects
+    #[arg(value_name = "SOURCE")]
+    pub source: PathBuf,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Whose state it is [default: <class>/<object id> for an object, else the file's name]
+    #[arg(long, value_name = "NS", value_parser = |text: &str| Namespace::new(text))]
+    pub namespace: Option<Namespace>,
+    /// How a database is captured
+    #[arg(long, value_enum)]
+    pub kind: Option<Kind>,
+    /// How chunks are compressed: zstd, gzip or none
+    #[arg(long, default_value = "zstd", value_name = "CODEC")]
+    pub codec: Codec,
+    /// The codec's level [default: zstd 1, gzip 6]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub level: Option<i32>,
+    /// Raw size that chunks aim at, 64KiB to 4MiB
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = parse_size)]
+    pub chunk_bytes: u64,
+    /// What to build on; only full checkpoints exist so far
+    #[arg(long, value_enum, default_value = "auto", value_name = "BASE")]
+    pub base: Base,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// A database's pages, exact
+    Image,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Base {
+    /// On the newest checkpoint of the namespace where that pays
+    Auto,
+    /// On nothing
+    None,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dotctl restore latest --to restored.sqlite
+  dotctl restore Counter/4f2a…@latest --to object.sqlite
+  dotctl restore 3f9c --to - --as ndjson | head
+
+REF is an id, a unique prefix of one (4 digits or more), `latest`, NAMESPACE@latest, or
+NAMESPACE@TIME: the newest at or before that time.")]
+pub struct RestoreArgs {
+    /// Which checkpoint
+    #[arg(value_name = "REF")]
+    pub reference: String,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// The file to write; `-` is stdout
+    #[arg(long, value_name = "PATH")]
+    pub to: PathBuf,
+    /// What to write: state as one JSON array or a line an entry, an image as a database
+    #[arg(long = "as", value_enum, value_name = "FORM")]
+    pub form: Option<Form>,
+    /// Replace the target if it exists
+    #[arg(long)]
+    pub force: bool,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// State as one compact JSON array
+    Json,
+    /// State as one entry a line
+    Ndjson,
+    /// A database file
+    Sqlite,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dotctl verify                        the whole store: hashes, decoding, content
+  dotctl verify --quick                stored hashes only
+  dotctl verify latest
+  dotctl verify state.json --checksum murmur3:9a7c21f
+
+Exits 1 if anything is wrong; every finding is reported, not only the first.")]
+pub struct VerifyArgs {
+    /// Checkpoints (REF), manifest files, databases, or any files with --checksum [default: all]
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Take the stored packs' hashes and decode nothing
+    #[arg(long)]
+    pub quick: bool,
+    /// What the file must hash to: sha256:HEX or murmur3:HEX (MurmurHash3 x86 32, seed 0)
+    #[arg(long, value_name = "ALGO:HEX", requires = "targets", conflicts_with = "quick")]
+    pub checksum: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dotctl list
+  dotctl list --namespace counters --format json | jq '.checkpoints[0].id'")]
+pub struct ListArgs {
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Only this namespace's
+    #[arg(long, value_name = "NS", value_parser = |text: &str| Namespace::new(text))]
+    pub namespace: Option<Namespace>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dotctl show latest
+  dotctl show latest --packs | xargs cat | zstd -d > restored.sqlite   without any dotctl")]
+pub struct ShowArgs {
+    /// Which checkpoint
+    #[arg(value_name = "REF")]
+    pub reference: String,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Print the stored packs in order, a path a line
+    #[arg(long)]
+    pub packs: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dotctl get latest user:42
+  dotctl get counters@latest user:42 --format json | jq .value
+
+From a state checkpoint the entry is printed as it was captured, from an image the value that the
+object stored under the key; docs/VALUES.md says how values beyond JSON are spelled.")]
+pub struct GetArgs {
+    /// Which checkpoint
+    #[arg(value_name = "REF")]
+    pub reference: String,
+    /// The entry's key
+    #[arg(value_name = "KEY")]
+    pub key: String,
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dotctl inspect object.sqlite
+  dotctl inspect .wrangler/state/v3/do
+  dotctl inspect state.ndjson.zst
+  dotctl inspect .dotctl")]
+pub struct InspectArgs {
+    /// A database, a state snapshot (`-` is stdin), a folder of local objects, or a store
+    #[arg(value_name = "TARGET")]
+    pub target: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dotctl completions bash > ~/.local/share/bash-completion/completions/dotctl
+  dotctl completions fish > ~/.config/fish/completions/dotctl.fish")]
+pub struct CompletionsArgs {
+    /// bash, zsh, fish, powershell or elvish
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dotctl man | man -l -
+  dotctl man snapshot > dotctl-snapshot.1")]
+pub struct ManArgs {
+    /// A command, for its own page
+    #[arg(value_name = "COMMAND")]
+    pub command: Option<String>,
+}

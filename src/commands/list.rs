@@ -1,0 +1,77 @@
+//! `dotctl list`: the checkpoints of a store, newest first.
+
+use serde_json::json;
+
+use dotctl_engine::Result;
+use dotctl_stores::reference::{Found, read};
+use dotctl_stores::store::Store;
+
+use super::{CheckpointDocument, short_id};
+use crate::cli::ListArgs;
+use crate::error::Exit;
+use crate::open;
+use crate::output::Output;
+use crate::render::{Align, table};
+use crate::size::{show_count, show_size};
+
+pub fn run(args: &ListArgs, output: &Output) -> Result<Exit> {
+    let store = open::store(&args.store.store)?;
+    let mut found: Vec<Found> = Vec::new();
+    for key in store.manifests()?.keys {
+        if args.namespace.as_ref().is_some_and(|namespace| *namespace != key.namespace) {
+            continue;
+        }
+        match read(&store, key) {
+            Ok(checkpoint) => found.push(checkpoint),
+            Err(error) => output.warn(&format!("{error}; `dotctl verify` tells more")),
+        }
+    }
+    found.sort_by_key(|found| {
+        std::cmp::Reverse((found.manifest.created_at, found.manifest.sequence, found.id()))
+    });
+    let documents: Vec<_> =
+        found.iter().map(|found| CheckpointDocument::new(found.id(), &found.manifest)).collect();
+    output.result(&json!({ "checkpoints": documents }), || human(&found))?;
+    Ok(Exit::Done)
+}
+
+fn human(found: &[Found]) -> String {
+    if found.is_empty() {
+        return "no checkpoints yet; `dotctl snapshot SOURCE` makes one".to_owned();
+    }
+    let columns = [
+        ("ID", Align::Left),
+        ("CREATED", Align::Left),
+        ("KIND", Align::Left),
+        ("RECORDS", Align::Right),
+        ("RAW", Align::Right),
+        ("STORED", Align::Right),
+        ("NAMESPACE", Align::Left),
+    ];
+    let rows = found.iter().map(|found| {
+        let manifest = &found.manifest;
+        vec![
+            short_id(found.id()),
+            show_moment(&manifest.created_at.to_string()),
+            manifest.kind.name().to_owned(),
+            show_count(manifest.record_count),
+            show_size(manifest.raw_bytes),
+            show_size(manifest.stored_bytes()),
+            shorten(manifest.namespace.as_str(), 14),
+        ]
+    });
+    table(&columns, rows)
+}
+
+/// `2026-11-21T12:34:56.789Z` without what a table has no room for.
+fn show_moment(rfc3339: &str) -> String {
+    rfc3339.chars().take(16).map(|letter| if letter == 'T' { ' ' } else { letter }).collect()
+}
+
+/// The first letters of `text`, with `…` where some are left out.
+fn shorten(text: &str, letters: usize) -> String {
+    if text.chars().count() <= letters {
+        return text.to_owned();
+    }
+    text.chars().take(letters - 1).chain(['…']).collect()
+}

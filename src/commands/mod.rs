@@ -1,0 +1,88 @@
+//! One verb a file: read the words, call the engine, render.
+
+mod completions;
+mod get;
+mod inspect;
+mod list;
+mod man;
+mod restore;
+mod show;
+mod snapshot;
+mod verify;
+
+use serde::Serialize;
+
+use dotctl_engine::Result;
+use dotctl_engine::codec::Codec;
+use dotctl_engine::format::{CheckpointKind, Manifest};
+use dotctl_engine::id::{CheckpointId, Hash, Namespace, Time};
+
+use crate::cli::Command;
+use crate::error::Exit;
+use crate::output::Output;
+
+/// Runs one command.
+pub fn run(command: &Command, output: &Output) -> Result<Exit> {
+    match command {
+        Command::Snapshot(args) => snapshot::run(args, output),
+        Command::Restore(args) => restore::run(args, output),
+        Command::Verify(args) => verify::run(args, output),
+        Command::List(args) => list::run(args, output),
+        Command::Show(args) => show::run(args, output),
+        Command::Get(args) => get::run(args, output),
+        Command::Inspect(args) => inspect::run(args, output),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
+    }
+}
+
+/// A checkpoint as every command's JSON describes it.
+#[derive(Debug, Serialize)]
+struct CheckpointDocument<'a> {
+    id: CheckpointId,
+    namespace: &'a Namespace,
+    sequence: u64,
+    kind: CheckpointKind,
+    created_at: Time,
+    base: Option<CheckpointId>,
+    codec: Option<Codec>,
+    record_count: u64,
+    raw_bytes: u64,
+    stored_bytes: u64,
+    chunk_count: u64,
+    pack_count: usize,
+    content_sha256: Hash,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page_bytes: Option<u32>,
+}
+
+impl<'a> CheckpointDocument<'a> {
+    fn new(id: CheckpointId, manifest: &'a Manifest) -> Self {
+        CheckpointDocument {
+            id,
+            namespace: &manifest.namespace,
+            sequence: manifest.sequence,
+            kind: manifest.kind,
+            created_at: manifest.created_at,
+            base: manifest.base,
+            codec: manifest.runs.first().map(|run| run.codec),
+            record_count: manifest.record_count,
+            raw_bytes: manifest.raw_bytes,
+            stored_bytes: manifest.stored_bytes(),
+            chunk_count: manifest.chunk_count(),
+            pack_count: manifest.packs().count(),
+            content_sha256: manifest.content_sha256,
+            page_bytes: manifest.page_bytes,
+        }
+    }
+}
+
+/// The digits of an id that people get to see; enough to be unique in any store they have.
+fn short_id(id: CheckpointId) -> String {
+    id.to_string().chars().take(12).collect()
+}
+
+/// Milliseconds since `begun`.
+fn elapsed_ms(begun: std::time::Instant) -> u64 {
+    u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

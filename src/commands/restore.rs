@@ -1,0 +1,126 @@
+//! `dotctl restore`: a checkpoint back into a file.
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use dotctl_engine::checkpoint::StateForm;
+use dotctl_engine::format::{CheckpointKind, Manifest};
+use dotctl_engine::{Error, Result};
+use dotctl_stores::drive::{RestoreForm, Restored, restore};
+use dotctl_stores::reference::{Found, resolve};
+use dotctl_stores::store::Store;
+use dotctl_stores::target::Target;
+
+use super::{elapsed_ms, short_id};
+use crate::cli::{Form, RestoreArgs};
+use crate::error::Exit;
+use crate::open;
+use crate::output::{Output, print};
+use crate::render::Bar;
+use crate::size::{show_duration, show_size};
+
+pub fn run(args: &RestoreArgs, output: &Output) -> Result<Exit> {
+    let begun = Instant::now();
+    let store = open::store(&args.store.store)?;
+    let found = resolve(&store, &args.reference)?;
+    let form = restore_form(args.form, &found.manifest)?;
+    let to = args.to.display().to_string();
+    if args.dry_run {
+        return plan(args, &found, &to, output);
+    }
+    if to == "-" {
+        restore_to_stdout(&store, &found.manifest, form, output)?;
+        return Ok(Exit::Done);
+    }
+    let target = Target::begin(&args.to, args.force)?;
+    let bar = Bar::new(output.progress);
+    let written = |offset: u64, bytes: &[u8]| target.write_at(offset, bytes);
+    let restored = restore(&store, &found.manifest, form, &written, &mut |_| Ok(()), &bar)
+        .map_err(|error| refuse(error, &to))?;
+    target.publish()?;
+    report(&found, &to, restored, elapsed_ms(begun), output)?;
+    Ok(Exit::Done)
+}
+
+fn restore_form(asked: Option<Form>, manifest: &Manifest) -> Result<RestoreForm> {
+    match (manifest.kind, asked) {
+        (CheckpointKind::Image, None | Some(Form::Sqlite)) => Ok(RestoreForm::Database),
+        (CheckpointKind::State, None | Some(Form::Json)) => Ok(RestoreForm::State(StateForm::Array)),
+        (CheckpointKind::State, Some(Form::Ndjson)) => Ok(RestoreForm::State(StateForm::Lines)),
+        (CheckpointKind::State, Some(Form::Sqlite)) => Err(Error::unsupported(
+            "a checkpoint of state does not restore to a database",
+        )
+        .hint("--as json or --as ndjson")),
+        (CheckpointKind::Image, Some(_)) => {
+            Err(Error::unsupported("a checkpoint of a database restores to a database")
+                .hint("leave out --as; `dotctl get REF KEY` prints single values"))
+        }
+    }
+}
+
+/// Into a pipe bytes go as they are decoded; that they were right is said by the exit code.
+fn restore_to_stdout(store: &dyn Store, manifest: &Manifest, form: RestoreForm, output: &Output) -> Result<()> {
+    let bar = Bar::new(output.progress);
+    restore(store, manifest, form, &|_, _| Ok(()), &mut |bytes| print(bytes), &bar).map_err(|error| {
+        error.hint("what was written to stdout so far is not to be trusted; run `dotctl verify`")
+    })?;
+    Ok(())
+}
+
+fn refuse(error: Error, to: &str) -> Error {
+    match error.kind() {
+        dotctl_engine::ErrorKind::Corrupt(_) => {
+            error.hint(format!("nothing was written to {to}; run `dotctl verify` for everything that is damaged"))
+        }
+        _ => error,
+    }
+}
+
+fn plan(args: &RestoreArgs, found: &Found, to: &str, output: &Output) -> Result<Exit> {
+    let manifest = &found.manifest;
+    let exists = args.to.symlink_metadata().is_ok();
+    let document = json!({
+        "dry_run": true,
+        "checkpoint": found.id(),
+        "to": to,
+        "raw_bytes": manifest.raw_bytes,
+        "stored_bytes": manifest.stored_bytes(),
+        "target_exists": exists,
+    });
+    output.result(&document, || {
+        let consequence = match (exists, args.force) {
+            (false, _) => "",
+            (true, true) => ", replacing it",
+            (true, false) => "; but it exists, so this needs --force",
+        };
+        format!(
+            "would restore {} of {} ({}, {}) to {to}{consequence}",
+            short_id(found.id()),
+            manifest.namespace,
+            manifest.created_at,
+            show_size(manifest.raw_bytes),
+        )
+    })?;
+    Ok(Exit::Done)
+}
+
+fn report(found: &Found, to: &str, restored: Restored, duration_ms: u64, output: &Output) -> Result<()> {
+    let document = json!({
+        "checkpoint": found.id(),
+        "to": to,
+        "raw_bytes": restored.raw_bytes,
+        "sha256": restored.sha256,
+        "duration_ms": duration_ms,
+    });
+    output.result(&document, || {
+        format!(
+            "restored {} of {} to {to}\n{} in {}, every hash checked\nSHA-256 {}",
+            short_id(found.id()),
+            found.manifest.namespace,
+            show_size(restored.raw_bytes),
+            show_duration(duration_ms),
+            restored.sha256
+        )
+    })
+}

@@ -1,0 +1,52 @@
+//! `dotctl show`: what a manifest says.
+
+use serde_json::json;
+
+use dotctl_engine::Result;
+use dotctl_stores::reference::resolve;
+use dotctl_stores::store::Store;
+
+use super::CheckpointDocument;
+use crate::cli::ShowArgs;
+use crate::error::Exit;
+use crate::open;
+use crate::output::Output;
+use crate::render::facts;
+use crate::size::{show_count, show_size};
+
+pub fn run(args: &ShowArgs, output: &Output) -> Result<Exit> {
+    let store = open::store(&args.store.store)?;
+    let found = resolve(&store, &args.reference)?;
+    let manifest = &found.manifest;
+    let locations: Vec<String> = manifest.packs().map(|pack| store.pack_location(&pack.sha256)).collect();
+    if args.packs {
+        output.result(&json!({ "checkpoint": found.id(), "packs": locations }), || locations.join("\n"))?;
+        return Ok(Exit::Done);
+    }
+    let document = CheckpointDocument::new(found.id(), manifest);
+    output.result(&document, || {
+        let mut lines = vec![
+            ("id", found.id().to_string()),
+            ("namespace", manifest.namespace.to_string()),
+            ("sequence", manifest.sequence.to_string()),
+            ("kind", manifest.kind.name().to_owned()),
+            ("created", manifest.created_at.to_string()),
+            ("base", manifest.base.map_or("none, a full checkpoint".to_owned(), |base| base.to_string())),
+            ("records", show_count(manifest.record_count)),
+            ("raw", with_bytes(manifest.raw_bytes)),
+            ("stored", with_bytes(manifest.stored_bytes())),
+            ("codec", document.codec.map_or("", |codec| codec.name()).to_owned()),
+            ("chunks", format!("{} in {} packs", show_count(document.chunk_count), document.pack_count)),
+            ("content SHA-256", manifest.content_sha256.to_string()),
+        ];
+        if let Some(page_bytes) = manifest.page_bytes {
+            lines.push(("page", format!("{page_bytes} bytes")));
+        }
+        facts(&lines)
+    })?;
+    Ok(Exit::Done)
+}
+
+fn with_bytes(bytes: u64) -> String {
+    format!("{} ({} bytes)", show_size(bytes), show_count(bytes))
+}

@@ -1,0 +1,67 @@
+//! From a failure to a sentence on stderr and an exit code.
+
+use std::fmt::Display;
+
+use dotctl_engine::{Error, ErrorKind};
+use serde_json::json;
+
+use crate::cli::Format;
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done; a check found nothing.
+    Done,
+    /// A check found something.
+    Found,
+    /// Wrong usage or malformed input.
+    Usage,
+    /// Could not finish.
+    Failed,
+    /// Stopped by the user.
+    Interrupted,
+}
+
+impl Exit {
+    /// The code that scripts see.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Found => 1,
+            Exit::Usage => 2,
+            Exit::Failed => 3,
+            Exit::Interrupted => 130,
+        }
+    }
+
+    /// The one table from kinds of failure to exit codes.
+    pub fn of(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::Corrupt(_) => Exit::Found,
+            ErrorKind::Malformed | ErrorKind::Unsupported => Exit::Usage,
+            ErrorKind::Missing | ErrorKind::Exists | ErrorKind::Busy | ErrorKind::Io => Exit::Failed,
+            ErrorKind::Interrupted => Exit::Interrupted,
+        }
+    }
+}
+
+/// Tells the user of `error`.
+pub fn report(format: Format, error: &Error) {
+    report_parts(format, error.kind().name(), error, error.next_step());
+}
+
+/// Tells the user of a failure that has a kind, a message and maybe a next step.
+pub fn report_parts(format: Format, kind: &str, message: impl Display, hint: Option<&str>) {
+    match format {
+        Format::Human => {
+            eprintln!("error: {message}");
+            if let Some(hint) = hint {
+                eprintln!("  hint: {hint}");
+            }
+        }
+        Format::Json => {
+            let message = message.to_string();
+            eprintln!("{}", json!({"error": {"kind": kind, "message": message, "hint": hint}}));
+        }
+    }
+}

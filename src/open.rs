@@ -1,0 +1,75 @@
+//! From text to sources and stores; the only place that reads the environment and the clock.
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use dotctl_engine::format::layout::STORE_MARKER;
+use dotctl_engine::id::Time;
+use dotctl_engine::{Error, Result};
+use dotctl_stores::database::is_database;
+use dotctl_stores::folder::FolderStore;
+use dotctl_stores::objects::{LocalObject, find_objects};
+
+/// What a path on the command line turned out to be.
+pub enum Source {
+    /// An object's database.
+    Database(PathBuf),
+    /// State entries; `-` is stdin.
+    State(PathBuf),
+    /// A folder with objects below it.
+    Objects(Vec<LocalObject>),
+    /// A store of checkpoints.
+    Store(PathBuf),
+}
+
+/// Recognises what `path` is by what it holds, not by its name.
+pub fn source(path: &Path) -> Result<Source> {
+    if path.as_os_str() == "-" {
+        return Ok(Source::State(path.to_owned()));
+    }
+    let metadata =
+        std::fs::metadata(path).map_err(|error| dotctl_stores::io_error("open", path, &error))?;
+    if metadata.is_dir() {
+        if path.join(STORE_MARKER.0).exists() {
+            return Ok(Source::Store(path.to_owned()));
+        }
+        let objects = find_objects(path)?;
+        if objects.is_empty() {
+            return Err(Error::malformed("there is no object's database below this folder")
+                .at(path.display().to_string())
+                .hint("objects lie in files <class>/<64 hexadecimal digits>.sqlite, as in .wrangler/state/v3/do"));
+        }
+        return Ok(Source::Objects(objects));
+    }
+    if is_database(path)? { Ok(Source::Database(path.to_owned())) } else { Ok(Source::State(path.to_owned())) }
+}
+
+/// The store that `text` names, for reading.
+pub fn store(text: &str) -> Result<FolderStore> {
+    FolderStore::open(folder(text)?)
+}
+
+/// The store that `text` names, made if it is not there.
+pub fn store_for_writing(text: &str) -> Result<FolderStore> {
+    FolderStore::open_or_create(folder(text)?)
+}
+
+fn folder(text: &str) -> Result<&Path> {
+    match text.split_once("://") {
+        Some((scheme, _)) => Err(Error::unsupported(format!("stores at {scheme}:// are not built yet"))
+            .at(text)
+            .hint("name a folder")),
+        None => Ok(Path::new(text)),
+    }
+}
+
+/// The time now.
+pub fn now() -> Result<Time> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time::from_unix_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Whether the environment asks for no colour (<https://no-color.org>).
+pub fn no_color() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}

@@ -1,0 +1,7 @@
+//! For people: tables, bars, trees of facts.
+
+mod bar;
+mod table;
+
+pub use bar::Bar;
+pub use table::{Align, facts, table};
