@@ -11,7 +11,7 @@ use crate::cli::ListArgs;
 use crate::error::Exit;
 use crate::open;
 use crate::output::Output;
-use crate::render::{Align, table};
+use crate::render::{Align, shorten, table};
 use crate::size::{show_count, show_size};
 
 pub fn run(args: &ListArgs, output: &Output) -> Result<Exit> {
@@ -66,12 +66,4 @@ fn human(found: &[Found]) -> String {
 /// `2026-11-21T12:34:56.789Z` without what a table has no room for.
 fn show_moment(rfc3339: &str) -> String {
     rfc3339.chars().take(16).map(|letter| if letter == 'T' { ' ' } else { letter }).collect()
-}
-
-/// The first letters of `text`, with `…` where some are left out.
-fn shorten(text: &str, letters: usize) -> String {
-    if text.chars().count() <= letters {
-        return text.to_owned();
-    }
-    text.chars().take(letters - 1).chain(['…']).collect()
 }

@@ -4,4 +4,4 @@ mod bar;
 mod table;
 
 pub use bar::Bar;
-pub use table::{Align, facts, table};
+pub use table::{Align, facts, shorten, table};

@@ -46,3 +46,11 @@ pub fn facts(facts: &[(&str, String)]) -> String {
 fn trim_lines(text: &str) -> String {
     text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
+
+/// The first letters of `text`, with `…` where some are left out.
+pub fn shorten(text: &str, letters: usize) -> String {
+    if text.chars().count() <= letters {
+        return text.to_owned();
+    }
+    text.chars().take(letters - 1).chain(['…']).collect()
+}

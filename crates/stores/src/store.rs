@@ -1,5 +1,7 @@
 //! What every store of checkpoints offers, whatever it is made of.
 
+use std::path::PathBuf;
+
 use dotctl_engine::Result;
 use dotctl_engine::checkpoint::{CheckpointFacts, PackSink};
 use dotctl_engine::format::Manifest;
@@ -27,6 +29,9 @@ pub trait Store: Sync {
     /// The packs that the store holds, and whether somebody is writing, or was stopped while
     /// writing, so that packs without a manifest are to be expected.
     fn packs(&self) -> Result<PackListing>;
+
+    /// A folder on this machine for temporary files as large as a source.
+    fn scratch_folder(&self) -> PathBuf;
 
     /// Begins to write one checkpoint.
     fn begin(&self) -> Result<Box<dyn Session + '_>>;

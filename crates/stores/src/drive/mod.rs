@@ -13,7 +13,7 @@ pub use get::get_entry;
 pub use image::snapshot_image;
 pub use progress::{NoProgress, Progress};
 pub use restore::{RestoreForm, Restored, restore};
-pub use state::{EntrySource, Ordered, snapshot_state};
+pub use state::{EntrySource, snapshot_state};
 pub use verify::{Checked, Finding, Verifier};
 
 use dotctl_engine::chunk::{ChunkSize, StoredChunk};

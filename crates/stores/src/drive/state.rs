@@ -2,28 +2,20 @@
 
 use dotctl_engine::Result;
 use dotctl_engine::checkpoint::{Assembler, CheckpointFacts, PackSink, StateForm};
-use dotctl_engine::chunk::{ChunkWriter, PackBorder, RawState, StateChunker};
+use dotctl_engine::chunk::{ChunkWriter, PackBorder, RawState, StateChunker, StoredChunk};
 use dotctl_engine::format::CheckpointKind;
 
 use super::SnapshotSetting;
 use super::progress::Progress;
 use crate::pipeline::{self, Slot};
-use dotctl_engine::chunk::StoredChunk;
 
-/// Gives state entries, one after another.
+/// Gives state entries, one after another, in key order.
 pub trait EntrySource: Send {
-    /// Hands the next entry's decoded key and compact text to `take`, until there is none.
-    /// `take` says `false` when it wants the same entry again at the next call.
-    fn next(&mut self, take: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>) -> Result<Ordered>;
-}
+    /// Moves to the next entry; says `false` when there is none.
+    fn advance(&mut self) -> Result<bool>;
 
-/// What a source of entries came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ordered {
-    /// `take` refused the last entry; there are more.
-    More,
-    /// That was all.
-    End,
+    /// The decoded key and the compact text of the entry that [`EntrySource::advance`] moved to.
+    fn entry(&self) -> (&[u8], &[u8]);
 }
 
 #[derive(Default)]
@@ -48,15 +40,19 @@ pub fn snapshot_state(
     let workers = pipeline::worker_count();
     let chunker = StateChunker::new(setting.chunk_size);
     let mut assembler = Assembler::new(CheckpointKind::State, setting.codec.codec(), PackBorder::FOLDER);
-    let mut ended = false;
+    // An entry that did not fit its chunk begins the next one.
+    let mut waiting = false;
     pipeline::run(
         workers,
         pipeline::slot_count(workers, setting.chunk_size.bytes()),
         |slot: &mut StateSlot| {
             slot.raw.ndjson.clear();
-            if !ended {
-                let outcome = source.next(&mut |key, text| chunker.push(&mut slot.raw, key, text))?;
-                ended = outcome == Ordered::End;
+            while waiting || source.advance()? {
+                let (key, text) = source.entry();
+                waiting = !chunker.push(&mut slot.raw, key, text)?;
+                if waiting {
+                    break;
+                }
             }
             Ok(!slot.raw.ndjson.is_empty())
         },

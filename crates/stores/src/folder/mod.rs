@@ -151,6 +151,10 @@ impl Store for FolderStore {
         Ok(PackListing { packs: packs.iter().filter_map(|name| name.parse().ok()).collect(), unfinished })
     }
 
+    fn scratch_folder(&self) -> PathBuf {
+        self.root.clone()
+    }
+
     fn begin(&self) -> Result<Box<dyn Session + '_>> {
         Ok(Box::new(session::FolderSession::begin(self)?))
     }

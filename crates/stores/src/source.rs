@@ -1,0 +1,220 @@
+//! From what a path holds to a checkpoint in a store.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dotctl_engine::state::{Order, OrderCheck};
+use dotctl_engine::{Error, ErrorKind, Result};
+
+use crate::database::LiveDatabase;
+use crate::drive::{EntrySource, Progress, SnapshotSetting, snapshot_image, snapshot_state};
+use crate::entries::StateEntries;
+use crate::input::Input;
+use crate::io_error;
+use crate::spill::{SortedEntries, SpillSorter};
+use crate::store::{Committed, Store};
+
+/// Attempts at a database that others change in ways no lock prevents.
+const DATABASE_ATTEMPTS_MAX: u32 = 20;
+
+/// Memory of the sorter, buffers included: what is left of 64 MiB beside the pipeline.
+const SORT_MEMORY_BYTES: usize = 24 << 20;
+
+/// Captures the database at `path`, in use or not, as one image.
+pub fn capture_database(
+    store: &dyn Store,
+    path: &Path,
+    setting: &SnapshotSetting,
+    progress: &dyn Progress,
+) -> Result<Committed> {
+    let mut attempt = 1;
+    loop {
+        let database = LiveDatabase::open(path)?;
+        let mut session = store.begin()?;
+        let facts = snapshot_image(&database, setting, session.as_mut(), progress)
+            .map_err(|error| error.at(path.display().to_string()))
+            // What was read counts only if it stood still meanwhile; so does what failed.
+            .and_then(|facts| database.check_unchanged().map(|()| facts));
+        let unchanged = database.check_unchanged();
+        drop(database);
+        match (facts, unchanged) {
+            (_, Err(error)) if error.kind() == ErrorKind::Busy && attempt < DATABASE_ATTEMPTS_MAX => {
+                attempt += 1;
+            }
+            (_, Err(error)) | (Err(error), Ok(())) => return Err(error),
+            (Ok(facts), Ok(())) => return session.commit(facts, &setting.namespace, setting.created_at),
+        }
+    }
+}
+
+/// Captures the state entries in the file at `path` (`-` is stdin); says whether they had to be
+/// sorted first.
+pub fn capture_state(
+    store: &dyn Store,
+    path: &Path,
+    setting: &SnapshotSetting,
+    progress: &dyn Progress,
+) -> Result<(Committed, bool)> {
+    let rereadable = Rereadable::new(path, store)?;
+    let mut session = store.begin()?;
+    let mut ordered = InOrder::new(StateEntries::new(rereadable.open(path)?));
+    progress.begin("reading entries", rereadable.total_bytes);
+    let outcome = snapshot_state(&mut ordered, setting, session.as_mut(), progress);
+    progress.end();
+    let facts = match outcome {
+        Ok(facts) => facts,
+        Err(error) if !ordered.out_of_order => return Err(error),
+        Err(_) => {
+            drop((session, ordered));
+            return capture_unsorted(store, rereadable.reopen(path)?, setting, progress)
+                .map(|committed| (committed, true));
+        }
+    };
+    session.commit(facts, &setting.namespace, setting.created_at).map(|committed| (committed, false))
+}
+
+fn capture_unsorted(
+    store: &dyn Store,
+    input: Input,
+    setting: &SnapshotSetting,
+    progress: &dyn Progress,
+) -> Result<Committed> {
+    progress.begin("sorting entries", None);
+    let mut sorter = SpillSorter::new(&store.scratch_folder(), SORT_MEMORY_BYTES);
+    let mut entries = StateEntries::new(input);
+    while let Some(entry) = entries.next()? {
+        sorter.push(entry.key, entry.text)?;
+        progress.advance(entry.text.len() as u64);
+    }
+    drop(entries);
+    progress.end();
+    let mut sorted = Sorted { entries: sorter.finish()?, key: Vec::new(), text: Vec::new() };
+    let mut session = store.begin()?;
+    progress.begin("writing entries", None);
+    let facts = snapshot_state(&mut sorted, setting, session.as_mut(), progress);
+    progress.end();
+    session.commit(facts?, &setting.namespace, setting.created_at)
+}
+
+/// Entries that are expected in key order, and watched.
+struct InOrder {
+    entries: StateEntries,
+    check: OrderCheck,
+    out_of_order: bool,
+}
+
+impl InOrder {
+    fn new(entries: StateEntries) -> Self {
+        InOrder { entries, check: OrderCheck::new(), out_of_order: false }
+    }
+}
+
+impl EntrySource for InOrder {
+    fn advance(&mut self) -> Result<bool> {
+        let Some(entry) = self.entries.next()? else {
+            return Ok(false);
+        };
+        match self.check.push(entry.key)? {
+            Order::InOrder => Ok(true),
+            Order::OutOfOrder => {
+                self.out_of_order = true;
+                Err(Error::unsupported("the entries are not in key order"))
+            }
+        }
+    }
+
+    fn entry(&self) -> (&[u8], &[u8]) {
+        let entry = self.entries.entry();
+        (entry.key, entry.text)
+    }
+}
+
+struct Sorted {
+    entries: SortedEntries,
+    key: Vec<u8>,
+    text: Vec<u8>,
+}
+
+impl EntrySource for Sorted {
+    fn advance(&mut self) -> Result<bool> {
+        let Some((key, text)) = self.entries.next()? else {
+            return Ok(false);
+        };
+        self.key.clear();
+        self.key.extend_from_slice(key);
+        self.text.clear();
+        self.text.extend_from_slice(text);
+        Ok(true)
+    }
+
+    fn entry(&self) -> (&[u8], &[u8]) {
+        (&self.key, &self.text)
+    }
+}
+
+/// A source that can be read from its start once more: a file, or a pipe of which a copy is kept
+/// in an unlinked file.
+struct Rereadable {
+    copy: Option<Arc<Mutex<File>>>,
+    total_bytes: Option<u64>,
+}
+
+impl Rereadable {
+    fn new(path: &Path, store: &dyn Store) -> Result<Self> {
+        let metadata = std::fs::metadata(path).ok();
+        if metadata.as_ref().is_some_and(std::fs::Metadata::is_file) {
+            return Ok(Rereadable { copy: None, total_bytes: metadata.map(|metadata| metadata.len()) });
+        }
+        let folder = store.scratch_folder();
+        let copy = tempfile::tempfile_in(&folder)
+            .map_err(|error| io_error("create a temporary file in", &folder, &error))?;
+        Ok(Rereadable { copy: Some(Arc::new(Mutex::new(copy))), total_bytes: None })
+    }
+
+    fn open(&self, path: &Path) -> Result<Input> {
+        let Some(copy) = &self.copy else {
+            return Input::open(path);
+        };
+        if path.as_os_str() == "-" {
+            return Input::new("standard input", Copying { source: io::stdin(), copy: copy.clone() });
+        }
+        let source = File::open(path).map_err(|error| io_error("open", path, &error))?;
+        Input::new(path.display().to_string(), Copying { source, copy: copy.clone() })
+    }
+
+    /// The source from its start: what was copied, and what has not been read yet.
+    fn reopen(self, path: &Path) -> Result<Input> {
+        let Some(copy) = self.copy else {
+            return Input::open(path);
+        };
+        let mut copied = copy
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .try_clone()
+            .map_err(|error| io_error("read the copy of", path, &error))?;
+        copied.rewind().map_err(|error| io_error("read the copy of", path, &error))?;
+        if path.as_os_str() == "-" {
+            return Input::new("standard input", copied.chain(io::stdin()));
+        }
+        Err(Error::unsupported("this is no plain file and its entries are not in key order")
+            .at(path.display().to_string())
+            .hint("pipe it in as `-`"))
+    }
+}
+
+/// Keeps a copy of everything that is read.
+struct Copying<R> {
+    source: R,
+    copy: Arc<Mutex<File>>,
+}
+
+impl<R: Read> Read for Copying<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.source.read(into)?;
+        let mut copy = self.copy.lock().unwrap_or_else(PoisonError::into_inner);
+        copy.write_all(into.get(..bytes).unwrap_or_default())?;
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,226 @@
+//! `dotctl snapshot`: sources into checkpoints.
+
+use std::path::Path;
+use std::time::Instant;
+
+use serde::Serialize;
+use serde_json::json;
+
+use dotctl_engine::chunk::ChunkSize;
+use dotctl_engine::codec::CodecSetting;
+use dotctl_engine::id::Namespace;
+use dotctl_engine::{Error, Result};
+use dotctl_stores::drive::SnapshotSetting;
+use dotctl_stores::folder::FolderStore;
+use dotctl_stores::objects::{LocalObject, object_namespace};
+use dotctl_stores::source::{capture_database, capture_state};
+use dotctl_stores::store::Committed;
+
+use super::{CheckpointDocument, elapsed_ms, short_id};
+use crate::cli::{Kind, SnapshotArgs};
+use crate::error::Exit;
+use crate::open::{self, Source};
+use crate::output::Output;
+use crate::render::{Align, Bar, table};
+use crate::size::{show_count, show_duration, show_size};
+
+#[derive(Serialize)]
+struct MadeDocument<'a> {
+    #[serde(flatten)]
+    checkpoint: CheckpointDocument<'a>,
+    new_bytes: u64,
+    new_chunk_count: u64,
+    /// Whether the source was in another order than its keys' and has been sorted.
+    reordered: bool,
+}
+
+struct Made {
+    committed: Committed,
+    reordered: bool,
+}
+
+impl Made {
+    fn document(&self) -> MadeDocument<'_> {
+        MadeDocument {
+            checkpoint: CheckpointDocument::new(self.committed.id, &self.committed.manifest),
+            new_bytes: self.committed.new_bytes,
+            new_chunk_count: self.committed.new_chunk_count,
+            reordered: self.reordered,
+        }
+    }
+}
+
+pub fn run(args: &SnapshotArgs, output: &Output) -> Result<Exit> {
+    let begun = Instant::now();
+    let source = open::source(&args.source)?;
+    let codec = CodecSetting::new(args.codec, args.level)?;
+    let chunk_size = ChunkSize::new(args.chunk_bytes)?;
+    if matches!((&source, args.kind), (Source::State(_), Some(Kind::Image))) {
+        return Err(Error::malformed("only a database has pages to capture as an image")
+            .at(args.source.display().to_string())
+            .hint("leave out --kind for a state snapshot"));
+    }
+    let jobs = jobs(args, &source)?;
+    if args.dry_run {
+        return plan(args, &jobs, output);
+    }
+    let store = open::store_for_writing(&args.store.store)?;
+    let capture = |job: &Job| {
+        let created_at = open::now()?;
+        let setting = SnapshotSetting { namespace: job.namespace.clone(), created_at, codec, chunk_size };
+        capture(&store, job, &setting, output)
+    };
+    if matches!(source, Source::Objects(_)) {
+        let made = jobs.iter().map(capture).collect::<Result<Vec<_>>>()?;
+        report_all(&made, elapsed_ms(begun), output)?;
+    } else if let [job] = jobs.as_slice() {
+        report(&capture(job)?, elapsed_ms(begun), output)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// One checkpoint to make.
+struct Job<'a> {
+    namespace: Namespace,
+    path: &'a Path,
+    is_database: bool,
+}
+
+fn jobs<'a>(args: &SnapshotArgs, source: &'a Source) -> Result<Vec<Job<'a>>> {
+    let one = |path: &'a Path, is_database| -> Result<Vec<Job<'a>>> {
+        let namespace = match &args.namespace {
+            Some(namespace) => namespace.clone(),
+            None => default_namespace(path)?,
+        };
+        Ok(vec![Job { namespace, path, is_database }])
+    };
+    match source {
+        Source::Database(path) => one(path, true),
+        Source::State(path) => one(path, false),
+        Source::Objects(objects) if args.namespace.is_none() => Ok(objects.iter().map(object_job).collect()),
+        Source::Objects(objects) => Err(Error::malformed(format!(
+            "{} objects cannot share one namespace",
+            objects.len()
+        ))
+        .hint("leave out --namespace, each object has its own, or name one object's file")),
+        Source::Store(path) => Err(Error::malformed("this is a store of checkpoints, not a source of state")
+            .at(path.display().to_string())
+            .hint("restore a checkpoint from it first: `dotctl restore REF --to FILE --store …`")),
+    }
+}
+
+fn object_job(object: &LocalObject) -> Job<'_> {
+    Job { namespace: object.namespace.clone(), path: &object.path, is_database: true }
+}
+
+/// An object's own name, or the file's name up to its first `.`.
+fn default_namespace(path: &Path) -> Result<Namespace> {
+    if path.as_os_str() == "-" {
+        return Namespace::new("stdin");
+    }
+    if let Some(namespace) = object_namespace(path)? {
+        return Ok(namespace);
+    }
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = name.split('.').find(|part| !part.is_empty()).unwrap_or(&name);
+    Namespace::new(stem).map_err(|error| error.hint("name it with --namespace"))
+}
+
+fn capture(store: &FolderStore, job: &Job<'_>, setting: &SnapshotSetting, output: &Output) -> Result<Made> {
+    output.explain(|| format!("capturing {} as {}", job.path.display(), job.namespace));
+    let bar = Bar::new(output.progress);
+    if job.is_database {
+        let committed = capture_database(store, job.path, setting, &bar)?;
+        return Ok(Made { committed, reordered: false });
+    }
+    let (committed, reordered) = capture_state(store, job.path, setting, &bar)?;
+    if reordered {
+        output.warn(&format!("{} was not in the order of its keys and has been sorted", job.path.display()));
+    }
+    Ok(Made { committed, reordered })
+}
+
+fn plan(args: &SnapshotArgs, jobs: &[Job<'_>], output: &Output) -> Result<Exit> {
+    let documents: Vec<_> = jobs
+        .iter()
+        .map(|job| {
+            json!({
+                "namespace": job.namespace,
+                "source": job.path.display().to_string(),
+                "kind": if job.is_database { "image" } else { "state" },
+            })
+        })
+        .collect();
+    let document = json!({ "dry_run": true, "store": args.store.store, "checkpoints": documents });
+    output.result(&document, || {
+        jobs.iter()
+            .map(|job| {
+                let kind = if job.is_database { "database" } else { "state" };
+                format!("would capture the {kind} {} as {}\n", job.path.display(), job.namespace)
+            })
+            .chain([format!("into the store {}", args.store.store)])
+            .collect()
+    })?;
+    Ok(Exit::Done)
+}
+
+fn report(made: &Made, duration_ms: u64, output: &Output) -> Result<()> {
+    let document = json!({ "checkpoint": made.document(), "duration_ms": duration_ms });
+    output.result(&document, || {
+        let committed = &made.committed;
+        let manifest = &committed.manifest;
+        let records = match manifest.page_bytes {
+            Some(_) => "pages",
+            None => "entries",
+        };
+        format!(
+            "checkpoint {} of {}\n{} {records}, {} raw, {} stored in {}\n{}\ncontent SHA-256 {}",
+            short_id(committed.id),
+            manifest.namespace,
+            show_count(manifest.record_count),
+            show_size(manifest.raw_bytes),
+            show_size(manifest.stored_bytes()),
+            show_duration(duration_ms),
+            novelty(committed),
+            manifest.content_sha256
+        )
+    })
+}
+
+fn novelty(committed: &Committed) -> String {
+    if committed.new_chunk_count == 0 {
+        return "no chunk is new: the store held all of it already".to_owned();
+    }
+    format!(
+        "{} of {} chunks are new, {}",
+        show_count(committed.new_chunk_count),
+        show_count(committed.manifest.chunk_count()),
+        show_size(committed.new_bytes)
+    )
+}
+
+fn report_all(made: &[Made], duration_ms: u64, output: &Output) -> Result<()> {
+    let documents: Vec<_> = made.iter().map(Made::document).collect();
+    let document = json!({ "checkpoints": documents, "duration_ms": duration_ms });
+    output.result(&document, || {
+        let columns = [
+            ("ID", Align::Left),
+            ("RAW", Align::Right),
+            ("STORED", Align::Right),
+            ("NEW", Align::Right),
+            ("NAMESPACE", Align::Left),
+        ];
+        let rows = made.iter().map(|made| {
+            let manifest = &made.committed.manifest;
+            vec![
+                short_id(made.committed.id),
+                show_size(manifest.raw_bytes),
+                show_size(manifest.stored_bytes()),
+                show_size(made.committed.new_bytes),
+                crate::render::shorten(manifest.namespace.as_str(), 40),
+            ]
+        });
+        let checkpoints = made.len();
+        format!("{}\n{checkpoints} checkpoints in {}", table(&columns, rows), show_duration(duration_ms))
+    })
+}
