@@ -3,8 +3,9 @@
 use super::{ValueKind, decode, encode, kind, to_json};
 use serde::de::IgnoredAny;
 
-/// Checks the promises on any bytes: what [`decode`] accepts, [`encode`] gives back, [`to_json`]
-/// prints as valid JSON of bounded length and [`kind`] names. Refused input is no breach.
+/// Checks the promises on any bytes: what [`decode()`] accepts, [`encode()`] gives back, [`to_json`]
+/// prints as valid JSON of bounded length and [`kind()`] names. Refused input is no breach; of
+/// accepted input this gives the kind.
 ///
 /// # Errors
 /// The promise that was broken.

@@ -1,8 +1,8 @@
 //! Values: the V8 structured-clone format in which an object stores its key-value entries.
 //!
-//! [`decode`] reads the bytes of `_cf_KV.value` into a [`Document`], [`encode`] gives exactly the
+//! [`decode()`] reads the bytes of `_cf_KV.value` into a [`Document`], [`encode()`] gives exactly the
 //! same bytes back, [`to_json`] prints the value as JSON text by the scheme of `docs/VALUES.md`,
-//! and [`kind`] names a value's type from its first bytes.
+//! and [`kind()`] names a value's type from its first bytes.
 //!
 //! Ours, because the crate `v8_valueserializer` keeps the value and not its spelling (padding,
 //! int32 or double, dense or sparse, the order of an error's parts), so it cannot write the same

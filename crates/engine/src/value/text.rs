@@ -8,9 +8,16 @@ pub(super) fn push_string(out: &mut String, encoding: Encoding, bytes: &[u8]) {
     out.push('"');
     match encoding {
         Encoding::OneByte => {
-            for byte in bytes {
-                push_character(out, char::from(*byte));
+            let mut rest = bytes;
+            while let Some(place) = rest.iter().position(|byte| !is_plain(*byte)) {
+                let (plain, special) = rest.split_at(place);
+                out.push_str(&String::from_utf8_lossy(plain));
+                if let Some((byte, after)) = special.split_first() {
+                    push_character(out, char::from(*byte));
+                    rest = after;
+                }
             }
+            out.push_str(&String::from_utf8_lossy(rest));
         }
         Encoding::TwoByte => {
             let (pairs, _) = bytes.as_chunks();
@@ -30,6 +37,11 @@ pub(super) fn push_string(out: &mut String, encoding: Encoding, bytes: &[u8]) {
         }
     }
     out.push('"');
+}
+
+/// Whether a character prints as the byte it is.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }
 
 fn push_character(out: &mut String, character: char) {
