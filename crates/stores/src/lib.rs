@@ -4,13 +4,17 @@
 pub mod checksum;
 pub mod database;
 pub mod drive;
+pub mod entries;
 pub mod folder;
+pub mod input;
 mod io_error;
 pub mod objects;
 mod pipeline;
 pub mod reference;
 pub mod source;
+pub mod spill;
 pub mod store;
+pub mod takeover;
 pub mod target;
 
 pub use io_error::io_error;
