@@ -10,6 +10,7 @@
 pub mod error;
 pub mod id;
 pub mod image;
+pub mod limits;
 pub mod state;
 pub mod value;
 

@@ -1,5 +1,14 @@
 //! Images: a SQLite database as pages, read without SQLite.
 
+pub mod btree;
+pub mod geometry;
+pub mod inspect;
+pub mod lookup;
 mod pages;
+pub mod record;
+pub mod rows;
+pub mod schema;
+mod sql;
+mod varint;
 
 pub use pages::{PageReader, PageSource};
