@@ -14,6 +14,7 @@ pub mod error;
 pub mod format;
 pub mod id;
 pub mod image;
+pub mod limits;
 pub mod state;
 pub mod value;
 

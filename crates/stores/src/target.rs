@@ -69,10 +69,13 @@ impl Drop for Target {
     }
 }
 
-fn companion(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
+/// The files that SQLite may keep beside the database `path`.
+pub fn companions(path: &Path) -> impl Iterator<Item = PathBuf> {
+    COMPANIONS.into_iter().map(|ending| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        name.into()
+    })
 }
 
 fn exists(path: &Path) -> Error {
@@ -101,8 +104,7 @@ fn check_vacant(path: &Path, replace: bool) -> Result<()> {
     if path.symlink_metadata().is_ok() {
         return Err(exists(path));
     }
-    for ending in COMPANIONS {
-        let companion = companion(path, ending);
+    for companion in companions(path) {
         if companion.symlink_metadata().is_ok() {
             return Err(Error::new(
                 ErrorKind::Exists,
@@ -141,7 +143,7 @@ fn remove_abandoned(partial: &Path) -> Result<()> {
 
 /// Puts `partial` in the place of `path`, whatever is there.
 fn replace(partial: &Path, path: &Path) -> Result<()> {
-    let database = crate::database::take_over(path)?;
+    let database = crate::takeover::take_over(path)?;
     sync_parent(path)?;
     fs::rename(partial, path).map_err(|error| io_error("replace", path, &error))?;
     drop(database);

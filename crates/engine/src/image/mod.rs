@@ -1,8 +1,17 @@
 //! Images: a SQLite database as pages, read without SQLite.
 
+pub mod btree;
+pub mod geometry;
 pub mod header;
+pub mod inspect;
 pub mod journal;
+pub mod lookup;
 mod pages;
+pub mod record;
+pub mod rows;
+pub mod schema;
+mod sql;
+mod varint;
 pub mod wal;
 
 pub use pages::{PageReader, PageSource};

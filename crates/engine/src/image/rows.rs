@@ -1,0 +1,185 @@
+//! The rows of one b-tree in key order, as a machine that says which page it needs next.
+
+use super::btree::{Cell, Chain, MAX_DEPTH, Page, place};
+use super::geometry::Geometry;
+use crate::error::{Error, Result};
+
+/// What a walk needs or has next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Read this page and [`Rows::give`] it.
+    Read(u32),
+    /// A row is there: [`Rows::rowid`], [`Rows::payload`].
+    Row,
+    /// There are no more rows.
+    End,
+}
+
+/// A page on the way from the root to where the walk is.
+#[derive(Debug)]
+struct Frame {
+    number: u32,
+    bytes: Vec<u8>,
+    /// Children and cells of the page already visited.
+    visited: usize,
+}
+
+/// A walk over one b-tree.
+///
+/// It holds one page per level and one row. A tree that leads back to itself ends in an error
+/// after at most as many reads as the image has pages.
+#[derive(Debug)]
+pub struct Rows {
+    geometry: Geometry,
+    frames: Vec<Frame>,
+    spare: Vec<Vec<u8>>,
+    wanted: Option<u32>,
+    is_index: Option<bool>,
+    chain: Option<Chain>,
+    has_row: bool,
+    rowid: Option<i64>,
+    payload: Vec<u8>,
+    pages_read: u32,
+}
+
+impl Rows {
+    /// A walk over the tree whose root is page `root`.
+    pub fn new(geometry: Geometry, root: u32) -> Rows {
+        Rows {
+            geometry,
+            frames: Vec::new(),
+            spare: Vec::new(),
+            wanted: Some(root),
+            is_index: None,
+            chain: None,
+            has_row: false,
+            rowid: None,
+            payload: Vec::new(),
+            pages_read: 0,
+        }
+    }
+
+    /// What is next. Says the same until a wanted page is given.
+    ///
+    /// # Errors
+    /// Malformed where the tree is; the walk is over then.
+    pub fn step(&mut self) -> Result<Step> {
+        loop {
+            if let Some(page) = self.chain.and_then(|chain| chain.next_page()) {
+                return Ok(Step::Read(page));
+            }
+            if self.chain.take().is_some() || self.has_row {
+                self.has_row = false;
+                return Ok(Step::Row);
+            }
+            if let Some(page) = self.wanted {
+                if !self.geometry.contains(page) {
+                    return Err(Error::malformed(format!(
+                        "A tree's root is page {page}, and the database has {} pages.",
+                        self.geometry.page_count
+                    )));
+                }
+                return Ok(Step::Read(page));
+            }
+            let Some(frame) = self.frames.last_mut() else {
+                return Ok(Step::End);
+            };
+            let page = Page::parse(frame.number, &frame.bytes, &self.geometry)?;
+            let visited = frame.visited;
+            frame.visited += 1;
+            // An index's interior page is: child, cell, child, ..., cell, child.
+            let (child, cell) = match (page.kind().is_interior(), page.kind().is_index()) {
+                (true, true) if visited % 2 == 1 => (None, Some(visited / 2)),
+                (true, true) => (Some(visited / 2), None),
+                (true, false) => (Some(visited), None),
+                (false, _) => (None, Some(visited)),
+            };
+            if let Some(child) = child.filter(|child| *child < page.child_count()) {
+                self.wanted = Some(page.child(child)?);
+            } else if let Some(cell) = cell.filter(|cell| *cell < page.cell_count()) {
+                let Cell { rowid, local, .. } = page.cell(cell)?;
+                self.rowid = rowid;
+                self.payload.clear();
+                self.payload.extend_from_slice(local);
+                self.chain = Chain::of(&page.cell(cell)?);
+                self.has_row = true;
+            } else if let Some(frame) = self.frames.pop() {
+                self.spare.push(frame.bytes);
+            }
+        }
+    }
+
+    /// Gives the page that [`Step::Read`] asked for.
+    ///
+    /// # Errors
+    /// Malformed where the page does not belong into this tree.
+    pub fn give(&mut self, bytes: &[u8]) -> Result<()> {
+        self.pages_read += 1;
+        if self.pages_read > self.geometry.page_count {
+            return Err(Error::malformed("The tree leads to the same pages again."));
+        }
+        if let Some(chain) = &mut self.chain {
+            let part = chain.take(bytes, &self.geometry)?;
+            self.payload.extend_from_slice(part);
+            return Ok(());
+        }
+        let Some(number) = self.wanted.take() else {
+            return Ok(());
+        };
+        let kind = Page::parse(number, bytes, &self.geometry)?.kind();
+        if *self.is_index.get_or_insert(kind.is_index()) != kind.is_index() {
+            return Err(
+                Error::malformed("A table's page hangs in an index, or the other way round.")
+                    .at(place(number)),
+            );
+        }
+        if self.frames.len() >= MAX_DEPTH {
+            return Err(Error::malformed(format!(
+                "The tree is deeper than {MAX_DEPTH} pages."
+            ))
+            .at(place(number)));
+        }
+        let mut copy = self.spare.pop().unwrap_or_default();
+        copy.clear();
+        copy.extend_from_slice(bytes);
+        self.frames.push(Frame {
+            number,
+            bytes: copy,
+            visited: 0,
+        });
+        Ok(())
+    }
+
+    /// The row's number, in a table with rowids.
+    pub fn rowid(&self) -> Option<i64> {
+        self.rowid
+    }
+
+    /// The row's record, whole: see [`super::record::Columns`].
+    pub fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// Goes to the next row, `false` at the end, with pages from `read`, which fills the slice
+    /// with the page of that number. `page` is a buffer to use again at each call.
+    ///
+    /// # Errors
+    /// Those of `read`, and malformed where the tree is.
+    pub fn advance(
+        &mut self,
+        page: &mut Vec<u8>,
+        mut read: impl FnMut(u32, &mut [u8]) -> Result<()>,
+    ) -> Result<bool> {
+        page.resize(self.geometry.page_bytes as usize, 0);
+        loop {
+            match self.step()? {
+                Step::Read(number) => {
+                    read(number, page)?;
+                    self.give(page)?;
+                }
+                Step::Row => return Ok(true),
+                Step::End => return Ok(false),
+            }
+        }
+    }
+}
