@@ -188,11 +188,15 @@ mod tests {
 
     fn read_all(bytes: &[u8]) -> Result<(Compression, Vec<u8>)> {
         let mut input = Input::new("state.json", Cursor::new(bytes.to_vec()))?;
+        Ok((input.compression(), drain(&mut input)?))
+    }
+
+    fn drain(input: &mut Input) -> Result<Vec<u8>> {
         let mut text = Vec::new();
         let mut block = [0; 7];
         loop {
             match input.read(&mut block)? {
-                0 => return Ok((input.compression(), text)),
+                0 => return Ok(text),
                 bytes => text.extend_from_slice(&block[..bytes]),
             }
         }
@@ -211,9 +215,7 @@ mod tests {
                 std::fs::write(&path, &bytes).unwrap();
                 let mut input = Input::open(&path).unwrap();
                 assert_eq!(input.compression(), compression);
-                let mut text = vec![0; 100];
-                let length = input.read(&mut text).unwrap();
-                assert_eq!(&text[..length], TEXT);
+                assert_eq!(drain(&mut input).unwrap(), TEXT);
             }
         }
     }
@@ -221,7 +223,10 @@ mod tests {
     #[test]
     fn short_sources_are_plain() {
         for bytes in [&b""[..], b"[", b"[]", b"[]\n", b"\x1f", b"\x28\xb5\x2f"] {
-            assert_eq!(read_all(bytes).unwrap(), (Compression::None, bytes.to_vec()));
+            assert_eq!(
+                read_all(bytes).unwrap(),
+                (Compression::None, bytes.to_vec())
+            );
         }
     }
 
@@ -235,7 +240,10 @@ mod tests {
             [zstd_frame(one), zstd_frame(two), skippable.clone()].concat(),
             [skippable, zstd_frame(one), zstd_frame(two)].concat(),
         ] {
-            assert_eq!(read_all(&frames).unwrap(), (Compression::Zstd, TEXT.to_vec()));
+            assert_eq!(
+                read_all(&frames).unwrap(),
+                (Compression::Zstd, TEXT.to_vec())
+            );
         }
     }
 
@@ -270,7 +278,10 @@ mod tests {
             let error = read_all(&damaged).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
             let trailing = [&whole[..], b"garbage!"].concat();
-            assert_eq!(read_all(&trailing).unwrap_err().kind(), ErrorKind::Malformed);
+            assert_eq!(
+                read_all(&trailing).unwrap_err().kind(),
+                ErrorKind::Malformed
+            );
         }
     }
 
@@ -300,7 +311,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let missing = Input::open(&folder.path().join("absent")).err().unwrap();
         assert_eq!(missing.kind(), ErrorKind::Missing);
-        assert!(missing.to_string().contains("absent: There is no"), "{missing}");
+        assert!(
+            missing.to_string().contains("absent: There is no"),
+            "{missing}"
+        );
         let directory = Input::open(folder.path()).err().unwrap();
         assert_eq!(directory.kind(), ErrorKind::Io);
     }

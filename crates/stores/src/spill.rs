@@ -190,7 +190,9 @@ impl SpillSorter {
 
     /// Bytes in the temporary file.
     pub fn spilled_bytes(&self) -> u64 {
-        self.runs.back().map_or(0, |run| run.offset.saturating_add(run.bytes))
+        self.runs
+            .back()
+            .map_or(0, |run| run.offset.saturating_add(run.bytes))
     }
 
     fn spill(&mut self) -> Result<()> {
@@ -234,12 +236,17 @@ impl SpillSorter {
         let shared = self.builder.shared_key_bytes();
         drop(self.builder);
         let Some(file) = self.file else {
-            return Err(Error::new(ErrorKind::Io, "The sort lost its temporary file."));
+            return Err(Error::new(
+                ErrorKind::Io,
+                "The sort lost its temporary file.",
+            ));
         };
         let memory_bytes = self.memory_bytes.saturating_sub(WRITE_BLOCK_BYTES);
         let fan_in = RunMerge::fan_in(memory_bytes);
         let mut runs = self.runs;
-        let mut end = runs.back().map_or(0, |run| run.offset.saturating_add(run.bytes));
+        let mut end = runs
+            .back()
+            .map_or(0, |run| run.offset.saturating_add(run.bytes));
         while runs.len() > fan_in {
             // Only as many as leave a full last merge.
             let together = fan_in.min(runs.len() - fan_in + 1);

@@ -158,7 +158,11 @@ mod tests {
         let numeric = first_where(block, |b| !b.is_ascii_digit());
         let structural = first_where(block, |b| b"\"[]{}".contains(&b));
         assert_eq!(plain_string_bytes(block), (plain, wide), "{block:x?}");
-        assert_eq!(words::plain_string_bytes(block), (plain, wide), "{block:x?}");
+        assert_eq!(
+            words::plain_string_bytes(block),
+            (plain, wide),
+            "{block:x?}"
+        );
         assert_eq!(digits(block), numeric, "{block:x?}");
         assert_eq!(words::digits(block), numeric, "{block:x?}");
         assert_eq!(structure(block), structural, "{block:x?}");

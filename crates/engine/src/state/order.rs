@@ -40,7 +40,11 @@ impl OrderCheck {
             key.cmp(&self.last)
         };
         if order == Ordering::Equal {
-            return Err(duplicate_key(key, self.entries.saturating_sub(1), self.entries));
+            return Err(duplicate_key(
+                key,
+                self.entries.saturating_sub(1),
+                self.entries,
+            ));
         }
         self.last.clear();
         self.last.extend_from_slice(key);

@@ -216,7 +216,8 @@ impl EntryReader {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        self.find().inspect_err(|error| self.failed = Some(error.clone()))
+        self.find()
+            .inspect_err(|error| self.failed = Some(error.clone()))
     }
 
     fn find(&mut self) -> Result<Progress> {
@@ -295,7 +296,10 @@ impl EntryReader {
 
     /// Where the second token of the input is, or would be.
     fn second_position(&self) -> usize {
-        let rest = self.buffer.get(self.start + 1..self.filled).unwrap_or_default();
+        let rest = self
+            .buffer
+            .get(self.start + 1..self.filled)
+            .unwrap_or_default();
         let skipped = rest.iter().take_while(|byte| is_whitespace(**byte)).count();
         self.start + 1 + skipped
     }

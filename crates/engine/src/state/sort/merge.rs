@@ -52,7 +52,10 @@ struct Cursor {
 
 impl Cursor {
     fn record(&self) -> Record<'_> {
-        let bytes = self.block.get(self.position..self.filled).unwrap_or_default();
+        let bytes = self
+            .block
+            .get(self.position..self.filled)
+            .unwrap_or_default();
         match &self.head {
             Some(head) => head.record(bytes),
             None => Record {
@@ -76,7 +79,10 @@ impl Cursor {
             return Ok(());
         }
         self.require(HEAD_BYTES, source)?;
-        let bytes = self.block.get(self.position..self.filled).unwrap_or_default();
+        let bytes = self
+            .block
+            .get(self.position..self.filled)
+            .unwrap_or_default();
         let head = Head::read(bytes).ok_or_else(changed)?;
         let whole = head.text.end;
         let needed = if whole <= self.block.len() {

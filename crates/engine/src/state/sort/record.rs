@@ -101,13 +101,14 @@ pub(super) fn prefix(key: &[u8], shared: usize) -> u64 {
     let rest = key.get(shared..).unwrap_or_default();
     match rest.first_chunk() {
         Some(bytes) => u64::from_be_bytes(*bytes),
-        None => rest
-            .iter()
-            .fold((0, 64), |(number, shift), byte| {
-                let shift = shift - 8;
-                (number | u64::from(*byte) << shift, shift)
-            })
-            .0,
+        None => {
+            rest.iter()
+                .fold((0, 64), |(number, shift), byte| {
+                    let shift = shift - 8;
+                    (number | u64::from(*byte) << shift, shift)
+                })
+                .0
+        }
     }
 }
 
