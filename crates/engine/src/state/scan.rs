@@ -1,0 +1,380 @@
+//! One entry, checked byte by byte as strict JSON without recursion.
+
+use super::block::{BLOCK_BYTES, block_at, digits, plain_string_bytes};
+use std::ops::Range;
+
+/// Levels of arrays and objects that may be open at once inside an entry, the entry's own array
+/// being the first. What a JSON reader that recurses bears is far less.
+pub const MAX_DEPTH: usize = 10_000;
+
+/// Why scanning stopped before the entry's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The bytes end first; more may complete the entry.
+    More,
+    /// Not what JSON or an entry may hold at `position`.
+    Fault {
+        /// Index into the scanned bytes.
+        position: usize,
+        /// What may stand there.
+        expected: &'static str,
+    },
+}
+
+/// What a whole entry was found to hold. All positions index the scanned bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Scanned {
+    /// Just after the entry's last bracket.
+    pub end: usize,
+    /// The key's text between its quotes.
+    pub key: Range<usize>,
+    /// Whether the key holds escapes.
+    pub key_escaped: bool,
+    /// Whether there may be bytes beyond ASCII.
+    pub wide: bool,
+    /// Whether there is whitespace between tokens.
+    pub spaced: bool,
+}
+
+/// The containers that are open: one bit each, set for an object.
+///
+/// The innermost 64 are in `low`; each earlier 64 fill a word.
+struct Nesting {
+    low: u64,
+    depth: usize,
+    words: [u64; MAX_DEPTH.div_ceil(64)],
+}
+
+impl Nesting {
+    #[inline(always)]
+    fn open(&mut self, object: bool) -> bool {
+        if self.depth >= MAX_DEPTH {
+            return false;
+        }
+        if self.depth.is_multiple_of(64)
+            && let Some(word) = self.words.get_mut(self.depth / 64)
+        {
+            *word = self.low;
+        }
+        self.low = self.low << 1 | u64::from(object);
+        self.depth += 1;
+        true
+    }
+
+    #[inline(always)]
+    fn close(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+        self.low >>= 1;
+        if self.depth.is_multiple_of(64)
+            && let Some(word) = self.words.get(self.depth / 64)
+        {
+            self.low = *word;
+        }
+    }
+
+    #[inline(always)]
+    fn in_object(&self) -> bool {
+        self.low & 1 != 0
+    }
+}
+
+/// Scans entries; kept from one to the next because its stack of containers is worth reusing.
+pub(super) struct Scanner {
+    nesting: Nesting,
+}
+
+/// The place and the findings of one scan.
+struct Cursor<'a> {
+    bytes: &'a [u8],
+    position: usize,
+    wide: bool,
+    spaced: bool,
+}
+
+const WHITESPACE: [bool; 256] = {
+    let mut table = [false; 256];
+    table[b' ' as usize] = true;
+    table[b'\t' as usize] = true;
+    table[b'\n' as usize] = true;
+    table[b'\r' as usize] = true;
+    table
+};
+
+/// Whether JSON allows `byte` between tokens.
+#[inline(always)]
+pub(super) fn is_whitespace(byte: u8) -> bool {
+    WHITESPACE.get(usize::from(byte)).copied().unwrap_or(false)
+}
+
+impl Cursor<'_> {
+    /// The byte at the cursor, or zero at the end: no token begins with it.
+    #[inline(always)]
+    fn byte(&self) -> u8 {
+        self.bytes.get(self.position).copied().unwrap_or(0)
+    }
+
+    #[cold]
+    fn stop<T>(&self, expected: &'static str) -> Result<T, Stop> {
+        if self.position >= self.bytes.len() {
+            Err(Stop::More)
+        } else {
+            Err(Stop::Fault {
+                position: self.position,
+                expected,
+            })
+        }
+    }
+
+    /// The next byte that is not whitespace; the cursor rests on it.
+    #[inline(always)]
+    fn token(&mut self) -> u8 {
+        let byte = self.byte();
+        if byte <= b' ' && is_whitespace(byte) {
+            self.skip_whitespace()
+        } else {
+            byte
+        }
+    }
+
+    fn skip_whitespace(&mut self) -> u8 {
+        self.spaced = true;
+        loop {
+            let byte = self.byte();
+            if !is_whitespace(byte) {
+                return byte;
+            }
+            self.position += 1;
+        }
+    }
+
+    #[inline(always)]
+    fn expect(&mut self, wanted: u8, expected: &'static str) -> Result<(), Stop> {
+        if self.token() == wanted {
+            self.position += 1;
+            Ok(())
+        } else {
+            self.stop(expected)
+        }
+    }
+
+    /// The rest of a string, the cursor behind its first quote and then behind its last. Tells
+    /// whether it holds escapes.
+    #[inline(always)]
+    fn string(&mut self) -> Result<bool, Stop> {
+        let mut escaped = false;
+        loop {
+            let block = block_at(self.bytes, self.position);
+            let (plain, wide) = plain_string_bytes(&block);
+            self.wide |= wide;
+            self.position += plain;
+            if plain == BLOCK_BYTES {
+                continue;
+            }
+            match self.byte() {
+                b'"' => {
+                    self.position += 1;
+                    return Ok(escaped);
+                }
+                b'\\' => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                _ => return self.stop("a string's text (control characters must be escaped)"),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), Stop> {
+        self.position += 1;
+        match self.byte() {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {
+                self.position += 1;
+                Ok(())
+            }
+            b'u' => {
+                for _ in 0..4 {
+                    self.position += 1;
+                    if !self.byte().is_ascii_hexdigit() {
+                        return self.stop("four hexadecimal digits after `\\u`");
+                    }
+                }
+                self.position += 1;
+                Ok(())
+            }
+            _ => self.stop("an escape: one of \" \\ / b f n r t u"),
+        }
+    }
+
+    /// One or more digits.
+    #[inline(always)]
+    fn digits(&mut self) -> Result<(), Stop> {
+        let first = digits(&block_at(self.bytes, self.position));
+        self.position += first;
+        if first == 0 {
+            return self.stop("a digit");
+        }
+        let mut count = first;
+        while count == BLOCK_BYTES {
+            count = digits(&block_at(self.bytes, self.position));
+            self.position += count;
+        }
+        Ok(())
+    }
+
+    /// A number, the cursor on its first byte.
+    #[inline(always)]
+    fn number(&mut self) -> Result<(), Stop> {
+        if self.byte() == b'-' {
+            self.position += 1;
+        }
+        if self.byte() == b'0' {
+            self.position += 1;
+        } else {
+            self.digits()?;
+        }
+        if self.byte() == b'.' {
+            self.position += 1;
+            self.digits()?;
+        }
+        if self.byte() | 0x20 == b'e' {
+            self.position += 1;
+            if matches!(self.byte(), b'+' | b'-') {
+                self.position += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn literal(&mut self, rest: &'static [u8], expected: &'static str) -> Result<(), Stop> {
+        for wanted in rest {
+            if self.byte() != *wanted {
+                return self.stop(expected);
+            }
+            self.position += 1;
+        }
+        Ok(())
+    }
+
+    /// A member's name and its colon, the cursor before them.
+    #[inline(always)]
+    fn member_name(&mut self) -> Result<(), Stop> {
+        self.expect(b'"', "a member's name in quotes")?;
+        self.string()?;
+        self.expect(b':', "`:` after a member's name")
+    }
+}
+
+impl Scanner {
+    pub(super) fn new() -> Self {
+        Scanner {
+            nesting: Nesting {
+                low: 0,
+                depth: 0,
+                words: [0; MAX_DEPTH.div_ceil(64)],
+            },
+        }
+    }
+
+    /// The entry `["key",{…}]` that begins at `start`, a bracket.
+    pub(super) fn entry(&mut self, bytes: &[u8], start: usize) -> Result<Scanned, Stop> {
+        let mut cursor = Cursor {
+            bytes,
+            position: start,
+            wide: false,
+            spaced: false,
+        };
+        cursor.expect(b'[', "an entry `[key, {…}]`")?;
+        cursor.expect(b'"', "the entry's key, a string")?;
+        let key_start = cursor.position;
+        let key_escaped = cursor.string()?;
+        let key = key_start..cursor.position - 1;
+        cursor.expect(b',', "`,` after the entry's key")?;
+        cursor.expect(b'{', "an object after the entry's key")?;
+        self.nesting.depth = 0;
+        self.nesting.open(false);
+        self.nesting.open(true);
+        self.object_and_rest(&mut cursor)?;
+        cursor.expect(b']', "`]` at the end of the entry")?;
+        Ok(Scanned {
+            end: cursor.position,
+            key,
+            key_escaped,
+            wide: cursor.wide,
+            spaced: cursor.spaced,
+        })
+    }
+
+    /// Everything up to the end of the object that was just opened.
+    #[inline(always)]
+    fn object_and_rest(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
+        const TOO_DEEP: &str = "at most 10,000 levels of arrays and objects";
+        // Whether the cursor is behind a value, as after an empty container.
+        let mut after_value = if cursor.token() == b'}' {
+            cursor.position += 1;
+            return Ok(());
+        } else {
+            cursor.member_name()?;
+            false
+        };
+        loop {
+            if !after_value {
+                match cursor.token() {
+                    b'"' => {
+                        cursor.position += 1;
+                        cursor.string()?;
+                    }
+                    b'-' | b'0'..=b'9' => cursor.number()?,
+                    b'{' => {
+                        if !self.nesting.open(true) {
+                            return cursor.stop(TOO_DEEP);
+                        }
+                        cursor.position += 1;
+                        if cursor.token() != b'}' {
+                            cursor.member_name()?;
+                            continue;
+                        }
+                    }
+                    b'[' => {
+                        if !self.nesting.open(false) {
+                            return cursor.stop(TOO_DEEP);
+                        }
+                        cursor.position += 1;
+                        if cursor.token() != b']' {
+                            continue;
+                        }
+                    }
+                    b't' => cursor.literal(b"true", "`true`")?,
+                    b'f' => cursor.literal(b"false", "`false`")?,
+                    b'n' => cursor.literal(b"null", "`null`")?,
+                    _ => return cursor.stop("a value"),
+                }
+            }
+            after_value = false;
+            let in_object = self.nesting.in_object();
+            match cursor.token() {
+                b',' => {
+                    cursor.position += 1;
+                    if in_object {
+                        cursor.member_name()?;
+                    }
+                }
+                b'}' if in_object => {
+                    cursor.position += 1;
+                    self.nesting.close();
+                    if self.nesting.depth <= 1 {
+                        return Ok(());
+                    }
+                    after_value = true;
+                }
+                b']' if !in_object => {
+                    cursor.position += 1;
+                    self.nesting.close();
+                    after_value = true;
+                }
+                _ if in_object => return cursor.stop("`,` or `}` after a member"),
+                _ => return cursor.stop("`,` or `]` after an array's element"),
+            }
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! Sorting state entries that do not fit in memory: runs in a temporary file, merged.
+
+use dotctl_engine::state::sort::{Record, Run, RunBuilder, RunMerge, RunSource};
+use dotctl_engine::{Error, ErrorKind, Result};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Bytes that are written together.
+const WRITE_BLOCK_BYTES: usize = 256 * 1024;
+
+/// Bytes of memory with which a sort keeps its process within 64 MiB, beside the window of a
+/// zstd source (32 MiB at most) and a reader's buffer.
+pub const SORT_MEMORY_BYTES: usize = 20 * 1024 * 1024;
+
+/// A temporary file without a name: it is gone when the process is, however that ends.
+#[derive(Debug)]
+struct SpillFile {
+    file: File,
+    folder: PathBuf,
+}
+
+impl SpillFile {
+    fn failure(&self, what: &str, error: &io::Error) -> Error {
+        failure(&self.folder, what, error)
+    }
+}
+
+fn failure(folder: &Path, what: &str, error: &io::Error) -> Error {
+    Error::new(
+        ErrorKind::Io,
+        format!("The sort's temporary data cannot be {what}: {error}."),
+    )
+    .at(folder.display().to_string())
+    .hint("Free space there, or set TMPDIR to a folder that has as much as the state.")
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, into, offset)
+}
+
+#[cfg(unix)]
+fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut into: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !into.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, into, offset)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            bytes => {
+                into = into.get_mut(bytes..).unwrap_or_default();
+                offset += bytes as u64;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(windows)]
+fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = std::os::windows::fs::FileExt::seek_write(file, bytes, offset)?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        bytes = bytes.get(written..).unwrap_or_default();
+        offset += written as u64;
+    }
+    Ok(())
+}
+
+impl RunSource for SpillFile {
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()> {
+        read_exact_at(&self.file, into, offset).map_err(|error| self.failure("read", &error))
+    }
+}
+
+/// Writes one run at the file's end.
+struct RunWriter<'a> {
+    file: &'a SpillFile,
+    start: u64,
+    written: u64,
+    buffer: Vec<u8>,
+}
+
+impl<'a> RunWriter<'a> {
+    fn new(file: &'a SpillFile, start: u64) -> Self {
+        RunWriter {
+            file,
+            start,
+            written: 0,
+            buffer: Vec::with_capacity(WRITE_BLOCK_BYTES),
+        }
+    }
+
+    fn push(&mut self, record: Record<'_>) -> Result<()> {
+        let (head, key, text) = record.parts();
+        self.write(&head)?;
+        self.write(key)?;
+        self.write(text)
+    }
+
+    #[inline(always)]
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        if self.buffer.len() + bytes.len() > WRITE_BLOCK_BYTES {
+            self.flush()?;
+        }
+        if bytes.len() > WRITE_BLOCK_BYTES {
+            return self.write_out(bytes);
+        }
+        self.buffer.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        self.write_out(&buffer)?;
+        buffer.clear();
+        self.buffer = buffer;
+        Ok(())
+    }
+
+    fn write_out(&mut self, bytes: &[u8]) -> Result<()> {
+        let offset = self.start.saturating_add(self.written);
+        write_all_at(&self.file.file, bytes, offset)
+            .map_err(|error| self.file.failure("written", &error))?;
+        self.written = self.written.saturating_add(bytes.len() as u64);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Run> {
+        self.flush()?;
+        Ok(Run {
+            offset: self.start,
+            bytes: self.written,
+        })
+    }
+}
+
+/// Sorts entries by key within bounded memory; what does not fit goes to a temporary file.
+pub struct SpillSorter {
+    folder: PathBuf,
+    memory_bytes: usize,
+    builder: RunBuilder,
+    file: Option<SpillFile>,
+    runs: VecDeque<Run>,
+    entries: u64,
+}
+
+impl SpillSorter {
+    /// A sorter that takes `memory_bytes` (see [`SORT_MEMORY_BYTES`]; entries that are larger by
+    /// themselves take what they need) and makes its temporary file in `folder`.
+    pub fn new(folder: &Path, memory_bytes: usize) -> Self {
+        SpillSorter {
+            folder: folder.to_owned(),
+            memory_bytes,
+            builder: RunBuilder::new(memory_bytes.saturating_sub(WRITE_BLOCK_BYTES)),
+            file: None,
+            runs: VecDeque::new(),
+            entries: 0,
+        }
+    }
+
+    /// Takes the next entry: its decoded key and its compact text.
+    ///
+    /// # Errors
+    /// Malformed, if a key is seen to occur twice; Io, if the temporary file fails.
+    pub fn push(&mut self, key: &[u8], text: &[u8]) -> Result<()> {
+        self.entries = self.entries.saturating_add(1);
+        let record = Record {
+            key,
+            text,
+            number: self.entries,
+        };
+        if !self.builder.push(record) {
+            self.spill()?;
+            self.builder.push(record);
+        }
+        Ok(())
+    }
+
+    /// Entries taken.
+    pub fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// Bytes in the temporary file.
+    pub fn spilled_bytes(&self) -> u64 {
+        self.runs
+            .back()
+            .map_or(0, |run| run.offset.saturating_add(run.bytes))
+    }
+
+    fn spill(&mut self) -> Result<()> {
+        self.builder.sort()?;
+        let end = self.spilled_bytes();
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => SpillFile {
+                file: tempfile::tempfile_in(&self.folder)
+                    .map_err(|error| failure(&self.folder, "created", &error))?,
+                folder: self.folder.clone(),
+            },
+        };
+        let file = self.file.insert(file);
+        let mut writer = RunWriter::new(file, end);
+        let mut index = 0;
+        while let Some(record) = self.builder.record(index) {
+            writer.push(record)?;
+            index += 1;
+        }
+        self.runs.push_back(writer.finish()?);
+        self.builder.clear();
+        Ok(())
+    }
+
+    /// Ends the input.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn finish(mut self) -> Result<SortedEntries> {
+        if self.runs.is_empty() {
+            self.builder.sort()?;
+            return Ok(SortedEntries(Sorted::InMemory {
+                builder: self.builder,
+                next: 0,
+            }));
+        }
+        if !self.builder.is_empty() {
+            self.spill()?;
+        }
+        let shared = self.builder.shared_key_bytes();
+        drop(self.builder);
+        let Some(file) = self.file else {
+            return Err(Error::new(
+                ErrorKind::Io,
+                "The sort lost its temporary file.",
+            ));
+        };
+        let memory_bytes = self.memory_bytes.saturating_sub(WRITE_BLOCK_BYTES);
+        let fan_in = RunMerge::fan_in(memory_bytes);
+        let mut runs = self.runs;
+        let mut end = runs
+            .back()
+            .map_or(0, |run| run.offset.saturating_add(run.bytes));
+        while runs.len() > fan_in {
+            // Only as many as leave a full last merge.
+            let together = fan_in.min(runs.len() - fan_in + 1);
+            let merged: Vec<Run> = runs.drain(..together).collect();
+            let mut merge = RunMerge::new(&file, &merged, memory_bytes, shared)?;
+            let mut writer = RunWriter::new(&file, end);
+            while let Some(record) = merge.next(&file)? {
+                writer.push(record)?;
+            }
+            let run = writer.finish()?;
+            end = end.saturating_add(run.bytes);
+            runs.push_back(run);
+        }
+        let runs: Vec<Run> = runs.into();
+        let merge = RunMerge::new(&file, &runs, memory_bytes, shared)?;
+        Ok(SortedEntries(Sorted::Merged { merge, file }))
+    }
+}
+
+/// The entries of a finished sort, by key.
+pub struct SortedEntries(Sorted);
+
+enum Sorted {
+    InMemory { builder: RunBuilder, next: usize },
+    Merged { merge: RunMerge, file: SpillFile },
+}
+
+impl SortedEntries {
+    /// The next entry's key and text.
+    ///
+    /// # Errors
+    /// Malformed, if its key occurs twice; Io, if the temporary file fails.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Result<Option<(&[u8], &[u8])>> {
+        let record = match &mut self.0 {
+            Sorted::InMemory { builder, next } => {
+                let record = builder.record(*next);
+                *next = next.saturating_add(1);
+                record
+            }
+            Sorted::Merged { merge, file } => merge.next(file)?,
+        };
+        Ok(record.map(|record| (record.key, record.text)))
+    }
+}
