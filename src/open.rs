@@ -27,8 +27,7 @@ pub fn source(path: &Path) -> Result<Source> {
     if path.as_os_str() == "-" {
         return Ok(Source::State(path.to_owned()));
     }
-    let metadata =
-        std::fs::metadata(path).map_err(|error| dotctl_stores::io_error("open", path, &error))?;
+    let metadata = std::fs::metadata(path).map_err(|error| dotctl_stores::io_error("open", path, &error))?;
     if metadata.is_dir() {
         if path.join(STORE_MARKER.0).exists() {
             return Ok(Source::Store(path.to_owned()));
@@ -41,7 +40,11 @@ pub fn source(path: &Path) -> Result<Source> {
         }
         return Ok(Source::Objects(objects));
     }
-    if is_database(path)? { Ok(Source::Database(path.to_owned())) } else { Ok(Source::State(path.to_owned())) }
+    if is_database(path)? {
+        Ok(Source::Database(path.to_owned()))
+    } else {
+        Ok(Source::State(path.to_owned()))
+    }
 }
 
 /// The store that `text` names, for reading.

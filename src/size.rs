@@ -83,7 +83,10 @@ mod tests {
     #[test]
     fn sizes_have_three_figures() {
         let shown = [0, 999, 1000, 9_994, 9_996, 99_940, 99_960, 999_400, 999_600, 10_000_000_000];
-        let expected = ["0 B", "999 B", "1.00 kB", "9.99 kB", "10.0 kB", "99.9 kB", "100 kB", "999 kB", "1.00 MB", "10.0 GB"];
+        let expected = [
+            "0 B", "999 B", "1.00 kB", "9.99 kB", "10.0 kB", "99.9 kB", "100 kB", "999 kB", "1.00 MB",
+            "10.0 GB",
+        ];
         assert_eq!(shown.map(show_size), expected);
         assert_eq!(show_count(1_234_567), "1,234,567");
         assert_eq!(show_count(12), "12");

@@ -32,11 +32,7 @@ pub fn read(data: &[u8], mut piece_bytes: impl FnMut() -> usize) -> Reading {
                 rest = later;
             }
             Err(error) => {
-                assert_eq!(
-                    reader.advance(),
-                    Err(error.clone()),
-                    "an error that goes away"
-                );
+                assert_eq!(reader.advance(), Err(error.clone()), "an error that goes away");
                 return (entries, Some(error.to_string()));
             }
         }
@@ -82,11 +78,7 @@ pub fn fuzz(data: &[u8]) {
                 assert_eq!(found, expected, "{name}");
             }
         }
-        assert_eq!(
-            read(text, || usize::MAX).0[0].0,
-            *text,
-            "compact text is stable"
-        );
+        assert_eq!(read(text, || usize::MAX).0[0].0, *text, "compact text is stable");
     }
     Members::of(data);
 }

@@ -48,10 +48,10 @@ fn restore_form(asked: Option<Form>, manifest: &Manifest) -> Result<RestoreForm>
         (CheckpointKind::Image, None | Some(Form::Sqlite)) => Ok(RestoreForm::Database),
         (CheckpointKind::State, None | Some(Form::Json)) => Ok(RestoreForm::State(StateForm::Array)),
         (CheckpointKind::State, Some(Form::Ndjson)) => Ok(RestoreForm::State(StateForm::Lines)),
-        (CheckpointKind::State, Some(Form::Sqlite)) => Err(Error::unsupported(
-            "a checkpoint of state does not restore to a database",
-        )
-        .hint("--as json or --as ndjson")),
+        (CheckpointKind::State, Some(Form::Sqlite)) => {
+            Err(Error::unsupported("a checkpoint of state does not restore to a database")
+                .hint("--as json or --as ndjson"))
+        }
         (CheckpointKind::Image, Some(_)) => {
             Err(Error::unsupported("a checkpoint of a database restores to a database")
                 .hint("leave out --as; `dotctl get REF KEY` prints single values"))
@@ -60,7 +60,12 @@ fn restore_form(asked: Option<Form>, manifest: &Manifest) -> Result<RestoreForm>
 }
 
 /// Into a pipe bytes go as they are decoded; that they were right is said by the exit code.
-fn restore_to_stdout(store: &dyn Store, manifest: &Manifest, form: RestoreForm, output: &Output) -> Result<()> {
+fn restore_to_stdout(
+    store: &dyn Store,
+    manifest: &Manifest,
+    form: RestoreForm,
+    output: &Output,
+) -> Result<()> {
     let bar = Bar::new(output.progress);
     restore(store, manifest, form, &|_, _| Ok(()), &mut |bytes| print(bytes), &bar).map_err(|error| {
         error.hint("what was written to stdout so far is not to be trusted; run `dotctl verify`")
@@ -70,9 +75,8 @@ fn restore_to_stdout(store: &dyn Store, manifest: &Manifest, form: RestoreForm, 
 
 fn refuse(error: Error, to: &str) -> Error {
     match error.kind() {
-        dotctl_engine::ErrorKind::Corrupt(_) => {
-            error.hint(format!("nothing was written to {to}; run `dotctl verify` for everything that is damaged"))
-        }
+        dotctl_engine::ErrorKind::Corrupt(_) => error
+            .hint(format!("nothing was written to {to}; run `dotctl verify` for everything that is damaged")),
         _ => error,
     }
 }

@@ -98,11 +98,10 @@ fn jobs<'a>(args: &SnapshotArgs, source: &'a Source) -> Result<Vec<Job<'a>>> {
         Source::Database(path) => one(path, true),
         Source::State(path) => one(path, false),
         Source::Objects(objects) if args.namespace.is_none() => Ok(objects.iter().map(object_job).collect()),
-        Source::Objects(objects) => Err(Error::malformed(format!(
-            "{} objects cannot share one namespace",
-            objects.len()
-        ))
-        .hint("leave out --namespace, each object has its own, or name one object's file")),
+        Source::Objects(objects) => {
+            Err(Error::malformed(format!("{} objects cannot share one namespace", objects.len()))
+                .hint("leave out --namespace, each object has its own, or name one object's file"))
+        }
         Source::Store(path) => Err(Error::malformed("this is a store of checkpoints, not a source of state")
             .at(path.display().to_string())
             .hint("restore a checkpoint from it first: `dotctl restore REF --to FILE --store …`")),

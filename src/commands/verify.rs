@@ -53,7 +53,8 @@ fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<(Vec<Finding>, Che
         }
         opened => opened,
     };
-    let targets_are_files = !args.targets.is_empty() && args.targets.iter().all(|target| Path::new(target).is_file());
+    let targets_are_files =
+        !args.targets.is_empty() && args.targets.iter().all(|target| Path::new(target).is_file());
     let store = match store {
         Ok(store) => store,
         Err(_) if targets_are_files => return verify_databases(&args.targets),

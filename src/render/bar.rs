@@ -66,7 +66,9 @@ impl Progress for Bar {
 
 fn draw(name: &str, total_bytes: Option<u64>, begun: Instant) -> ProgressBar {
     let template = match total_bytes {
-        Some(_) => "{msg} [{bar:28}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} left",
+        Some(_) => {
+            "{msg} [{bar:28}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} left"
+        }
         None => "{msg} {decimal_bytes} {decimal_bytes_per_sec}",
     };
     let style = ProgressStyle::with_template(template).map(|style| style.progress_chars("=> "));

@@ -16,7 +16,7 @@ const COLUMNS_MAX: u16 = 80;
 pub fn table(columns: &[(&str, Align)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table
-        .load_preset(presets::NOTHING)
+        .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(COLUMNS_MAX)
         .set_header(columns.iter().map(|(title, _)| *title));

@@ -53,13 +53,7 @@ pub enum LimitStatus {
 pub const WARN_PERCENT: u64 = 80;
 
 const fn documented(name: &'static str, amount: u64, unit: Unit) -> Limit {
-    Limit {
-        name,
-        amount,
-        unit,
-        date: "2026-11-21",
-        source: LimitSource::Documentation,
-    }
+    Limit { name, amount, unit, date: "2026-11-21", source: LimitSource::Documentation }
 }
 
 /// Storage of one SQLite-backed object: 10 GB. The pages in its free list do not count, as in

@@ -164,20 +164,10 @@ struct Sample {
 
 fn sample() -> impl Strategy<Value = Sample> {
     let entries = prop::collection::vec((units(), object()), 1..6);
-    (
-        entries,
-        any::<u64>(),
-        any::<bool>(),
-        any::<bool>(),
-        any::<bool>(),
-    )
-        .prop_map(|(entries, seed, lines, whitespace, mark)| {
-            let mut writer = Writer {
-                dice: Dice(seed | 1),
-                spaced: String::new(),
-                compact: String::new(),
-                whitespace,
-            };
+    (entries, any::<u64>(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
+        |(entries, seed, lines, whitespace, mark)| {
+            let mut writer =
+                Writer { dice: Dice(seed | 1), spaced: String::new(), compact: String::new(), whitespace };
             let mut expected = Vec::new();
             if mark {
                 writer.spaced.push('\u{feff}');
@@ -206,20 +196,15 @@ fn sample() -> impl Strategy<Value = Sample> {
             if writer.dice.roll(2) == 0 {
                 writer.spaced.push_str("\r\n");
             }
-            Sample {
-                input: writer.spaced.into_bytes(),
-                expected,
-            }
-        })
+            Sample { input: writer.spaced.into_bytes(), expected }
+        },
+    )
 }
 
 fn texts_and_keys(data: &[u8], piece_bytes: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
     let (entries, error) = read(data, || piece_bytes);
     assert_eq!(error, None, "{}", String::from_utf8_lossy(data));
-    entries
-        .into_iter()
-        .map(|(text, key, _)| (text, key))
-        .collect()
+    entries.into_iter().map(|(text, key, _)| (text, key)).collect()
 }
 
 /// Whether serde_json takes `data` as a state.
@@ -236,9 +221,7 @@ fn reference_accepts(data: &[u8]) -> bool {
         while let Some(value) = stream.next() {
             let Ok(value) = value else { return false };
             let before = data[end..stream.byte_offset()].iter();
-            let ended = before
-                .take_while(|b| b" \t\r\n".contains(b))
-                .any(|b| *b == b'\n');
+            let ended = before.take_while(|b| b" \t\r\n".contains(b)).any(|b| *b == b'\n');
             if !entry(&value) || (end > 0 && !ended) {
                 return false;
             }
@@ -246,8 +229,7 @@ fn reference_accepts(data: &[u8]) -> bool {
         }
         true
     } else {
-        serde_json::from_slice::<Vec<Vec<&RawValue>>>(data)
-            .is_ok_and(|entries| entries.iter().all(entry))
+        serde_json::from_slice::<Vec<Vec<&RawValue>>>(data).is_ok_and(|entries| entries.iter().all(entry))
     }
 }
 
@@ -312,94 +294,37 @@ fn error_of(data: &[u8]) -> String {
 #[test]
 fn errors_say_entry_byte_and_what_was_expected() {
     for (data, message) in [
-        (
-            "",
-            "The input is empty; a state without entries is the array `[]`.",
-        ),
-        (
-            " \n",
-            "The input is empty; a state without entries is the array `[]`.",
-        ),
-        (
-            "{}",
-            "byte 0: Expected `[`, the start of an array of entries or of an entry, found `{`.",
-        ),
-        (
-            "[1]",
-            "byte 1: Expected an entry, an entry's key, or `]`, found `1`.",
-        ),
-        (
-            "[",
-            "byte 1: Expected an entry, an entry's key, or `]`, found the end of the input.",
-        ),
-        (
-            "[[\"a\",{}],]",
-            "entry 2, byte 10: Expected an entry `[key, {…}]`, found `]`.",
-        ),
+        ("", "The input is empty; a state without entries is the array `[]`."),
+        (" \n", "The input is empty; a state without entries is the array `[]`."),
+        ("{}", "byte 0: Expected `[`, the start of an array of entries or of an entry, found `{`."),
+        ("[1]", "byte 1: Expected an entry, an entry's key, or `]`, found `1`."),
+        ("[", "byte 1: Expected an entry, an entry's key, or `]`, found the end of the input."),
+        ("[[\"a\",{}],]", "entry 2, byte 10: Expected an entry `[key, {…}]`, found `]`."),
         (
             "[[\"a\",{}]",
             "after entry 1, byte 9: Expected `,` or `]` after an entry, found the end of the input.",
         ),
-        (
-            "[] x",
-            "byte 3: Expected nothing after the array, found `x`.",
-        ),
-        (
-            "[[\"a\",{}] [\"b\",{}]]",
-            "after entry 1, byte 10: Expected `,` or `]` after an entry, found `[`.",
-        ),
-        (
-            "[\"a\",{}][\"b\",{}]",
-            "after entry 1, byte 8: Expected a line end after an entry, found `[`.",
-        ),
-        (
-            "[\"a\",{}]\n7",
-            "entry 2, byte 9: Expected an entry `[key, {…}]`, found `7`.",
-        ),
+        ("[] x", "byte 3: Expected nothing after the array, found `x`."),
+        ("[[\"a\",{}] [\"b\",{}]]", "after entry 1, byte 10: Expected `,` or `]` after an entry, found `[`."),
+        ("[\"a\",{}][\"b\",{}]", "after entry 1, byte 8: Expected a line end after an entry, found `[`."),
+        ("[\"a\",{}]\n7", "entry 2, byte 9: Expected an entry `[key, {…}]`, found `7`."),
         (
             "[\"a\",{}]\n[\"b\"",
             "entry 2, byte 13: Expected the rest of the entry, found the end of the input.",
         ),
-        (
-            "[\"a\"]",
-            "entry 1, byte 4: Expected `,` after the entry's key, found `]`.",
-        ),
-        (
-            "[\"a\",1]",
-            "entry 1, byte 5: Expected an object after the entry's key, found `1`.",
-        ),
-        (
-            "[\"a\",{},1]",
-            "entry 1, byte 7: Expected `]` at the end of the entry, found `,`.",
-        ),
-        (
-            "[[1,{}]]",
-            "entry 1, byte 2: Expected the entry's key, a string, found `1`.",
-        ),
-        (
-            "[\"a\",{\"b\" 1}]",
-            "entry 1, byte 10: Expected `:` after a member's name, found `1`.",
-        ),
-        (
-            "[\"a\",{\"b\":01}]",
-            "entry 1, byte 11: Expected `,` or `}` after a member, found `1`.",
-        ),
-        (
-            "[\"a\",{\"b\":-}]",
-            "entry 1, byte 11: Expected a digit, found `}`.",
-        ),
+        ("[\"a\"]", "entry 1, byte 4: Expected `,` after the entry's key, found `]`."),
+        ("[\"a\",1]", "entry 1, byte 5: Expected an object after the entry's key, found `1`."),
+        ("[\"a\",{},1]", "entry 1, byte 7: Expected `]` at the end of the entry, found `,`."),
+        ("[[1,{}]]", "entry 1, byte 2: Expected the entry's key, a string, found `1`."),
+        ("[\"a\",{\"b\" 1}]", "entry 1, byte 10: Expected `:` after a member's name, found `1`."),
+        ("[\"a\",{\"b\":01}]", "entry 1, byte 11: Expected `,` or `}` after a member, found `1`."),
+        ("[\"a\",{\"b\":-}]", "entry 1, byte 11: Expected a digit, found `}`."),
         (
             "[\"a\",{\"b\":[1 2]}]",
             "entry 1, byte 13: Expected `,` or `]` after an array's element, found `2`.",
         ),
-        (
-            "[\"a\",{\"b\":}]",
-            "entry 1, byte 10: Expected a value, found `}`.",
-        ),
-        (
-            "[\"a\",{\"b\":nul}]",
-            "entry 1, byte 13: Expected `null`, found `}`.",
-        ),
+        ("[\"a\",{\"b\":}]", "entry 1, byte 10: Expected a value, found `}`."),
+        ("[\"a\",{\"b\":nul}]", "entry 1, byte 13: Expected `null`, found `}`."),
         (
             "[\"a\",{\"b\":\"\n\"}]",
             "entry 1, byte 11: Expected a string's text (control characters must be escaped), found byte 0x0a.",
@@ -412,10 +337,7 @@ fn errors_say_entry_byte_and_what_was_expected() {
             "[\"a\",{\"b\":\"\\u00g0\"}]",
             "entry 1, byte 15: Expected four hexadecimal digits after `\\u`, found `g`.",
         ),
-        (
-            "\u{feff}[\"a\",{,}]",
-            "entry 1, byte 9: Expected a member's name in quotes, found `,`.",
-        ),
+        ("\u{feff}[\"a\",{,}]", "entry 1, byte 9: Expected a member's name in quotes, found `,`."),
     ] {
         assert_eq!(error_of(data.as_bytes()), message, "{data}");
     }
@@ -424,17 +346,9 @@ fn errors_say_entry_byte_and_what_was_expected() {
         "entry 2, byte 26: Expected UTF-8 text, found byte 0xff."
     );
     // A surrogate and an overlong form are no UTF-8.
-    for bytes in [
-        &b"\xed\xa0\x80"[..],
-        b"\xc0\x80",
-        b"\xe2\x82",
-        b"\xf4\x90\x80\x80",
-    ] {
+    for bytes in [&b"\xed\xa0\x80"[..], b"\xc0\x80", b"\xe2\x82", b"\xf4\x90\x80\x80"] {
         let data = [b"[\"", bytes, b"\",{}]"].concat();
-        assert!(
-            error_of(&data).contains("Expected UTF-8 text"),
-            "{bytes:x?}"
-        );
+        assert!(error_of(&data).contains("Expected UTF-8 text"), "{bytes:x?}");
     }
 }
 
@@ -443,13 +357,9 @@ fn both_forms_and_empty_arrays() {
     assert_eq!(texts_and_keys(b"[]", 1), []);
     assert_eq!(texts_and_keys(b" [ \n ] \n", 1), []);
     let one = vec![(b"[\"k\",{}]".to_vec(), b"k".to_vec())];
-    for data in [
-        "[\"k\",{}]",
-        "\r\n[\"k\",{}]\r\n\r\n",
-        "[\n\"k\",{}\n]",
-        "[[\"k\",{}]]",
-        "[\n[\"k\" ,{ } ]\n]",
-    ] {
+    for data in
+        ["[\"k\",{}]", "\r\n[\"k\",{}]\r\n\r\n", "[\n\"k\",{}\n]", "[[\"k\",{}]]", "[\n[\"k\" ,{ } ]\n]"]
+    {
         assert_eq!(texts_and_keys(data.as_bytes(), 1), one, "{data}");
         assert_eq!(texts_and_keys(data.as_bytes(), 4096), one, "{data}");
     }
@@ -483,15 +393,9 @@ fn depth_has_a_limit() {
 fn ten_megabytes_of_nesting_are_refused() {
     let data = format!("[\"deep\",{{\"value\":{}", "[".repeat(10_000_000));
     let message = error_of(data.as_bytes());
-    assert!(
-        message.starts_with("entry 1, byte 10015: Expected at most 10,000 levels"),
-        "{message}"
-    );
+    assert!(message.starts_with("entry 1, byte 10015: Expected at most 10,000 levels"), "{message}");
     let data = "[".repeat(10_000_000);
-    assert_eq!(
-        error_of(data.as_bytes()),
-        "entry 1, byte 2: Expected the entry's key, a string, found `[`."
-    );
+    assert_eq!(error_of(data.as_bytes()), "entry 1, byte 2: Expected the entry's key, a string, found `[`.");
 }
 
 fn entry_of(bytes: usize) -> Vec<u8> {
@@ -509,13 +413,7 @@ fn entries_up_to_the_limit() {
         // Pieces as small as these would take forever if each were a scan from the start.
         let (entries, error) = read(&data, || 2_000);
         assert_eq!(error, None);
-        assert_eq!(
-            entries
-                .iter()
-                .map(|entry| entry.0.len())
-                .collect::<Vec<_>>(),
-            [8, bytes, 8]
-        );
+        assert_eq!(entries.iter().map(|entry| entry.0.len()).collect::<Vec<_>>(), [8, bytes, 8]);
     }
     let data = [small, &b"\n"[..], &entry_of(MAX_ENTRY_BYTES + 1), b"\n"].concat();
     for piece_bytes in [100_000, usize::MAX] {
@@ -557,10 +455,7 @@ fn keys_have_a_limit() {
             let (_, error) = read(data.as_bytes(), || usize::MAX);
             assert_eq!(error.is_none(), fits);
             if let Some(error) = error {
-                assert!(
-                    error.contains("kkk…\" (65537 bytes) is longer than 65536 bytes."),
-                    "{error}"
-                );
+                assert!(error.contains("kkk…\" (65537 bytes) is longer than 65536 bytes."), "{error}");
             }
         }
     }

@@ -13,10 +13,7 @@ pub struct StateEntries {
 impl StateEntries {
     /// The entries of `input`, which is at its start.
     pub fn new(input: Input) -> Self {
-        StateEntries {
-            input,
-            reader: EntryReader::new(),
-        }
+        StateEntries { input, reader: EntryReader::new() }
     }
 
     /// The next entry, in the source's order.
@@ -36,6 +33,11 @@ impl StateEntries {
                 },
             }
         }
+    }
+
+    /// The entry that [`StateEntries::next`] gave last.
+    pub fn entry(&self) -> Entry<'_> {
+        self.reader.entry()
     }
 
     /// Entries so far.

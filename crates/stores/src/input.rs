@@ -70,9 +70,7 @@ impl Input {
         }
         let name = path.display().to_string();
         let file = File::open(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => {
-                Error::new(ErrorKind::Missing, "There is no such file.").at(&*name)
-            }
+            io::ErrorKind::NotFound => Error::new(ErrorKind::Missing, "There is no such file.").at(&*name),
             _ => unreadable(&name, &error),
         })?;
         Input::new(name, file)
@@ -86,10 +84,7 @@ impl Input {
         let name = name.into();
         let mut source: Box<dyn Read + Send> = Box::new(source);
         let mut head = Vec::new();
-        (&mut source)
-            .take(4)
-            .read_to_end(&mut head)
-            .map_err(|error| unreadable(&name, &error))?;
+        (&mut source).take(4).read_to_end(&mut head).map_err(|error| unreadable(&name, &error))?;
         let compression = Compression::of(&head);
         let raw = Cursor::new(head).chain(source);
         let buffered = |raw| BufReader::with_capacity(COMPRESSED_BLOCK_BYTES, raw);
@@ -99,17 +94,11 @@ impl Input {
             Compression::Zstd => {
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(buffered(raw))
                     .map_err(|error| unreadable(&name, &error))?;
-                decoder
-                    .window_log_max(MAX_WINDOW_LOG)
-                    .map_err(|error| unreadable(&name, &error))?;
+                decoder.window_log_max(MAX_WINDOW_LOG).map_err(|error| unreadable(&name, &error))?;
                 Decoder::Zstd(decoder)
             }
         };
-        Ok(Input {
-            name,
-            compression,
-            decoder,
-        })
+        Ok(Input { name, compression, decoder })
     }
 
     /// What messages call the source: its path, or `standard input`.
@@ -223,10 +212,7 @@ mod tests {
     #[test]
     fn short_sources_are_plain() {
         for bytes in [&b""[..], b"[", b"[]", b"[]\n", b"\x1f", b"\x28\xb5\x2f"] {
-            assert_eq!(
-                read_all(bytes).unwrap(),
-                (Compression::None, bytes.to_vec())
-            );
+            assert_eq!(read_all(bytes).unwrap(), (Compression::None, bytes.to_vec()));
         }
     }
 
@@ -240,10 +226,7 @@ mod tests {
             [zstd_frame(one), zstd_frame(two), skippable.clone()].concat(),
             [skippable, zstd_frame(one), zstd_frame(two)].concat(),
         ] {
-            assert_eq!(
-                read_all(&frames).unwrap(),
-                (Compression::Zstd, TEXT.to_vec())
-            );
+            assert_eq!(read_all(&frames).unwrap(), (Compression::Zstd, TEXT.to_vec()));
         }
     }
 
@@ -278,10 +261,7 @@ mod tests {
             let error = read_all(&damaged).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
             let trailing = [&whole[..], b"garbage!"].concat();
-            assert_eq!(
-                read_all(&trailing).unwrap_err().kind(),
-                ErrorKind::Malformed
-            );
+            assert_eq!(read_all(&trailing).unwrap_err().kind(), ErrorKind::Malformed);
         }
     }
 
@@ -311,10 +291,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let missing = Input::open(&folder.path().join("absent")).err().unwrap();
         assert_eq!(missing.kind(), ErrorKind::Missing);
-        assert!(
-            missing.to_string().contains("absent: There is no"),
-            "{missing}"
-        );
+        assert!(missing.to_string().contains("absent: There is no"), "{missing}");
         let directory = Input::open(folder.path()).err().unwrap();
         assert_eq!(directory.kind(), ErrorKind::Io);
     }

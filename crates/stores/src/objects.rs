@@ -51,12 +51,14 @@ pub fn find_objects(folder: &Path) -> Result<Vec<LocalObject>> {
 /// called `<worker>-<Class>`; the class, a JavaScript name, has no `-`.
 pub fn object_namespace(path: &Path) -> Result<Option<Namespace>> {
     let stem = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".sqlite"));
-    let Some(id) = stem.filter(|stem| stem.len() == 64 && stem.bytes().all(|digit| digit.is_ascii_hexdigit()))
+    let Some(id) =
+        stem.filter(|stem| stem.len() == 64 && stem.bytes().all(|digit| digit.is_ascii_hexdigit()))
     else {
         return Ok(None);
     };
     let absolute = std::path::absolute(path).map_err(|error| io_error("find", path, &error))?;
     let folder = absolute.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-    let class = folder.as_deref().and_then(|folder| folder.rsplit('-').next()).filter(|class| !class.is_empty());
+    let class =
+        folder.as_deref().and_then(|folder| folder.rsplit('-').next()).filter(|class| !class.is_empty());
     Namespace::new(format!("{}/{id}", class.unwrap_or("object"))).map(Some)
 }

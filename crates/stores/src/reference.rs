@@ -66,7 +66,8 @@ pub fn find_key(store: &dyn Store, reference: &str) -> Result<ManifestKey> {
         (Some(key), None) => Ok(key),
         (None, _) => Err(missing(format!("there is no checkpoint whose id begins with {reference}"))),
         (Some(one), Some(other)) => {
-            Err(Error::malformed(format!("{reference} may be {} or {}", one.id, other.id)).hint("give more digits"))
+            Err(Error::malformed(format!("{reference} may be {} or {}", one.id, other.id))
+                .hint("give more digits"))
         }
     }
 }
@@ -74,7 +75,8 @@ pub fn find_key(store: &dyn Store, reference: &str) -> Result<ManifestKey> {
 /// Reads the manifest under `key` and checks that it belongs there.
 pub fn read(store: &dyn Store, key: ManifestKey) -> Result<Found> {
     let place = |error: Error| error.at(key.to_string());
-    let manifest = store.read_manifest(&key).and_then(|bytes| Manifest::read(key.id, &bytes)).map_err(place)?;
+    let manifest =
+        store.read_manifest(&key).and_then(|bytes| Manifest::read(key.id, &bytes)).map_err(place)?;
     if manifest.namespace != key.namespace || manifest.sequence != key.sequence {
         return Err(Error::corrupt("the manifest lies under another checkpoint's name").at(key.to_string()));
     }

@@ -218,3 +218,16 @@ impl<R: Read> Read for Copying<R> {
         Ok(bytes)
     }
 }
+
+/// Walks every page of the database at `path` and tells what is damaged, with the bytes read.
+pub fn check_database(path: &Path) -> Result<(Vec<Error>, u64)> {
+    let report = crate::drive::inspect_database(path, 0)?;
+    let problems = report
+        .problems
+        .iter()
+        .map(|problem| {
+            Error::corrupt(&problem.detail).at(format!("table {}, page {}", problem.table, problem.page))
+        })
+        .collect();
+    Ok((problems, u64::from(report.page_bytes) * u64::from(report.page_count)))
+}

@@ -28,12 +28,9 @@ impl SpillFile {
 }
 
 fn failure(folder: &Path, what: &str, error: &io::Error) -> Error {
-    Error::new(
-        ErrorKind::Io,
-        format!("The sort's temporary data cannot be {what}: {error}."),
-    )
-    .at(folder.display().to_string())
-    .hint("Free space there, or set TMPDIR to a folder that has as much as the state.")
+    Error::new(ErrorKind::Io, format!("The sort's temporary data cannot be {what}: {error}."))
+        .at(folder.display().to_string())
+        .hint("Free space there, or set TMPDIR to a folder that has as much as the state.")
 }
 
 #[cfg(unix)]
@@ -89,12 +86,7 @@ struct RunWriter<'a> {
 
 impl<'a> RunWriter<'a> {
     fn new(file: &'a SpillFile, start: u64) -> Self {
-        RunWriter {
-            file,
-            start,
-            written: 0,
-            buffer: Vec::with_capacity(WRITE_BLOCK_BYTES),
-        }
+        RunWriter { file, start, written: 0, buffer: Vec::with_capacity(WRITE_BLOCK_BYTES) }
     }
 
     fn push(&mut self, record: Record<'_>) -> Result<()> {
@@ -126,18 +118,14 @@ impl<'a> RunWriter<'a> {
 
     fn write_out(&mut self, bytes: &[u8]) -> Result<()> {
         let offset = self.start.saturating_add(self.written);
-        write_all_at(&self.file.file, bytes, offset)
-            .map_err(|error| self.file.failure("written", &error))?;
+        write_all_at(&self.file.file, bytes, offset).map_err(|error| self.file.failure("written", &error))?;
         self.written = self.written.saturating_add(bytes.len() as u64);
         Ok(())
     }
 
     fn finish(mut self) -> Result<Run> {
         self.flush()?;
-        Ok(Run {
-            offset: self.start,
-            bytes: self.written,
-        })
+        Ok(Run { offset: self.start, bytes: self.written })
     }
 }
 
@@ -171,11 +159,7 @@ impl SpillSorter {
     /// Malformed, if a key is seen to occur twice; Io, if the temporary file fails.
     pub fn push(&mut self, key: &[u8], text: &[u8]) -> Result<()> {
         self.entries = self.entries.saturating_add(1);
-        let record = Record {
-            key,
-            text,
-            number: self.entries,
-        };
+        let record = Record { key, text, number: self.entries };
         if !self.builder.push(record) {
             self.spill()?;
             self.builder.push(record);
@@ -190,9 +174,7 @@ impl SpillSorter {
 
     /// Bytes in the temporary file.
     pub fn spilled_bytes(&self) -> u64 {
-        self.runs
-            .back()
-            .map_or(0, |run| run.offset.saturating_add(run.bytes))
+        self.runs.back().map_or(0, |run| run.offset.saturating_add(run.bytes))
     }
 
     fn spill(&mut self) -> Result<()> {
@@ -225,10 +207,7 @@ impl SpillSorter {
     pub fn finish(mut self) -> Result<SortedEntries> {
         if self.runs.is_empty() {
             self.builder.sort()?;
-            return Ok(SortedEntries(Sorted::InMemory {
-                builder: self.builder,
-                next: 0,
-            }));
+            return Ok(SortedEntries(Sorted::InMemory { builder: self.builder, next: 0 }));
         }
         if !self.builder.is_empty() {
             self.spill()?;
@@ -236,17 +215,12 @@ impl SpillSorter {
         let shared = self.builder.shared_key_bytes();
         drop(self.builder);
         let Some(file) = self.file else {
-            return Err(Error::new(
-                ErrorKind::Io,
-                "The sort lost its temporary file.",
-            ));
+            return Err(Error::new(ErrorKind::Io, "The sort lost its temporary file."));
         };
         let memory_bytes = self.memory_bytes.saturating_sub(WRITE_BLOCK_BYTES);
         let fan_in = RunMerge::fan_in(memory_bytes);
         let mut runs = self.runs;
-        let mut end = runs
-            .back()
-            .map_or(0, |run| run.offset.saturating_add(run.bytes));
+        let mut end = runs.back().map_or(0, |run| run.offset.saturating_add(run.bytes));
         while runs.len() > fan_in {
             // Only as many as leave a full last merge.
             let together = fan_in.min(runs.len() - fan_in + 1);

@@ -66,43 +66,23 @@ fn open(path: &Path) -> Connection {
 /// Moves amounts between rows, logging each move: the sum stays, and `moves` counts the log.
 fn transfer(path: &Path) {
     let mut connection = open(path);
-    connection
-        .execute_batch("PRAGMA synchronous=OFF; PRAGMA wal_autocheckpoint=30")
-        .unwrap();
+    connection.execute_batch("PRAGMA synchronous=OFF; PRAGMA wal_autocheckpoint=30").unwrap();
     let mut seed = u64::from(std::process::id());
     loop {
-        let transaction = connection
-            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
-            .unwrap();
+        let transaction =
+            connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
         for _ in 0..1 + seed % 7 {
-            seed = seed
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            let [from, to, bytes] = [(seed >> 33) % 100 + 1, (seed >> 45) % 100 + 1, seed >> 52]
-                .map(|number| number as u32);
-            transaction
-                .execute(
-                    "UPDATE account SET amount = amount - 5 WHERE id = ?1",
-                    [from],
-                )
-                .unwrap();
-            transaction
-                .execute("UPDATE account SET amount = amount + 5 WHERE id = ?1", [to])
-                .unwrap();
-            transaction
-                .execute("INSERT INTO move(body) VALUES (zeroblob(?1))", [bytes])
-                .unwrap();
-            transaction
-                .execute("UPDATE total SET moves = moves + 1", [])
-                .unwrap();
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let [from, to, bytes] =
+                [(seed >> 33) % 100 + 1, (seed >> 45) % 100 + 1, seed >> 52].map(|number| number as u32);
+            transaction.execute("UPDATE account SET amount = amount - 5 WHERE id = ?1", [from]).unwrap();
+            transaction.execute("UPDATE account SET amount = amount + 5 WHERE id = ?1", [to]).unwrap();
+            transaction.execute("INSERT INTO move(body) VALUES (zeroblob(?1))", [bytes]).unwrap();
+            transaction.execute("UPDATE total SET moves = moves + 1", []).unwrap();
         }
         if seed % 5 == 0 {
-            let deleted = transaction
-                .execute("DELETE FROM move WHERE id % 3 = 0", [])
-                .unwrap();
-            transaction
-                .execute("UPDATE total SET moves = moves - ?1", [deleted as u32])
-                .unwrap();
+            let deleted = transaction.execute("DELETE FROM move WHERE id % 3 = 0", []).unwrap();
+            transaction.execute("UPDATE total SET moves = moves - ?1", [deleted as u32]).unwrap();
         }
         transaction.commit().unwrap();
         std::thread::sleep(Duration::from_micros(seed >> 55));
@@ -114,9 +94,7 @@ fn reopen(path: &Path) {
     loop {
         let connection = open(path);
         connection
-            .execute_batch(
-                "PRAGMA synchronous=OFF; UPDATE account SET amount = amount WHERE id = 1",
-            )
+            .execute_batch("PRAGMA synchronous=OFF; UPDATE account SET amount = amount WHERE id = 1")
             .unwrap();
         drop(connection);
         std::thread::sleep(Duration::from_millis(1));
@@ -129,9 +107,7 @@ fn checkpoint(path: &Path) {
     connection.busy_timeout(Duration::from_millis(50)).unwrap();
     for mode in ["TRUNCATE", "RESTART", "PASSIVE", "FULL"].iter().cycle() {
         // Whether it was busy is in the row; an error would be one.
-        connection
-            .query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))
-            .unwrap();
+        connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(())).unwrap();
         std::thread::sleep(Duration::from_millis(3));
     }
 }
@@ -139,9 +115,7 @@ fn checkpoint(path: &Path) {
 /// Grows and shrinks a table in transactions that are too large for the cache, until it is killed.
 fn grow(path: &Path) {
     let connection = open(path);
-    connection
-        .execute_batch("PRAGMA synchronous=OFF; PRAGMA cache_size=10")
-        .unwrap();
+    connection.execute_batch("PRAGMA synchronous=OFF; PRAGMA cache_size=10").unwrap();
     for round in 0.. {
         connection
             .execute_batch(&format!(
@@ -172,11 +146,7 @@ impl Process {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        Process {
-            input: child.stdin.take(),
-            output: BufReader::new(child.stdout.take().unwrap()),
-            child,
-        }
+        Process { input: child.stdin.take(), output: BufReader::new(child.stdout.take().unwrap()), child }
     }
 
     /// What the shell answers to `sql` on connection `number`.
@@ -223,10 +193,7 @@ fn read_image(database: &LiveDatabase) -> Result<Vec<u8>> {
     let (mut page, mut step) = (0, 1);
     while page < page_count {
         let pages = step.min(page_count - page);
-        database.read_pages(
-            page as u32 + 1,
-            &mut image[page * page_bytes..(page + pages) * page_bytes],
-        )?;
+        database.read_pages(page as u32 + 1, &mut image[page * page_bytes..(page + pages) * page_bytes])?;
         page += pages;
         step = step * 2 % 1201;
     }
@@ -243,13 +210,7 @@ fn backup(path: &Path) -> Vec<u8> {
     let folder = TempDir::new().unwrap();
     let target = folder.path().join("backup");
     let source = Connection::open(path).unwrap();
-    source
-        .backup(
-            rusqlite::MAIN_DB,
-            &target,
-            None::<fn(rusqlite::backup::Progress)>,
-        )
-        .unwrap();
+    source.backup(rusqlite::MAIN_DB, &target, None::<fn(rusqlite::backup::Progress)>).unwrap();
     drop(source);
     fs::read(&target).unwrap()
 }
@@ -295,9 +256,7 @@ fn with_image<T>(image: &[u8], work: impl FnOnce(&Connection) -> T) -> T {
     let path = folder.path().join("restored");
     fs::write(&path, image).unwrap();
     let connection = Connection::open(&path).unwrap();
-    let check: String = connection
-        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
-        .unwrap();
+    let check: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(check, "ok");
     work(&connection)
 }
@@ -386,11 +345,7 @@ fn every_page_size_in_every_mode() {
         assert_reads_as(&path, || backup(&path), "log truncated");
 
         drop(shell);
-        drop(
-            Connection::open(&path)
-                .unwrap()
-                .execute_batch("SELECT 1 FROM item"),
-        );
+        drop(Connection::open(&path).unwrap().execute_batch("SELECT 1 FROM item"));
         assert!(!beside(&path, "-wal").exists());
         assert_reads_as(&path, || backup_of_copy(&path), "log mode, closed");
     }
@@ -400,15 +355,11 @@ fn every_page_size_in_every_mode() {
 fn shrunken_databases() {
     for (pragmas, shrink) in [
         ("PRAGMA auto_vacuum=FULL", "DELETE FROM item WHERE id > 20"),
-        (
-            "PRAGMA auto_vacuum=INCREMENTAL",
-            "DELETE FROM item WHERE id > 20; PRAGMA incremental_vacuum(30)",
-        ),
+        ("PRAGMA auto_vacuum=INCREMENTAL", "DELETE FROM item WHERE id > 20; PRAGMA incremental_vacuum(30)"),
         ("", "DELETE FROM item WHERE id > 20; VACUUM"),
     ] {
         for mode in ["DELETE", "WAL"] {
-            let (_folder, path, mut shell) =
-                new_database(&format!("{pragmas}; PRAGMA journal_mode={mode}"));
+            let (_folder, path, mut shell) = new_database(&format!("{pragmas}; PRAGMA journal_mode={mode}"));
             shell.run("PRAGMA wal_checkpoint(TRUNCATE)");
             let before = snapshot(&path).len();
             shell.run(shrink);
@@ -482,9 +433,7 @@ fn killed_writers() {
 fn torn_logs() {
     let (_folder, path, mut shell) = new_database("PRAGMA page_size=512; PRAGMA journal_mode=WAL");
     for step in 0..6 {
-        shell.run(&format!(
-            "UPDATE item SET body = randomblob(90) WHERE id % 50 = {step}"
-        ));
+        shell.run(&format!("UPDATE item SET body = randomblob(90) WHERE id % 50 = {step}"));
     }
     shell.kill();
     fs::remove_file(beside(&path, "-shm")).unwrap();
@@ -523,10 +472,7 @@ fn old_frames_of_a_log_that_was_started_over_are_ignored() {
 #[test]
 fn a_log_that_its_users_see_and_that_is_damaged_is_an_error() {
     let (_folder, path, _shell) = new_database("PRAGMA journal_mode=WAL");
-    let log = fs::OpenOptions::new()
-        .write(true)
-        .open(beside(&path, "-wal"))
-        .unwrap();
+    let log = fs::OpenOptions::new().write(true).open(beside(&path, "-wal")).unwrap();
     log.write_all_at(b"damage", 9_000).unwrap();
     let error = LiveDatabase::open(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
@@ -548,19 +494,13 @@ fn snapshots_under_load(mode: &str, roles: &[&str], count: usize) {
     let pragma = format!("PRAGMA page_size=1024; PRAGMA journal_mode={mode}; {ACCOUNTS}");
     connection.execute_batch(&pragma).unwrap();
     drop(connection);
-    let mut writers: Vec<_> = roles
-        .iter()
-        .map(|role| Process::start(role, &path))
-        .collect();
+    let mut writers: Vec<_> = roles.iter().map(|role| Process::start(role, &path)).collect();
     let deadline = Instant::now() + Duration::from_secs(120);
     let (mut taken, mut unsettled) = (0, 0);
     let mut states = std::collections::BTreeSet::new();
     let mut newest = 0;
     while taken < count {
-        assert!(
-            Instant::now() < deadline,
-            "{taken} snapshots, {unsettled} again"
-        );
+        assert!(Instant::now() < deadline, "{taken} snapshots, {unsettled} again");
         let database = LiveDatabase::open(&path).unwrap();
         let image = match read_image(&database) {
             Ok(image) => image,
@@ -597,10 +537,7 @@ fn snapshots_under_load(mode: &str, roles: &[&str], count: usize) {
         }
     }
     assert!(states.len() > count / 10, "only {} states", states.len());
-    println!(
-        "{mode}: {taken} snapshots, {unsettled} again, {} states",
-        states.len()
-    );
+    println!("{mode}: {taken} snapshots, {unsettled} again, {} states", states.len());
 }
 
 #[test]
@@ -620,10 +557,7 @@ fn snapshots_while_the_only_connection_comes_and_goes() {
     let (mut taken, mut unsettled) = (0, 0);
     let deadline = Instant::now() + Duration::from_secs(60);
     while taken < 100 {
-        assert!(
-            Instant::now() < deadline,
-            "{taken} snapshots, {unsettled} again"
-        );
+        assert!(Instant::now() < deadline, "{taken} snapshots, {unsettled} again");
         match read_image(&LiveDatabase::open(&path).unwrap()) {
             Ok(image) => {
                 taken += 1;
@@ -657,11 +591,7 @@ fn what_the_locks_stop_and_what_not() {
         assert!(fs::read(&path).unwrap() == main, "{mode} wrote");
         assert!(read_image(&database).unwrap() == image, "{mode}");
     }
-    assert!(
-        shell
-            .ask(1, "PRAGMA journal_mode=DELETE")
-            .contains("locked")
-    );
+    assert!(shell.ask(1, "PRAGMA journal_mode=DELETE").contains("locked"));
     // Dropped, nothing is left of it.
     drop(database);
     shell.run("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -700,10 +630,7 @@ fn changes_that_no_lock_stops_are_found() {
 
     // Bytes of the log, or of the main file, change at once after opening.
     for suffix in ["-wal", ""] {
-        let file = fs::OpenOptions::new()
-            .write(true)
-            .open(beside(&path, suffix))
-            .unwrap();
+        let file = fs::OpenOptions::new().write(true).open(beside(&path, suffix)).unwrap();
         for _ in 0..20 {
             let database = LiveDatabase::open(&path).unwrap();
             let bytes = fs::read(beside(&path, suffix)).unwrap();
@@ -741,15 +668,9 @@ fn folders_that_may_only_be_read() {
 fn holes_and_the_lock_page_are_zeros() {
     let (_folder, path) = new_folder();
     let connection = Connection::open(&path).unwrap();
-    connection
-        .execute_batch("PRAGMA page_size=65536; CREATE TABLE item(id)")
-        .unwrap();
+    connection.execute_batch("PRAGMA page_size=65536; CREATE TABLE item(id)").unwrap();
     drop(connection);
-    let file = fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(&path)
-        .unwrap();
+    let file = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
     // 16,390 pages, sparse, the lock page written on, the last page cut.
     file.set_len(16_390 * 65_536 - 1000).unwrap();
     file.write_all_at(&16_390u32.to_be_bytes(), 28).unwrap();
@@ -760,12 +681,7 @@ fn holes_and_the_lock_page_are_zeros() {
     assert_eq!(database.page_count(), 16_390);
     let mut pages = vec![1; 7 * 65_536];
     database.read_pages(16_384, &mut pages).unwrap();
-    for (at, start) in [
-        (0, &b"written"[..]),
-        (1, &[0; 7]),
-        (2, b"written"),
-        (6, &[0; 7]),
-    ] {
+    for (at, start) in [(0, &b"written"[..]), (1, &[0; 7]), (2, b"written"), (6, &[0; 7])] {
         assert_eq!(&pages[at * 65_536..][..7], start);
     }
     assert!(pages[6 * 65_536..].iter().all(|&byte| byte == 0));
@@ -774,10 +690,7 @@ fn holes_and_the_lock_page_are_zeros() {
         assert!(database.read_pages(first, &mut into).is_err());
     }
     file.write_all_at(&16_391u32.to_be_bytes(), 28).unwrap();
-    assert_eq!(
-        LiveDatabase::open(&path).unwrap_err().kind(),
-        ErrorKind::Malformed
-    );
+    assert_eq!(LiveDatabase::open(&path).unwrap_err().kind(), ErrorKind::Malformed);
 }
 
 #[test]

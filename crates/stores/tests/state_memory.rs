@@ -26,8 +26,7 @@ impl Read for Generator {
             self.next += 1;
             self.pending = format!("[\"user:{key:010}\",{{\"value\":\"").into_bytes();
             self.pending.resize(self.pending.len() + value_bytes, b'v');
-            self.pending
-                .extend_from_slice(b"\",\"createdAt\":1704067200000}]\n");
+            self.pending.extend_from_slice(b"\",\"createdAt\":1704067200000}]\n");
         }
         let bytes = into.len().min(self.pending.len());
         into[..bytes].copy_from_slice(&self.pending[..bytes]);
@@ -42,10 +41,7 @@ impl Read for Generator {
 
 fn peak_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmHWM:"))
-        .unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
     let kibibytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     kibibytes * 1024
 }
@@ -53,11 +49,7 @@ fn peak_bytes() -> u64 {
 #[test]
 fn a_large_state_is_sorted_in_bounded_memory() {
     const COUNT: u64 = 500_000;
-    let generator = Generator {
-        next: 0,
-        count: COUNT,
-        pending: Vec::new(),
-    };
+    let generator = Generator { next: 0, count: COUNT, pending: Vec::new() };
     let mut entries = StateEntries::new(Input::new("generated", generator).unwrap());
     let mut sorter = SpillSorter::new(&std::env::temp_dir(), SORT_MEMORY_BYTES);
     let mut text_bytes = 0;

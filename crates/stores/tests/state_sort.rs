@@ -84,24 +84,14 @@ fn sorted_as_bytes_whatever_the_memory() {
         |n| format!("user:{n:06}").into_bytes(),
         |n| n.to_string().into_bytes(),
         // Long shared beginnings that begin to differ late, and keys that begin others.
-        |n| {
-            [
-                &b"k".repeat(5_000)[..],
-                &n.to_be_bytes()[..(n % 8 + 1) as usize],
-                &n.to_be_bytes(),
-            ]
-            .concat()
-        },
+        |n| [&b"k".repeat(5_000)[..], &n.to_be_bytes()[..(n % 8 + 1) as usize], &n.to_be_bytes()].concat(),
         |n| vec![0; n as usize % 900 + (n as usize / 900) * 900],
     ];
     for key in key_makers {
         let entries = shuffled(2_000, key, 100);
         let mut expected = entries.clone();
         expected.sort();
-        let all: usize = entries
-            .iter()
-            .map(|entry| entry.0.len() + entry.1.len() + 32)
-            .sum();
+        let all: usize = entries.iter().map(|entry| entry.0.len() + entry.1.len() + 32).sum();
         for (memory_bytes, spills) in [(0, true), (all / 2, true), (all + 256 * 1024, false)] {
             let (sorted, spilled_bytes) = sort(&entries, memory_bytes).unwrap();
             assert!(sorted == expected, "wrong order in {memory_bytes} bytes");
@@ -137,35 +127,18 @@ fn entries_larger_than_a_block() {
 #[test]
 fn duplicates_are_found_wherever_they_are() {
     let entries = shuffled(3_000, |n| format!("user:{n:06}").into_bytes(), 100);
-    for (first, second) in [
-        (0, 3_000),
-        (10, 11),
-        (1_500, 1_501),
-        (2_999, 3_000),
-        (700, 2_000),
-    ] {
+    for (first, second) in [(0, 3_000), (10, 11), (1_500, 1_501), (2_999, 3_000), (700, 2_000)] {
         for memory_bytes in [0, 256 * 1024 + 50_000, 1 << 24] {
             let mut doubled = entries.clone();
             // The same key, spelled with an escape.
             let key = entries[first].0.clone();
             let text = String::from_utf8(entries[first].1.clone()).unwrap();
-            doubled.insert(
-                second,
-                (
-                    key.clone(),
-                    text.replace("user:", "\\u0075ser:").into_bytes(),
-                ),
-            );
+            doubled.insert(second, (key.clone(), text.replace("user:", "\\u0075ser:").into_bytes()));
             let error = sort(&doubled, memory_bytes).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Malformed);
             assert_eq!(
                 error.to_string(),
-                format!(
-                    "Entries {} and {} have the same key {}.",
-                    first + 1,
-                    second + 1,
-                    shown_key(&key)
-                )
+                format!("Entries {} and {} have the same key {}.", first + 1, second + 1, shown_key(&key))
             );
         }
     }
@@ -183,9 +156,6 @@ fn a_folder_that_cannot_be_written_is_named() {
     sorter.push(&key, &text).unwrap();
     let error = sorter.push(b"b", &text).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io);
-    assert!(
-        error.to_string().starts_with("/nowhere/at/all: "),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("/nowhere/at/all: "), "{error}");
     assert!(error.next_step().is_some());
 }

@@ -14,7 +14,7 @@ impl ChunkSize {
     /// The size unless another is asked for.
     pub const DEFAULT: ChunkSize = ChunkSize(1 << 20);
     /// Largest raw chunk that a reader decodes. Only a chunk of a single record, which may be as
-    /// large as [`crate::state::ENTRY_BYTES_MAX`], comes near.
+    /// large as [`crate::state::MAX_ENTRY_BYTES`], comes near.
     pub const READ_BYTES_MAX: u32 = 24 << 20;
 
     /// A size from [`ChunkSize::BYTES_MIN`] to [`ChunkSize::BYTES_MAX`].

@@ -106,10 +106,8 @@ impl<'a> Page<'a> {
         let cell_count = half_word(usable, at + 3).unwrap_or(0);
         let content_from = at + header_bytes + 2 * cell_count;
         let Some(pointers) = usable.get(at + header_bytes..content_from) else {
-            return Err(
-                Error::malformed(format!("It cannot hold the {cell_count} cells it claims."))
-                    .at(place(number)),
-            );
+            return Err(Error::malformed(format!("It cannot hold the {cell_count} cells it claims."))
+                .at(place(number)));
         };
         Ok(Page {
             number,
@@ -117,11 +115,7 @@ impl<'a> Page<'a> {
             bytes: usable,
             pointers,
             content_from,
-            right_child: if kind.is_interior() {
-                word(usable, at + 8).unwrap_or(0)
-            } else {
-                0
-            },
+            right_child: if kind.is_interior() { word(usable, at + 8).unwrap_or(0) } else { 0 },
             geometry,
         })
     }
@@ -145,17 +139,13 @@ impl<'a> Page<'a> {
 
     /// Children of the page: one more than it has cells, or none for a leaf.
     pub fn child_count(&self) -> usize {
-        if self.kind.is_interior() {
-            self.cell_count() + 1
-        } else {
-            0
-        }
+        if self.kind.is_interior() { self.cell_count() + 1 } else { 0 }
     }
 
     #[inline]
     fn cell_bytes(&self, index: usize) -> Result<&'a [u8]> {
-        let at = half_word(self.pointers, 2 * index)
-            .ok_or_else(|| self.malformed(index, "does not exist"))?;
+        let at =
+            half_word(self.pointers, 2 * index).ok_or_else(|| self.malformed(index, "does not exist"))?;
         if at < self.content_from || at >= self.bytes.len() {
             return Err(self.malformed(index, "lies outside the page"));
         }
@@ -175,8 +165,7 @@ impl<'a> Page<'a> {
         let child = if index == self.cell_count() {
             self.right_child
         } else {
-            word(self.cell_bytes(index)?, 0)
-                .ok_or_else(|| self.malformed(index, "is cut short"))?
+            word(self.cell_bytes(index)?, 0).ok_or_else(|| self.malformed(index, "is cut short"))?
         };
         if !self.geometry.contains(child) {
             return Err(Error::malformed(format!(
@@ -199,15 +188,13 @@ impl<'a> Page<'a> {
         let mut at = if self.kind.is_interior() { 4 } else { 0 };
         let mut payload_bytes = 0;
         if self.kind != PageKind::TableInterior {
-            let (value, taken) =
-                varint::read(bytes.get(at..).unwrap_or_default()).ok_or_else(cut)?;
+            let (value, taken) = varint::read(bytes.get(at..).unwrap_or_default()).ok_or_else(cut)?;
             payload_bytes = value;
             at += taken;
         }
         let mut rowid = None;
         if !self.kind.is_index() {
-            let (value, taken) =
-                varint::read(bytes.get(at..).unwrap_or_default()).ok_or_else(cut)?;
+            let (value, taken) = varint::read(bytes.get(at..).unwrap_or_default()).ok_or_else(cut)?;
             rowid = Some(value.cast_signed());
             at += taken;
         }
@@ -216,31 +203,20 @@ impl<'a> Page<'a> {
         at += local_bytes;
         let mut overflow = None;
         if (local_bytes as u64) < payload_bytes {
-            let image_bytes =
-                u64::from(self.geometry.page_count) * u64::from(self.geometry.usable_bytes);
+            let image_bytes = u64::from(self.geometry.page_count) * u64::from(self.geometry.usable_bytes);
             if payload_bytes > image_bytes.min(MAX_PAYLOAD_BYTES) {
-                return Err(self.malformed(
-                    index,
-                    &format!("claims {payload_bytes} bytes, more than there can be"),
-                ));
+                return Err(
+                    self.malformed(index, &format!("claims {payload_bytes} bytes, more than there can be"))
+                );
             }
             let first = word(bytes, at).ok_or_else(cut)?;
             if !self.geometry.contains(first) {
-                return Err(self.malformed(
-                    index,
-                    &format!("goes on in page {first}, which does not exist"),
-                ));
+                return Err(self.malformed(index, &format!("goes on in page {first}, which does not exist")));
             }
             overflow = Some(first);
             at += 4;
         }
-        Ok(Cell {
-            rowid,
-            payload_bytes,
-            local,
-            overflow,
-            stored_bytes: at + 2,
-        })
+        Ok(Cell { rowid, payload_bytes, local, overflow, stored_bytes: at + 2 })
     }
 
     /// How much of a payload stays in the page, by the file format's rule.
@@ -257,11 +233,7 @@ impl<'a> Page<'a> {
         }
         let least = (usable - 12) * 32 / 255 - 23;
         let rest = least + (payload_bytes - least) % (usable - 4);
-        if rest <= most {
-            rest as usize
-        } else {
-            least as usize
-        }
+        if rest <= most { rest as usize } else { least as usize }
     }
 }
 
@@ -281,10 +253,7 @@ impl Chain {
     /// The chain of a cell, if it has one.
     #[inline]
     pub fn of(cell: &Cell<'_>) -> Option<Chain> {
-        Some(Chain {
-            next: cell.overflow?,
-            remaining_bytes: cell.payload_bytes - cell.local.len() as u64,
-        })
+        Some(Chain { next: cell.overflow?, remaining_bytes: cell.payload_bytes - cell.local.len() as u64 })
     }
 
     /// The page to read next, `None` after the last.
@@ -295,8 +264,7 @@ impl Chain {
 
     /// Pages still to read.
     pub fn page_count(&self, geometry: &Geometry) -> u64 {
-        self.remaining_bytes
-            .div_ceil(u64::from(geometry.usable_bytes - 4))
+        self.remaining_bytes.div_ceil(u64::from(geometry.usable_bytes - 4))
     }
 
     /// Takes [`Chain::next_page`]'s bytes and gives the part of the payload in them.
@@ -307,9 +275,7 @@ impl Chain {
     pub fn take<'p>(&mut self, page: &'p [u8], geometry: &Geometry) -> Result<&'p [u8]> {
         let number = self.next;
         let cut = || Error::malformed("The overflow page is cut short.").at(place(number));
-        let room = page
-            .get(4..geometry.usable_bytes as usize)
-            .ok_or_else(cut)?;
+        let room = page.get(4..geometry.usable_bytes as usize).ok_or_else(cut)?;
         let taken = self.remaining_bytes.min(room.len() as u64);
         self.remaining_bytes -= taken;
         self.next = word(page, 0).ok_or_else(cut)?;

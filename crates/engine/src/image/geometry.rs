@@ -93,9 +93,8 @@ impl Basics {
     /// Malformed where page 1 is no database header; unsupported past [`MAX_PAGES`].
     pub fn parse(page_one: &[u8], page_count: u32) -> Result<Basics> {
         let malformed = |message: String| Error::malformed(message).at("page 1");
-        let header: &[u8; 100] = page_one
-            .first_chunk()
-            .ok_or_else(|| malformed("The database header is cut short.".into()))?;
+        let header: &[u8; 100] =
+            page_one.first_chunk().ok_or_else(|| malformed("The database header is cut short.".into()))?;
         if header.first_chunk() != Some(MAGIC) {
             return Err(malformed("This is not a SQLite database header.".into()));
         }
@@ -107,16 +106,11 @@ impl Basics {
         };
         let page_bytes = u32::try_from(page_one.len()).unwrap_or(u32::MAX);
         if !page_bytes.is_power_of_two() || !(512..=65_536).contains(&page_bytes) {
-            return Err(malformed(format!(
-                "{page_bytes} bytes is no size for a page."
-            )));
+            return Err(malformed(format!("{page_bytes} bytes is no size for a page.")));
         }
         let usable_bytes = page_bytes.saturating_sub(u32::from(header[20]));
         if usable_bytes < 480 {
-            return Err(malformed(format!(
-                "{} reserved bytes leave too little of a page.",
-                header[20]
-            )));
+            return Err(malformed(format!("{} reserved bytes leave too little of a page.", header[20])));
         }
         if page_count > MAX_PAGES {
             return Err(Error::unsupported(format!(
@@ -131,11 +125,7 @@ impl Basics {
             other => return Err(malformed(format!("{other} is no text encoding."))),
         };
         Ok(Basics {
-            geometry: Geometry {
-                page_bytes,
-                usable_bytes,
-                page_count,
-            },
+            geometry: Geometry { page_bytes, usable_bytes, page_count },
             text_encoding,
             auto_vacuum: word(52) != 0,
             freelist_first: word(32),

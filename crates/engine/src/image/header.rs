@@ -34,10 +34,7 @@ pub struct DatabaseHeader {
 
 /// The big-endian number at `at`; 0 beyond the end, so check the length first.
 pub(super) fn word(bytes: &[u8], at: usize) -> u32 {
-    bytes
-        .get(at..)
-        .and_then(|rest| rest.first_chunk())
-        .map_or(0, |word| u32::from_be_bytes(*word))
+    bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |word| u32::from_be_bytes(*word))
 }
 
 /// Whether `bytes` is a size that pages can have.
@@ -94,10 +91,8 @@ impl DatabaseHeader {
             .at("database header, byte 20"));
         }
         if bytes[21..24] != [64, 32, 32] {
-            return Err(
-                Error::malformed("the payload fractions are not 64, 32 and 32")
-                    .at("database header, byte 21"),
-            );
+            return Err(Error::malformed("the payload fractions are not 64, 32 and 32")
+                .at("database header, byte 21"));
         }
         Ok(DatabaseHeader {
             page_bytes,
@@ -150,10 +145,7 @@ mod tests {
 
     #[test]
     fn page_size_one_means_65536() {
-        assert_eq!(
-            DatabaseHeader::parse(&sample(1)).unwrap().page_bytes,
-            65_536
-        );
+        assert_eq!(DatabaseHeader::parse(&sample(1)).unwrap().page_bytes, 65_536);
         assert_eq!(DatabaseHeader::parse(&sample(512)).unwrap().page_bytes, 512);
     }
 
@@ -182,14 +174,8 @@ mod tests {
         let header = DatabaseHeader::parse(&sample(4096)).unwrap();
         assert_eq!(header.page_count(9).unwrap(), 9);
         assert_eq!(header.page_count(12).unwrap(), 9);
-        assert_eq!(
-            header.page_count(8).unwrap_err().kind(),
-            ErrorKind::Malformed
-        );
-        let stale = DatabaseHeader {
-            version_valid_for: 6,
-            ..header
-        };
+        assert_eq!(header.page_count(8).unwrap_err().kind(), ErrorKind::Malformed);
+        let stale = DatabaseHeader { version_valid_for: 6, ..header };
         assert_eq!(stale.page_count(12).unwrap(), 12);
     }
 

@@ -112,9 +112,7 @@ impl JournalScanner {
         self.position = self.position.checked_add(u64::from(self.sector_bytes))?;
         Some(Next::Records(match word(bytes, 8) {
             // Written without syncs: the rest of the file is records.
-            u32::MAX => {
-                self.journal_bytes.saturating_sub(self.position) / self.record_bytes() as u64
-            }
+            u32::MAX => self.journal_bytes.saturating_sub(self.position) / self.record_bytes() as u64,
             records => u64::from(records),
         }))
     }
@@ -172,11 +170,7 @@ impl JournalScanner {
             ))
             .at("journal header, byte 16"));
         }
-        Ok(Some(JournalIndex {
-            page_bytes: self.page_bytes,
-            pages: original_pages,
-            entries: self.entries,
-        }))
+        Ok(Some(JournalIndex { page_bytes: self.page_bytes, pages: original_pages, entries: self.entries }))
     }
 }
 
@@ -201,10 +195,7 @@ impl JournalIndex {
 
     /// Byte offset in the journal of page `number`'s original content.
     pub fn offset(&self, number: u32) -> Option<u64> {
-        let at = self
-            .entries
-            .binary_search_by_key(&number, |&(number, _)| number)
-            .ok()?;
+        let at = self.entries.binary_search_by_key(&number, |&(number, _)| number).ok()?;
         self.entries.get(at).map(|&(_, offset)| offset)
     }
 
@@ -226,9 +217,8 @@ pub fn super_journal_name(tail: &[u8]) -> Option<&[u8]> {
     let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
     let name = rest.get(rest.len().checked_sub(length)?..)?;
     // The sum takes each byte as signed.
-    let sum = name.iter().fold(0u32, |sum, &byte| {
-        sum.wrapping_add(i32::from(byte.cast_signed()).cast_unsigned())
-    });
+    let sum =
+        name.iter().fold(0u32, |sum, &byte| sum.wrapping_add(i32::from(byte.cast_signed()).cast_unsigned()));
     let named = name.split_last_chunk::<12>().is_some_and(|(_, end)| {
         end.starts_with(b"-mj") && end[9] == b'9' && end[3..].iter().all(u8::is_ascii_hexdigit)
     });

@@ -95,13 +95,12 @@ impl KeyProgress {
     /// Compares what is looked for with as much of the key as `payload` holds; `None` when that
     /// does not decide.
     fn compare(&mut self, sought: &[u8], payload: &[u8]) -> Option<Ordering> {
-        let stored = payload
-            .get(self.from + self.equal_bytes..)
-            .unwrap_or_default();
+        let stored = payload.get(self.from + self.equal_bytes..).unwrap_or_default();
         let stored = stored
-            .get(..usize::try_from(self.key_bytes).map_or(stored.len(), |key_bytes| {
-                stored.len().min(key_bytes - self.equal_bytes)
-            }))
+            .get(
+                ..usize::try_from(self.key_bytes)
+                    .map_or(stored.len(), |key_bytes| stored.len().min(key_bytes - self.equal_bytes)),
+            )
             .unwrap_or_default();
         let rest = sought.get(self.equal_bytes..).unwrap_or_default();
         let common = stored.len().min(rest.len());
@@ -139,13 +138,7 @@ impl Lookup {
 
     /// Looks for the alarm: see [`alarm_nanoseconds`] for what is found.
     pub fn alarm(page_count: u32) -> Lookup {
-        Lookup::new(
-            page_count,
-            Target::Rowid {
-                table: METADATA_TABLE,
-                rowid: ALARM_ROWID,
-            },
-        )
+        Lookup::new(page_count, Target::Rowid { table: METADATA_TABLE, rowid: ALARM_ROWID })
     }
 
     fn new(page_count: u32, target: Target) -> Lookup {
@@ -154,11 +147,7 @@ impl Lookup {
             geometry: None,
             encoding: TextEncoding::Utf8,
             target,
-            phase: if page_count == 0 {
-                Phase::Missing
-            } else {
-                Phase::Start
-            },
+            phase: if page_count == 0 { Phase::Missing } else { Phase::Start },
             payload: Vec::new(),
             roots: Roots::default(),
             pages_read: 0,
@@ -197,8 +186,9 @@ impl Lookup {
                         }
                     }
                     Step::End if self.roots.table.is_some() => {
-                        return Err(Error::unsupported("The table has no index on its keys.")
-                            .at(KEY_VALUE_TABLE));
+                        return Err(
+                            Error::unsupported("The table has no index on its keys.").at(KEY_VALUE_TABLE)
+                        );
                     }
                     Step::End => self.phase = Phase::Missing,
                 },
@@ -259,8 +249,7 @@ impl Lookup {
                     return descent.enter(number, bytes, &geometry);
                 }
                 if let Some(chain) = descent.cell.as_mut().and_then(|cell| cell.chain.as_mut()) {
-                    self.payload
-                        .extend_from_slice(chain.take(bytes, &geometry)?);
+                    self.payload.extend_from_slice(chain.take(bytes, &geometry)?);
                 }
                 Ok(())
             }
@@ -278,9 +267,7 @@ impl Lookup {
         if !matches!(self.phase, Phase::Found) {
             return Err(missing());
         }
-        Columns::of(&self.payload)?
-            .nth(index)
-            .unwrap_or_else(|| Err(missing()))
+        Columns::of(&self.payload)?.nth(index).unwrap_or_else(|| Err(missing()))
     }
 
     /// Runs to the end with pages from `read`, which fills the slice with the page of that number:
@@ -314,15 +301,13 @@ impl Lookup {
         let page = Page::parse(descent.number, &descent.page, &geometry)?;
         if let Some(cell) = &descent.cell {
             if cell.key.is_some() {
-                return Err(Error::malformed("A key is longer than its record.")
-                    .at(place(descent.number)));
+                return Err(Error::malformed("A key is longer than its record.").at(place(descent.number)));
             }
             // The cell is the one, and its payload is whole.
             if let By::KeyOfRow { table_root } = descent.by {
                 let column = Columns::of(&self.payload)?.nth(1).transpose()?;
                 let Some(Column::Integer(rowid)) = column else {
-                    return Err(Error::malformed("An index entry names no row.")
-                        .at(place(descent.number)));
+                    return Err(Error::malformed("An index entry names no row.").at(place(descent.number)));
                 };
                 self.phase = Phase::Descent(Descent::new(By::Rowid(rowid), table_root));
             } else {
@@ -340,11 +325,7 @@ impl Lookup {
         }
         let middle = descent.low + (descent.high - descent.low) / 2;
         let cell = page.cell(middle)?;
-        let mut open = OpenCell {
-            index: middle,
-            chain: Chain::of(&cell),
-            key: None,
-        };
+        let mut open = OpenCell { index: middle, chain: Chain::of(&cell), key: None };
         let ordering = match (descent.by, &self.target) {
             (By::Rowid(rowid), _) => {
                 let here = cell.rowid.ok_or_else(|| {
@@ -357,8 +338,7 @@ impl Lookup {
                 }
             }
             (_, Target::Key(sought)) => {
-                let header =
-                    Header::parse(cell.local).map_err(|error| error.at(place(descent.number)))?;
+                let header = Header::parse(cell.local).map_err(|error| error.at(place(descent.number)))?;
                 let first = header.types().next().transpose()?;
                 match first {
                     // Numbers and NULL sort before text, bytes after it.
@@ -418,15 +398,12 @@ impl Descent {
     fn enter(&mut self, number: u32, bytes: &[u8], geometry: &Geometry) -> Result<()> {
         let page = Page::parse(number, bytes, geometry)?;
         if page.kind().is_index() == matches!(self.by, By::Rowid(_)) {
-            return Err(
-                Error::malformed("A table's page hangs in an index, or the other way round.")
-                    .at(place(number)),
-            );
+            return Err(Error::malformed("A table's page hangs in an index, or the other way round.")
+                .at(place(number)));
         }
         if self.depth >= MAX_DEPTH {
             return Err(
-                Error::malformed(format!("The tree is deeper than {MAX_DEPTH} pages."))
-                    .at(place(number)),
+                Error::malformed(format!("The tree is deeper than {MAX_DEPTH} pages.")).at(place(number))
             );
         }
         self.low = 0;
@@ -464,12 +441,7 @@ fn tree_of(target: &Target, roots: &mut Roots, entry: &SchemaEntry<'_>) -> Optio
                 }
                 _ => {}
             }
-            Some((
-                By::KeyOfRow {
-                    table_root: roots.table?,
-                },
-                roots.index?,
-            ))
+            Some((By::KeyOfRow { table_root: roots.table? }, roots.index?))
         }
     }
 }

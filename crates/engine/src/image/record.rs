@@ -59,10 +59,7 @@ impl SerialType {
             8 => Column::Integer(0),
             9 => Column::Integer(1),
             10 | 11 => {
-                return Err(Error::malformed(format!(
-                    "Serial type {} is reserved.",
-                    self.0
-                )));
+                return Err(Error::malformed(format!("Serial type {} is reserved.", self.0)));
             }
             _ if self.is_text() => Column::Text(bytes),
             _ => Column::Blob(bytes),
@@ -73,9 +70,7 @@ impl SerialType {
 /// A signed big-endian integer of up to eight bytes.
 fn integer(bytes: &[u8]) -> i64 {
     let negative = bytes.first().is_some_and(|byte| byte & 0x80 != 0);
-    bytes.iter().fold(if negative { -1 } else { 0 }, |value, byte| {
-        value << 8 | i64::from(*byte)
-    })
+    bytes.iter().fold(if negative { -1 } else { 0 }, |value, byte| value << 8 | i64::from(*byte))
 }
 
 /// The serial types of a record, whose body may not be at hand yet.
@@ -96,10 +91,7 @@ impl<'a> Header<'a> {
         let (claimed, taken) = varint::read(bytes).ok_or_else(cut)?;
         let header_bytes = usize::try_from(claimed).map_err(|_| cut())?;
         let types = bytes.get(taken..header_bytes).ok_or_else(cut)?;
-        Ok(Header {
-            types,
-            header_bytes,
-        })
+        Ok(Header { types, header_bytes })
     }
 
     /// Where the body begins.
@@ -152,10 +144,7 @@ impl<'a> Columns<'a> {
     /// Malformed where its header is.
     pub fn of(payload: &'a [u8]) -> Result<Columns<'a>> {
         let header = Header::parse(payload)?;
-        Ok(Columns {
-            types: header.types(),
-            body: payload.get(header.header_bytes()..).unwrap_or_default(),
-        })
+        Ok(Columns { types: header.types(), body: payload.get(header.header_bytes()..).unwrap_or_default() })
     }
 }
 
@@ -172,9 +161,7 @@ impl<'a> Iterator for Columns<'a> {
             .and_then(|length| self.body.split_at_checked(length));
         let Some((value, rest)) = split else {
             self.types = Types { rest: &[] };
-            return Some(Err(Error::malformed(
-                "A column's value is longer than its record.",
-            )));
+            return Some(Err(Error::malformed("A column's value is longer than its record.")));
         };
         self.body = rest;
         Some(serial_type.column(value))

@@ -75,9 +75,8 @@ impl<'a> SchemaEntry<'a> {
         let name = text_column("name")?;
         let table_name = text_column("table name")?;
         let root = match columns.next().transpose()? {
-            Some(Column::Integer(root)) => u32::try_from(root).map_err(|_| {
-                Error::malformed(format!("Page {root} is no root page.")).at(name.as_ref())
-            })?,
+            Some(Column::Integer(root)) => u32::try_from(root)
+                .map_err(|_| Error::malformed(format!("Page {root} is no root page.")).at(name.as_ref()))?,
             Some(Column::Null) => 0,
             _ => return Err(wrong("root page").at(name.as_ref())),
         };
@@ -95,9 +94,7 @@ impl<'a> SchemaEntry<'a> {
             "trigger" => TreeKind::Trigger,
             other => {
                 let shown: String = other.chars().take(40).collect();
-                return Err(Error::malformed(format!(
-                    "\"{shown}\" is no kind of schema row."
-                )));
+                return Err(Error::malformed(format!("\"{shown}\" is no kind of schema row.")));
             }
         };
         Ok(SchemaEntry {
@@ -114,10 +111,6 @@ impl<'a> SchemaEntry<'a> {
 
     /// Whether a b-tree belongs to the entry.
     pub fn has_tree(&self) -> bool {
-        self.root != 0
-            && matches!(
-                self.kind,
-                TreeKind::Table | TreeKind::WithoutRowid | TreeKind::Index
-            )
+        self.root != 0 && matches!(self.kind, TreeKind::Table | TreeKind::WithoutRowid | TreeKind::Index)
     }
 }

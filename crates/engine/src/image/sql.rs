@@ -31,9 +31,7 @@ impl<'a> Tokens<'a> {
 
     fn skip_past(&mut self, from: usize, end: &str) {
         let rest = self.sql.get(from..).unwrap_or_default();
-        self.at = rest
-            .find(end)
-            .map_or(self.sql.len(), |found| from + found + end.len());
+        self.at = rest.find(end).map_or(self.sql.len(), |found| from + found + end.len());
     }
 }
 
@@ -62,9 +60,7 @@ impl<'a> Iterator for Tokens<'a> {
                     while self.byte(0).is_some_and(is_word) {
                         self.at += 1;
                     }
-                    return Some(Token::Word(
-                        self.sql.get(start..self.at).unwrap_or_default(),
-                    ));
+                    return Some(Token::Word(self.sql.get(start..self.at).unwrap_or_default()));
                 }
                 byte => {
                     self.at += 1;
@@ -113,9 +109,7 @@ impl TableShape {
                         if index == 1 && word.eq_ignore_ascii_case("VIRTUAL") {
                             shape.is_virtual = true;
                         }
-                        if previous.eq_ignore_ascii_case("WITHOUT")
-                            && word.eq_ignore_ascii_case("ROWID")
-                        {
+                        if previous.eq_ignore_ascii_case("WITHOUT") && word.eq_ignore_ascii_case("ROWID") {
                             shape.without_rowid = true;
                         }
                         previous = word;
@@ -147,13 +141,12 @@ mod tests {
             (2, true, false)
         );
         assert_eq!(
-            shape("CREATE TABLE t(a DECIMAL(10,2), \"b,(\"\"c\" TEXT DEFAULT ')', [x]], -- , d\n `e` CHECK (e IN (1,2)), PRIMARY KEY(a, e), /* , f */ UNIQUE(e)) STRICT,without  rowid"),
+            shape(
+                "CREATE TABLE t(a DECIMAL(10,2), \"b,(\"\"c\" TEXT DEFAULT ')', [x]], -- , d\n `e` CHECK (e IN (1,2)), PRIMARY KEY(a, e), /* , f */ UNIQUE(e)) STRICT,without  rowid"
+            ),
             (4, true, false)
         );
-        assert_eq!(
-            shape("CREATE VIRTUAL TABLE f USING fts5(title, body)"),
-            (2, false, true)
-        );
+        assert_eq!(shape("CREATE VIRTUAL TABLE f USING fts5(title, body)"), (2, false, true));
         assert_eq!(shape("CREATE TABLE 'without rowid'(x)"), (1, false, false));
         assert_eq!(shape("CREATE TABLE (((((("), (0, false, false));
         assert_eq!(shape("/*"), (0, false, false));

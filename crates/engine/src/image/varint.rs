@@ -34,10 +34,7 @@ mod tests {
         assert_eq!(read(&[0x81, 0x00, 0xff]), Some((128, 2)));
         assert_eq!(read(&[0x82, 0x80, 0x01]), Some((0x8001, 3)));
         assert_eq!(read(&[0xff; 9]), Some((u64::MAX, 9)));
-        assert_eq!(
-            read(&[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1]),
-            Some((1, 9))
-        );
+        assert_eq!(read(&[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1]), Some((1, 9)));
         assert_eq!(read(&[]), None);
         assert_eq!(read(&[0x80]), None);
         assert_eq!(read(&[0xff; 8]), None);

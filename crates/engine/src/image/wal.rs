@@ -41,11 +41,7 @@ impl Checksum {
 }
 
 #[inline(always)]
-fn sum_words(
-    bytes: &[u8],
-    (mut first, mut second): (u32, u32),
-    read: impl Fn([u8; 4]) -> u32,
-) -> (u32, u32) {
+fn sum_words(bytes: &[u8], (mut first, mut second): (u32, u32), read: impl Fn([u8; 4]) -> u32) -> (u32, u32) {
     for &[a, b, c, d, e, f, g, h] in bytes.as_chunks::<8>().0 {
         // The word joins first, so that only one addition waits for the other sum.
         first = first.wrapping_add(read([a, b, c, d])).wrapping_add(second);
@@ -74,10 +70,7 @@ impl LogHeader {
         if magic & !1 != LOG_MAGIC || !is_page_size(page_bytes) {
             return Ok(None);
         }
-        let mut checksum = Checksum {
-            big_endian: magic & 1 == 1,
-            sums: (0, 0),
-        };
+        let mut checksum = Checksum { big_endian: magic & 1 == 1, sums: (0, 0) };
         checksum.update(&bytes[..24]);
         if checksum.sums != (word(bytes, 24), word(bytes, 28)) {
             return Ok(None);
@@ -91,11 +84,7 @@ impl LogHeader {
         }
         let mut salts = [0; 8];
         salts.copy_from_slice(&bytes[16..24]);
-        Ok(Some(LogHeader {
-            page_bytes,
-            salts,
-            checksum,
-        }))
+        Ok(Some(LogHeader { page_bytes, salts, checksum }))
     }
 
     /// Bytes of one page.
@@ -207,8 +196,7 @@ impl LogScanner {
         }
         // At most `frame_limit`, which `ended` guards.
         self.frames += 1;
-        self.entries
-            .push(u64::from(number) << 32 | u64::from(self.frames));
+        self.entries.push(u64::from(number) << 32 | u64::from(self.frames));
         let pages = word(header, 4);
         if pages != 0 {
             self.committed_frames = self.frames;
@@ -236,8 +224,7 @@ impl LogScanner {
             ))
             .at(format!("log frame {}", self.committed_frames)));
         }
-        self.entries
-            .retain(|&entry| page_of(entry) <= self.committed_pages);
+        self.entries.retain(|&entry| page_of(entry) <= self.committed_pages);
         self.entries.shrink_to_fit();
         Ok(LogIndex {
             frame_bytes: self.header.frame_bytes() as u64,
@@ -329,9 +316,7 @@ impl LogIndex {
     /// The longest stretch from page `first` on, at most `limit` pages (at least 1).
     pub fn extent(&self, first: u32, limit: u32) -> LogExtent {
         let limit = limit.max(1);
-        let start = self
-            .entries
-            .partition_point(|&entry| page_of(entry) < first);
+        let start = self.entries.partition_point(|&entry| page_of(entry) < first);
         let tail = self.entries.get(start..).unwrap_or_default();
         match tail.first() {
             Some(&entry) if page_of(entry) == first => {
@@ -350,9 +335,7 @@ impl LogIndex {
                     pages,
                 }
             }
-            Some(&entry) => LogExtent::Absent {
-                pages: limit.min(page_of(entry) - first),
-            },
+            Some(&entry) => LogExtent::Absent { pages: limit.min(page_of(entry) - first) },
             None => LogExtent::Absent { pages: limit },
         }
     }
@@ -374,12 +357,7 @@ mod tests {
 
     impl Writer {
         fn new(page_bytes: usize, big_endian: bool) -> Self {
-            let mut writer = Writer {
-                bytes: Vec::new(),
-                big_endian,
-                sums: (0, 0),
-                page_bytes,
-            };
+            let mut writer = Writer { bytes: Vec::new(), big_endian, sums: (0, 0), page_bytes };
             let mut header = Vec::new();
             for word in [
                 LOG_MAGIC + u32::from(big_endian),
@@ -402,11 +380,7 @@ mod tests {
             for pair in bytes.chunks(8) {
                 let read = |four: &[u8]| {
                     let four = four.try_into().unwrap();
-                    if self.big_endian {
-                        u32::from_be_bytes(four)
-                    } else {
-                        u32::from_le_bytes(four)
-                    }
+                    if self.big_endian { u32::from_be_bytes(four) } else { u32::from_le_bytes(four) }
                 };
                 let (x, y) = (read(&pair[..4]), read(&pair[4..]));
                 self.sums.0 = self.sums.0.wrapping_add(x.wrapping_add(self.sums.1));
@@ -418,9 +392,8 @@ mod tests {
             let mut header = Vec::new();
             header.extend(page.to_be_bytes());
             header.extend(commit.to_be_bytes());
-            let content: Vec<u8> = (0..self.page_bytes)
-                .map(|at| (at as u32 ^ page).wrapping_mul(0x9e37) as u8)
-                .collect();
+            let content: Vec<u8> =
+                (0..self.page_bytes).map(|at| (at as u32 ^ page).wrapping_mul(0x9e37) as u8).collect();
             self.sum(&header);
             self.sum(&content);
             header.extend(0x1122_3344u32.to_be_bytes());
@@ -469,13 +442,7 @@ mod tests {
                 let offsets: Vec<_> = (1..=5).map(|page| index.offset(page)).collect();
                 let expected = [Some(3), Some(2), Some(4), Some(5), None];
                 assert_eq!(offsets, expected.map(|frame| frame.map(frame_offset)));
-                assert_eq!(
-                    index.extent(3, 10),
-                    LogExtent::Frames {
-                        offset: frame_offset(4),
-                        pages: 2
-                    }
-                );
+                assert_eq!(index.extent(3, 10), LogExtent::Frames { offset: frame_offset(4), pages: 2 });
                 assert_eq!(index.extent(5, 10), LogExtent::Absent { pages: 10 });
             }
         }
@@ -510,10 +477,7 @@ mod tests {
         for at in 0..32 {
             let mut bytes = good.clone();
             bytes[at] ^= 0x40;
-            assert!(
-                scan(&bytes, 4096, 1).is_ok_and(|index| index.is_none()),
-                "{at}"
-            );
+            assert!(scan(&bytes, 4096, 1).is_ok_and(|index| index.is_none()), "{at}");
         }
     }
 
@@ -548,12 +512,7 @@ mod tests {
         let mut writer = Writer::new(512, false);
         writer.frame(u32::MAX, u32::MAX);
         let index = scan(&writer.bytes, 4096, 1).unwrap().unwrap();
-        assert_eq!(
-            index.extent(1, u32::MAX),
-            LogExtent::Absent {
-                pages: u32::MAX - 1
-            }
-        );
+        assert_eq!(index.extent(1, u32::MAX), LogExtent::Absent { pages: u32::MAX - 1 });
         assert_eq!(index.offset(u32::MAX), Some(frame_offset(1)));
     }
 
@@ -565,10 +524,7 @@ mod tests {
             scanner.entries.push((1 + frame % 3) << 32 | frame);
         }
         keep_newest(&mut scanner.entries);
-        assert_eq!(
-            scanner.entries,
-            [1 << 32 | 199_998, 2 << 32 | 199_999, 3 << 32 | 200_000]
-        );
+        assert_eq!(scanner.entries, [1 << 32 | 199_998, 2 << 32 | 199_999, 3 << 32 | 200_000]);
     }
 
     #[test]

@@ -106,11 +106,7 @@ mod words {
     #[inline(always)]
     fn first(flags: [u64; 2]) -> usize {
         let [low, high] = flags;
-        let bits = if low != 0 {
-            low.trailing_zeros()
-        } else {
-            64 + high.trailing_zeros()
-        };
+        let bits = if low != 0 { low.trailing_zeros() } else { 64 + high.trailing_zeros() };
         (bits / 8) as usize
     }
 
@@ -158,11 +154,7 @@ mod tests {
         let numeric = first_where(block, |b| !b.is_ascii_digit());
         let structural = first_where(block, |b| b"\"[]{}".contains(&b));
         assert_eq!(plain_string_bytes(block), (plain, wide), "{block:x?}");
-        assert_eq!(
-            words::plain_string_bytes(block),
-            (plain, wide),
-            "{block:x?}"
-        );
+        assert_eq!(words::plain_string_bytes(block), (plain, wide), "{block:x?}");
         assert_eq!(digits(block), numeric, "{block:x?}");
         assert_eq!(words::digits(block), numeric, "{block:x?}");
         assert_eq!(structure(block), structural, "{block:x?}");

@@ -5,10 +5,7 @@ pub(super) fn compact(text: &mut [u8]) -> usize {
     let mut read = 0;
     let mut written = 0;
     while let Some(token) = text.get(read..).filter(|rest| !rest.is_empty()) {
-        let skipped = token
-            .iter()
-            .take_while(|byte| super::scan::is_whitespace(**byte))
-            .count();
+        let skipped = token.iter().take_while(|byte| super::scan::is_whitespace(**byte)).count();
         let kept = token.get(skipped..).map_or(0, stretch_bytes);
         read += skipped;
         text.copy_within(read..read + kept, written);

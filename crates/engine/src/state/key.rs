@@ -32,10 +32,7 @@ fn decode_escape<'a>(escape: &'a [u8], into: &mut Vec<u8>) -> &'a [u8] {
             if (0xd800..0xdc00).contains(&first)
                 && let Some(second @ 0xdc00..0xe000) = code_unit(rest)
             {
-                push_scalar(
-                    0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00),
-                    into,
-                );
+                push_scalar(0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00), into);
                 return rest.get(6..).unwrap_or_default();
             }
             push_scalar(first, into);
@@ -53,9 +50,7 @@ fn code_unit(text: &[u8]) -> Option<u32> {
     let [b'\\', b'u', digits @ ..] = text.get(..6)? else {
         return None;
     };
-    digits.iter().try_fold(0, |number, digit| {
-        Some(number << 4 | char::from(*digit).to_digit(16)?)
-    })
+    digits.iter().try_fold(0, |number, digit| Some(number << 4 | char::from(*digit).to_digit(16)?))
 }
 
 /// Appends `number` in UTF-8's scheme, surrogates included.
@@ -145,14 +140,8 @@ mod tests {
     fn lone_surrogates_take_three_bytes() {
         assert_eq!(decoded(r"\ud800"), [0xed, 0xa0, 0x80]);
         assert_eq!(decoded(r"\udfffx"), [0xed, 0xbf, 0xbf, b'x']);
-        assert_eq!(
-            decoded(r"\ude00\ud83d"),
-            [0xed, 0xb8, 0x80, 0xed, 0xa0, 0xbd]
-        );
-        assert_eq!(
-            decoded(r"\ud83d\ud83d\ude00"),
-            [&[0xed, 0xa0, 0xbd][..], "😀".as_bytes()].concat()
-        );
+        assert_eq!(decoded(r"\ude00\ud83d"), [0xed, 0xb8, 0x80, 0xed, 0xa0, 0xbd]);
+        assert_eq!(decoded(r"\ud83d\ud83d\ude00"), [&[0xed, 0xa0, 0xbd][..], "😀".as_bytes()].concat());
         assert_eq!(decoded(r"\ud83d\n"), [0xed, 0xa0, 0xbd, b'\n']);
     }
 

@@ -149,10 +149,7 @@ mod tests {
     fn members_are_found_among_others() {
         let text = r#"["a\"]",{"x":{"value":1,"y":"}"},"value":[{"a":"]}\\"},[],"\""],"z":null,"createdAt":17,"expiresAt":1704067200000}]"#;
         let members = Members::of(text.as_bytes());
-        assert_eq!(
-            shown(text, &members.value),
-            Some(r#"[{"a":"]}\\"},[],"\""]"#)
-        );
+        assert_eq!(shown(text, &members.value), Some(r#"[{"a":"]}\\"},[],"\""]"#));
         assert_eq!(members.value_bytes(), 22);
         assert_eq!(members.created_at(text.as_bytes()), Some(17));
         assert_eq!(members.expires_at(text.as_bytes()), Some(1_704_067_200_000));
@@ -162,10 +159,7 @@ mod tests {
     fn escaped_and_repeated_names() {
         let text = r#"["k",{"value":1,"v\u0061lue":"a longer string than a block"}]"#;
         let members = Members::of(text.as_bytes());
-        assert_eq!(
-            shown(text, &members.value),
-            Some(r#""a longer string than a block""#)
-        );
+        assert_eq!(shown(text, &members.value), Some(r#""a longer string than a block""#));
         assert_eq!(members.created_at(text.as_bytes()), None);
     }
 

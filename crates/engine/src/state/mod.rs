@@ -1,4 +1,20 @@
 //! State: a sequence of state entries `[key, {value, createdAt, expiresAt?}]` as JSON text.
+//!
+//! [`EntryReader`] takes entries out of a stream of bytes and checks them, [`OrderCheck`] tells
+//! whether they come in key order, [`sort`] puts them into it within bounded memory, and
+//! [`Members`] finds what measurements need in one entry.
 
-/// Largest entry, as compact JSON text: eight times what an object may store under one key.
-pub const ENTRY_BYTES_MAX: usize = 16 << 20;
+mod block;
+mod compact;
+mod key;
+mod members;
+mod order;
+mod reader;
+mod scan;
+pub mod sort;
+
+pub use key::{MAX_KEY_BYTES, shown_key};
+pub use members::Members;
+pub use order::{Order, OrderCheck};
+pub use reader::{Entry, EntryReader, Form, MAX_ENTRY_BYTES, Progress, Step};
+pub use scan::MAX_DEPTH;

@@ -34,17 +34,9 @@ impl OrderCheck {
     /// order that finds every duplicate, among others the sorter does.
     pub fn push(&mut self, key: &[u8]) -> Result<Order> {
         self.entries = self.entries.saturating_add(1);
-        let order = if self.entries == 1 {
-            Ordering::Greater
-        } else {
-            key.cmp(&self.last)
-        };
+        let order = if self.entries == 1 { Ordering::Greater } else { key.cmp(&self.last) };
         if order == Ordering::Equal {
-            return Err(duplicate_key(
-                key,
-                self.entries.saturating_sub(1),
-                self.entries,
-            ));
+            return Err(duplicate_key(key, self.entries.saturating_sub(1), self.entries));
         }
         self.last.clear();
         self.last.extend_from_slice(key);
@@ -58,11 +50,8 @@ impl OrderCheck {
 /// Two entries, by their numbers from 1, with the same key.
 pub(super) fn duplicate_key(key: &[u8], one: u64, other: u64) -> Error {
     let (first, second) = (one.min(other), one.max(other));
-    Error::malformed(format!(
-        "Entries {first} and {second} have the same key {}.",
-        shown_key(key)
-    ))
-    .hint("Keep one entry for each key.")
+    Error::malformed(format!("Entries {first} and {second} have the same key {}.", shown_key(key)))
+        .hint("Keep one entry for each key.")
 }
 
 #[cfg(test)]
@@ -86,10 +75,7 @@ mod tests {
         check.push(b"a").unwrap();
         check.push(b"b\n").unwrap();
         let error = check.push(b"b\n").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "Entries 2 and 3 have the same key \"b\\u000a\"."
-        );
+        assert_eq!(error.to_string(), "Entries 2 and 3 have the same key \"b\\u000a\".");
         let mut check = OrderCheck::new();
         check.push(b"").unwrap();
         assert!(check.push(b"").is_err());

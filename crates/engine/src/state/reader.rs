@@ -216,8 +216,7 @@ impl EntryReader {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        self.find()
-            .inspect_err(|error| self.failed = Some(error.clone()))
+        self.find().inspect_err(|error| self.failed = Some(error.clone()))
     }
 
     fn find(&mut self) -> Result<Progress> {
@@ -296,10 +295,7 @@ impl EntryReader {
 
     /// Where the second token of the input is, or would be.
     fn second_position(&self) -> usize {
-        let rest = self
-            .buffer
-            .get(self.start + 1..self.filled)
-            .unwrap_or_default();
+        let rest = self.buffer.get(self.start + 1..self.filled).unwrap_or_default();
         let skipped = rest.iter().take_while(|byte| is_whitespace(**byte)).count();
         self.start + 1 + skipped
     }
@@ -316,9 +312,9 @@ impl EntryReader {
         }
         match self.expect {
             Expect::AfterArray | Expect::Line | Expect::AfterLine => Ok(Progress::End),
-            Expect::Start | Expect::FirstToken => Err(Error::malformed(
-                "The input is empty; a state without entries is the array `[]`.",
-            )),
+            Expect::Start | Expect::FirstToken => {
+                Err(Error::malformed("The input is empty; a state without entries is the array `[]`."))
+            }
             _ => Err(self.unexpected(self.start, self.expected())),
         }
     }
@@ -336,9 +332,7 @@ impl EntryReader {
         match self.scanner.entry(bytes, self.start) {
             Ok(scanned) => self.take(scanned),
             Err(Stop::Fault { position, expected }) => Err(self.unexpected(position, expected)),
-            Err(Stop::More) if self.ended => {
-                Err(self.unexpected(self.filled, "the rest of the entry"))
-            }
+            Err(Stop::More) if self.ended => Err(self.unexpected(self.filled, "the rest of the entry")),
             Err(Stop::More) => {
                 let pending = self.filled.saturating_sub(self.start);
                 self.wanted = pending.saturating_mul(2).min(MAX_ENTRY_BYTES);
@@ -357,10 +351,7 @@ impl EntryReader {
         self.decoded_key = None;
         if scanned.key_escaped {
             let mut key = Vec::new();
-            decode(
-                self.buffer.get(scanned.key.clone()).unwrap_or_default(),
-                &mut key,
-            );
+            decode(self.buffer.get(scanned.key.clone()).unwrap_or_default(), &mut key);
             self.decoded_key = Some(key);
         }
         self.key = scanned.key;
@@ -410,9 +401,7 @@ impl EntryReader {
     /// What may come next, for a message.
     fn expected(&self) -> &'static str {
         match self.expect {
-            Expect::Start | Expect::FirstToken => {
-                "`[`, the start of an array of entries or of an entry"
-            }
+            Expect::Start | Expect::FirstToken => "`[`, the start of an array of entries or of an entry",
             Expect::FirstInArray => "an entry `[key, {…}]` or `]`",
             Expect::InArray => "an entry `[key, {…}]`",
             Expect::AfterInArray => "`,` or `]` after an entry",

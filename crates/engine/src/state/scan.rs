@@ -118,10 +118,7 @@ impl Cursor<'_> {
         if self.position >= self.bytes.len() {
             Err(Stop::More)
         } else {
-            Err(Stop::Fault {
-                position: self.position,
-                expected,
-            })
+            Err(Stop::Fault { position: self.position, expected })
         }
     }
 
@@ -129,11 +126,7 @@ impl Cursor<'_> {
     #[inline(always)]
     fn token(&mut self) -> u8 {
         let byte = self.byte();
-        if byte <= b' ' && is_whitespace(byte) {
-            self.skip_whitespace()
-        } else {
-            byte
-        }
+        if byte <= b' ' && is_whitespace(byte) { self.skip_whitespace() } else { byte }
     }
 
     fn skip_whitespace(&mut self) -> u8 {
@@ -267,23 +260,12 @@ impl Cursor<'_> {
 
 impl Scanner {
     pub(super) fn new() -> Self {
-        Scanner {
-            nesting: Nesting {
-                low: 0,
-                depth: 0,
-                words: [0; MAX_DEPTH.div_ceil(64)],
-            },
-        }
+        Scanner { nesting: Nesting { low: 0, depth: 0, words: [0; MAX_DEPTH.div_ceil(64)] } }
     }
 
     /// The entry `["key",{…}]` that begins at `start`, a bracket.
     pub(super) fn entry(&mut self, bytes: &[u8], start: usize) -> Result<Scanned, Stop> {
-        let mut cursor = Cursor {
-            bytes,
-            position: start,
-            wide: false,
-            spaced: false,
-        };
+        let mut cursor = Cursor { bytes, position: start, wide: false, spaced: false };
         cursor.expect(b'[', "an entry `[key, {…}]`")?;
         cursor.expect(b'"', "the entry's key, a string")?;
         let key_start = cursor.position;
@@ -296,13 +278,7 @@ impl Scanner {
         self.nesting.open(true);
         self.object_and_rest(&mut cursor)?;
         cursor.expect(b']', "`]` at the end of the entry")?;
-        Ok(Scanned {
-            end: cursor.position,
-            key,
-            key_escaped,
-            wide: cursor.wide,
-            spaced: cursor.spaced,
-        })
+        Ok(Scanned { end: cursor.position, key, key_escaped, wide: cursor.wide, spaced: cursor.spaced })
     }
 
     /// Everything up to the end of the object that was just opened.

@@ -12,20 +12,12 @@ const CHUNK: u128 = 10_000_000_000_000_000_000;
 /// Appends the number whose sign is the lowest bit of `bitfield` and whose magnitude is
 /// `magnitude`, the lowest byte first.
 pub(super) fn push(out: &mut String, bitfield: u32, magnitude: &[u8]) {
-    let used = magnitude
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .map_or(0, |last| last + 1);
+    let used = magnitude.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     let mut digits: Vec<u64> = magnitude
         .get(..used)
         .unwrap_or_default()
         .chunks(8)
-        .map(|chunk| {
-            chunk
-                .iter()
-                .rev()
-                .fold(0, |digit, byte| digit << 8 | u64::from(*byte))
-        })
+        .map(|chunk| chunk.iter().rev().fold(0, |digit, byte| digit << 8 | u64::from(*byte)))
         .collect();
     if digits.is_empty() {
         out.push('0');
@@ -38,11 +30,7 @@ pub(super) fn push(out: &mut String, bitfield: u32, magnitude: &[u8]) {
         out.push_str("0x");
         for (place, digit) in digits.iter().rev().enumerate() {
             // Writing to a String does not fail.
-            let _ = if place == 0 {
-                write!(out, "{digit:x}")
-            } else {
-                write!(out, "{digit:016x}")
-            };
+            let _ = if place == 0 { write!(out, "{digit:x}") } else { write!(out, "{digit:016x}") };
         }
         return;
     }
@@ -60,10 +48,6 @@ pub(super) fn push(out: &mut String, bitfield: u32, magnitude: &[u8]) {
         }
     }
     for (place, chunk) in chunks.iter().rev().enumerate() {
-        let _ = if place == 0 {
-            write!(out, "{chunk}")
-        } else {
-            write!(out, "{chunk:019}")
-        };
+        let _ = if place == 0 { write!(out, "{chunk}") } else { write!(out, "{chunk:019}") };
     }
 }

@@ -1,8 +1,6 @@
 //! Bytes to tokens, with a stack of its own: no depth of nesting recurses.
 
-use super::document::{
-    BACKED_BY_RESIZABLE, Document, Encoding, ErrorPart, LENGTH_TRACKING, Token, ViewKind,
-};
+use super::document::{BACKED_BY_RESIZABLE, Document, Encoding, ErrorPart, LENGTH_TRACKING, Token, ViewKind};
 use super::encode::two_byte_padding;
 use super::host::{HostKind, common_header_name, native_error_name};
 use super::kind::{unknown_tag, unknown_view};
@@ -61,42 +59,20 @@ pub(super) fn read_header(reader: &mut Reader<'_>) -> Result<(u32, bool)> {
     if VERSIONS.contains(&version) {
         Ok((version, true))
     } else {
-        Err(unsupported(
-            offset,
-            format!("version {version} of V8's format; this reads 13, 14 and 15"),
-        ))
+        Err(unsupported(offset, format!("version {version} of V8's format; this reads 13, 14 and 15")))
     }
 }
 
 /// An open container: what it waits for.
 #[derive(Debug, Clone, Copy)]
 enum Frame {
-    Object {
-        begin: u32,
-        properties: u32,
-    },
-    Dense {
-        begin: u32,
-        remaining: u32,
-        properties: u32,
-    },
-    Sparse {
-        begin: u32,
-        properties: u32,
-        next_index: u32,
-    },
-    Map {
-        values: u32,
-    },
-    Set {
-        values: u32,
-    },
-    Error {
-        seen: u8,
-    },
-    Host {
-        remaining: u8,
-    },
+    Object { begin: u32, properties: u32 },
+    Dense { begin: u32, remaining: u32, properties: u32 },
+    Sparse { begin: u32, properties: u32, next_index: u32 },
+    Map { values: u32 },
+    Set { values: u32 },
+    Error { seen: u8 },
+    Host { remaining: u8 },
 }
 
 const SEEN_MESSAGE: u8 = 1;
@@ -146,8 +122,7 @@ impl<'a> Decoder<'a> {
     /// The index that the next token will have. Each token took at least one of fewer than 2^32
     /// bytes, except `EndHost` and `Padding`, which follow at most one byte's token each.
     fn next_index(&self, offset: usize) -> Result<u32> {
-        u32::try_from(self.tokens.len())
-            .map_err(|_| unsupported(offset, "a value of more than 2^32 parts"))
+        u32::try_from(self.tokens.len()).map_err(|_| unsupported(offset, "a value of more than 2^32 parts"))
     }
 
     /// Gives the object that begins with the next token its number.
@@ -177,22 +152,13 @@ impl<'a> Decoder<'a> {
                         }
                     });
                 }
-                self.frames.push(Frame::Object {
-                    begin,
-                    properties: count_on(properties),
-                });
+                self.frames.push(Frame::Object { begin, properties: count_on(properties) });
                 self.next_value("a property's value")
             }
-            Frame::Dense {
-                begin,
-                remaining,
-                properties,
-            } => self.step_dense(begin, remaining, properties),
-            Frame::Sparse {
-                begin,
-                properties,
-                next_index,
-            } => self.step_sparse(begin, properties, next_index),
+            Frame::Dense { begin, remaining, properties } => self.step_dense(begin, remaining, properties),
+            Frame::Sparse { begin, properties, next_index } => {
+                self.step_sparse(begin, properties, next_index)
+            }
             Frame::Map { values } => {
                 let found = self.tag("a map's end")?;
                 if values.is_multiple_of(2) && found.byte == tag::END_MAP {
@@ -200,9 +166,7 @@ impl<'a> Decoder<'a> {
                     self.tokens.push(Token::EndMap(values));
                     return Ok(());
                 }
-                self.frames.push(Frame::Map {
-                    values: count_on(values),
-                });
+                self.frames.push(Frame::Map { values: count_on(values) });
                 self.value(found)
             }
             Frame::Set { values } => {
@@ -212,9 +176,7 @@ impl<'a> Decoder<'a> {
                     self.tokens.push(Token::EndSet(values));
                     return Ok(());
                 }
-                self.frames.push(Frame::Set {
-                    values: count_on(values),
-                });
+                self.frames.push(Frame::Set { values: count_on(values) });
                 self.value(found)
             }
             Frame::Error { seen } => self.step_error(seen),
@@ -223,9 +185,7 @@ impl<'a> Decoder<'a> {
                 Ok(())
             }
             Frame::Host { remaining } => {
-                self.frames.push(Frame::Host {
-                    remaining: remaining - 1,
-                });
+                self.frames.push(Frame::Host { remaining: remaining - 1 });
                 self.next_value("a host object's value")
             }
         }
@@ -234,11 +194,7 @@ impl<'a> Decoder<'a> {
     fn step_dense(&mut self, begin: u32, remaining: u32, properties: u32) -> Result<()> {
         let found = self.tag("an array's end")?;
         if let Some(remaining) = remaining.checked_sub(1) {
-            self.frames.push(Frame::Dense {
-                begin,
-                remaining,
-                properties,
-            });
+            self.frames.push(Frame::Dense { begin, remaining, properties });
             if found.byte != tag::HOLE {
                 return self.value(found);
             }
@@ -251,11 +207,7 @@ impl<'a> Decoder<'a> {
         }
         self.name(found)?;
         self.not_plain(begin);
-        self.frames.push(Frame::Dense {
-            begin,
-            remaining: 0,
-            properties: count_on(properties),
-        });
+        self.frames.push(Frame::Dense { begin, remaining: 0, properties: count_on(properties) });
         self.next_value("a property's value")
     }
 
@@ -273,11 +225,7 @@ impl<'a> Decoder<'a> {
         } else {
             self.not_plain(begin);
         }
-        self.frames.push(Frame::Sparse {
-            begin,
-            properties: count_on(properties),
-            next_index,
-        });
+        self.frames.push(Frame::Sparse { begin, properties: count_on(properties), next_index });
         self.next_value("a property's value")
     }
 
@@ -285,15 +233,8 @@ impl<'a> Decoder<'a> {
         let length = self.array_length(begin);
         self.end_count("an array's number of properties", properties)?;
         self.end_count("an array's length", length)?;
-        let dense = matches!(
-            self.tokens.get(begin as usize),
-            Some(Token::BeginArray { dense: true, .. })
-        );
-        self.tokens.push(Token::EndArray {
-            dense,
-            properties,
-            length,
-        });
+        let dense = matches!(self.tokens.get(begin as usize), Some(Token::BeginArray { dense: true, .. }));
+        self.tokens.push(Token::EndArray { dense, properties, length });
         Ok(())
     }
 
@@ -325,10 +266,7 @@ impl<'a> Decoder<'a> {
         if found == expected {
             Ok(())
         } else {
-            Err(malformed(
-                offset,
-                format!("{what} is {found}, but {expected} came"),
-            ))
+            Err(malformed(offset, format!("{what} is {found}, but {expected} came")))
         }
     }
 
@@ -385,26 +323,15 @@ impl<'a> Decoder<'a> {
             tag::REFERENCE => return self.reference(),
             tag::BEGIN_OBJECT => {
                 let begin = self.begin_object(Token::BeginObject { reserved: false }, offset)?;
-                self.frames.push(Frame::Object {
-                    begin,
-                    properties: 0,
-                });
+                self.frames.push(Frame::Object { begin, properties: 0 });
                 return Ok(());
             }
             tag::BEGIN_DENSE_ARRAY => return self.dense_array(offset),
             tag::BEGIN_SPARSE_ARRAY => {
                 let length = self.reader.u32("an array's length")?;
-                let token = Token::BeginArray {
-                    dense: false,
-                    plain: true,
-                    length,
-                };
+                let token = Token::BeginArray { dense: false, plain: true, length };
                 let begin = self.begin_object(token, offset)?;
-                self.frames.push(Frame::Sparse {
-                    begin,
-                    properties: 0,
-                    next_index: 0,
-                });
+                self.frames.push(Frame::Sparse { begin, properties: 0, next_index: 0 });
                 return Ok(());
             }
             tag::BEGIN_MAP => {
@@ -471,10 +398,7 @@ impl<'a> Decoder<'a> {
                     ));
                 }
                 let bytes = self.reader.span(u64::from(length), "an ArrayBuffer")?;
-                let token = Token::ResizableArrayBuffer {
-                    bytes,
-                    maximum_bytes,
-                };
+                let token = Token::ResizableArrayBuffer { bytes, maximum_bytes };
                 self.begin_object(token, offset)?;
                 return self.view_of(length, true);
             }
@@ -516,10 +440,7 @@ impl<'a> Decoder<'a> {
         let encoding = match found.byte {
             tag::TWO_BYTE_STRING => {
                 if length % 2 != 0 {
-                    return Err(malformed(
-                        length_offset,
-                        format!("a two-byte string of {length} bytes"),
-                    ));
+                    return Err(malformed(length_offset, format!("a two-byte string of {length} bytes")));
                 }
                 let unpadded = found.offset - found.padding as usize;
                 if found.padding != two_byte_padding(unpadded, length) {
@@ -562,16 +483,11 @@ impl<'a> Decoder<'a> {
                     }
                     _ => false,
                 };
-                Ok(Name {
-                    is_reserved,
-                    index: None,
-                })
+                Ok(Name { is_reserved, index: None })
             }
             byte => Err(malformed(
                 found.offset,
-                format!(
-                    "a property's name begins with the byte 0x{byte:02x}, neither text nor number"
-                ),
+                format!("a property's name begins with the byte 0x{byte:02x}, neither text nor number"),
             )),
         }
     }
@@ -582,10 +498,7 @@ impl<'a> Decoder<'a> {
         let Some(begin) = self.objects.get(id as usize).copied() else {
             return Err(malformed(
                 offset,
-                format!(
-                    "a reference to object {id}, but only {} came before",
-                    self.objects.len()
-                ),
+                format!("a reference to object {id}, but only {} came before", self.objects.len()),
             ));
         };
         if let Some(referenced) = self.referenced.get_mut(id as usize) {
@@ -614,9 +527,7 @@ impl<'a> Decoder<'a> {
         };
         let offset_bytes = self.reader.u32("a view's offset")?;
         let length_bytes = self.reader.u32("a view's length")?;
-        let fits = offset_bytes
-            .checked_add(length_bytes)
-            .is_some_and(|end| end <= buffer_bytes);
+        let fits = offset_bytes.checked_add(length_bytes).is_some_and(|end| end <= buffer_bytes);
         if !fits {
             return Err(malformed(
                 kind_offset,
@@ -635,11 +546,7 @@ impl<'a> Decoder<'a> {
             ));
         }
         let flags_offset = self.reader.position();
-        let flags = if self.has_view_flags {
-            self.reader.u32("a view's flags")?
-        } else {
-            0
-        };
+        let flags = if self.has_view_flags { self.reader.u32("a view's flags")? } else { 0 };
         let flags = match u8::try_from(flags) {
             Ok(flags) if flags <= LENGTH_TRACKING | BACKED_BY_RESIZABLE => flags,
             _ => {
@@ -652,17 +559,9 @@ impl<'a> Decoder<'a> {
         if (flags & BACKED_BY_RESIZABLE != 0) != is_resizable
             || (flags & LENGTH_TRACKING != 0 && !is_resizable)
         {
-            return Err(malformed(
-                flags_offset,
-                "a view's flags do not fit its buffer",
-            ));
+            return Err(malformed(flags_offset, "a view's flags do not fit its buffer"));
         }
-        let token = Token::View {
-            kind: letter,
-            flags,
-            offset_bytes,
-            length_bytes,
-        };
+        let token = Token::View { kind: letter, flags, offset_bytes, length_bytes };
         self.begin_object(token, found.offset)?;
         Ok(())
     }
@@ -678,17 +577,9 @@ impl<'a> Decoder<'a> {
                 format!("an array of {length} elements, but {left} bytes are left"),
             ));
         }
-        let token = Token::BeginArray {
-            dense: true,
-            plain: true,
-            length,
-        };
+        let token = Token::BeginArray { dense: true, plain: true, length };
         let begin = self.begin_object(token, offset)?;
-        self.frames.push(Frame::Dense {
-            begin,
-            remaining: length,
-            properties: 0,
-        });
+        self.frames.push(Frame::Dense { begin, remaining: length, properties: 0 });
         Ok(())
     }
 
@@ -696,8 +587,7 @@ impl<'a> Decoder<'a> {
         self.begin_object(Token::BeginError, offset)?;
         if let Some(letter @ (b'E' | b'R' | b'F' | b'S' | b'T' | b'U')) = self.reader.peek() {
             self.reader.byte("an error's type")?;
-            self.tokens
-                .push(Token::ErrorPart(ErrorPart::Prototype(letter)));
+            self.tokens.push(Token::ErrorPart(ErrorPart::Prototype(letter)));
         }
         self.frames.push(Frame::Error { seen: 0 });
         Ok(())
@@ -731,9 +621,7 @@ impl<'a> Decoder<'a> {
             }
         }
         let remaining = kind.value_names().len().saturating_sub(skipped);
-        self.frames.push(Frame::Host {
-            remaining: u8::try_from(remaining).unwrap_or(u8::MAX),
-        });
+        self.frames.push(Frame::Host { remaining: u8::try_from(remaining).unwrap_or(u8::MAX) });
         Ok(())
     }
 
@@ -741,10 +629,7 @@ impl<'a> Decoder<'a> {
         let guard_offset = self.reader.position();
         let guard = self.host_number("the headers' guard")?;
         if guard > super::host::GUARD_NONE {
-            return Err(malformed(
-                guard_offset,
-                format!("headers with guard {guard}"),
-            ));
+            return Err(malformed(guard_offset, format!("headers with guard {guard}")));
         }
         let count = self.host_number("the headers' count")?;
         for _ in 0..count {
@@ -753,10 +638,7 @@ impl<'a> Decoder<'a> {
             if number == 0 {
                 self.host_text("a header's name")?;
             } else if common_header_name(number).is_none() {
-                return Err(malformed(
-                    offset,
-                    format!("no header has the number {number}"),
-                ));
+                return Err(malformed(offset, format!("no header has the number {number}")));
             }
             self.host_text("a header's value")?;
         }

@@ -14,9 +14,7 @@ impl Span {
     /// The bytes meant, out of the input they were read from.
     pub fn of(self, bytes: &[u8]) -> &[u8] {
         let start = self.start as usize;
-        bytes
-            .get(start..start + self.length as usize)
-            .unwrap_or_default()
+        bytes.get(start..start + self.length as usize).unwrap_or_default()
     }
 }
 
@@ -61,11 +59,7 @@ impl ViewKind {
             b'?' => (1, ValueKind::DataView),
             _ => return None,
         };
-        Some(ViewKind {
-            tag,
-            element_bytes,
-            kind,
-        })
+        Some(ViewKind { tag, element_bytes, kind })
     }
 }
 

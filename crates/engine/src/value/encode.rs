@@ -5,11 +5,7 @@ use super::tag;
 
 /// Writes the value again: the bytes it was decoded from.
 pub fn encode(document: &Document<'_>) -> Vec<u8> {
-    let mut writer = Writer {
-        document,
-        out: Vec::with_capacity(document.bytes.len()),
-        padding: None,
-    };
+    let mut writer = Writer { document, out: Vec::with_capacity(document.bytes.len()), padding: None };
     if document.has_header {
         writer.out.push(tag::VERSION);
         writer.varint(document.version);
@@ -58,23 +54,11 @@ impl Writer<'_> {
             Token::BeginObject { .. } => self.tag(tag::BEGIN_OBJECT),
             Token::EndObject { properties } => self.counted(tag::END_OBJECT, properties),
             Token::BeginArray { dense, length, .. } => {
-                let tag = if dense {
-                    tag::BEGIN_DENSE_ARRAY
-                } else {
-                    tag::BEGIN_SPARSE_ARRAY
-                };
+                let tag = if dense { tag::BEGIN_DENSE_ARRAY } else { tag::BEGIN_SPARSE_ARRAY };
                 self.counted(tag, length);
             }
-            Token::EndArray {
-                dense,
-                properties,
-                length,
-            } => {
-                let tag = if dense {
-                    tag::END_DENSE_ARRAY
-                } else {
-                    tag::END_SPARSE_ARRAY
-                };
+            Token::EndArray { dense, properties, length } => {
+                let tag = if dense { tag::END_DENSE_ARRAY } else { tag::END_SPARSE_ARRAY };
                 self.counted(tag, properties);
                 self.varint(length);
             }
@@ -97,20 +81,12 @@ impl Writer<'_> {
                 self.counted(tag::ARRAY_BUFFER, bytes.length);
                 self.bytes(bytes);
             }
-            Token::ResizableArrayBuffer {
-                bytes,
-                maximum_bytes,
-            } => {
+            Token::ResizableArrayBuffer { bytes, maximum_bytes } => {
                 self.counted(tag::RESIZABLE_ARRAY_BUFFER, bytes.length);
                 self.varint(maximum_bytes);
                 self.bytes(bytes);
             }
-            Token::View {
-                kind,
-                flags,
-                offset_bytes,
-                length_bytes,
-            } => {
+            Token::View { kind, flags, offset_bytes, length_bytes } => {
                 self.tag(tag::VIEW);
                 self.out.push(kind);
                 self.varint(offset_bytes);

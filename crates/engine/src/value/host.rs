@@ -48,16 +48,11 @@ impl HostKind {
             _ => {
                 return Err(unsupported(
                     offset,
-                    format!(
-                        "an object of workerd's type {number}, which this version does not know"
-                    ),
+                    format!("an object of workerd's type {number}, which this version does not know"),
                 ));
             }
         };
-        Err(unsupported(
-            offset,
-            format!("{refused}; it cannot be carried"),
-        ))
+        Err(unsupported(offset, format!("{refused}; it cannot be carried")))
     }
 
     /// The number that workerd writes.
@@ -122,10 +117,7 @@ pub(super) fn native_error_name(number: u32, offset: usize) -> Result<Option<&'s
         None => Ok(None),
         Some(index) => match NATIVE_ERRORS.get(index) {
             Some(name) => Ok(Some(name)),
-            None => Err(malformed(
-                offset,
-                format!("no error of workerd has the type {number}"),
-            )),
+            None => Err(malformed(offset, format!("no error of workerd has the type {number}"))),
         },
     }
 }

@@ -16,13 +16,7 @@ use std::fmt::Write;
 /// are reached twice are printed once, so the text is at most some fifty times as long as the
 /// bytes.
 pub fn to_json(document: &Document<'_>, out: &mut String) {
-    let mut printer = Printer {
-        document,
-        out,
-        frames: Vec::new(),
-        position: 0,
-        next_object: 0,
-    };
+    let mut printer = Printer { document, out, frames: Vec::new(), position: 0, next_object: 0 };
     while let Some(token) = printer.next() {
         printer.token(token);
     }
@@ -66,14 +60,7 @@ struct Frame {
 
 impl Frame {
     fn new(layout: Layout, close: &'static str) -> Self {
-        Frame {
-            layout,
-            close,
-            is_first: true,
-            has_key: false,
-            index: 0,
-            elements: 0,
-        }
+        Frame { layout, close, is_first: true, has_key: false, index: 0, elements: 0 }
     }
 }
 
@@ -99,9 +86,7 @@ impl Printer<'_, '_> {
 
     fn peek(&self) -> Option<Token> {
         let rest = self.document.tokens.get(self.position..)?;
-        rest.iter()
-            .find(|token| !matches!(token, Token::Padding(_)))
-            .copied()
+        rest.iter().find(|token| !matches!(token, Token::Padding(_))).copied()
     }
 
     /// Gives the next object its number; says it if something refers to it.
@@ -234,11 +219,7 @@ impl Printer<'_, '_> {
             Token::Double(bits) => f64::from_bits(bits),
             _ => return,
         };
-        let quote = if with_indices && array_index(number).is_some() {
-            ""
-        } else {
-            "\""
-        };
+        let quote = if with_indices && array_index(number).is_some() { "" } else { "\"" };
         self.out.push_str(quote);
         push_number_name(self.out, number.to_bits());
         self.out.push_str(quote);
@@ -295,10 +276,9 @@ impl Printer<'_, '_> {
                 _ => self.reference(id),
             },
             Token::ArrayBuffer(bytes) => return self.buffer(bytes, None),
-            Token::ResizableArrayBuffer {
-                bytes,
-                maximum_bytes,
-            } => return self.buffer(bytes, Some(maximum_bytes)),
+            Token::ResizableArrayBuffer { bytes, maximum_bytes } => {
+                return self.buffer(bytes, Some(maximum_bytes));
+            }
             container => return self.object_value(container),
         }
         self.after();
@@ -321,11 +301,7 @@ impl Printer<'_, '_> {
                 }
                 return;
             }
-            Token::BeginArray {
-                dense,
-                plain,
-                length,
-            } => return self.array(dense, plain, length, id),
+            Token::BeginArray { dense, plain, length } => return self.array(dense, plain, length, id),
             Token::BeginMap => {
                 self.begin_tagged(ValueKind::Map, id);
                 return self.open(",\"entries\":[", Layout::Map, "]}");
@@ -429,13 +405,7 @@ impl Printer<'_, '_> {
     /// A buffer, and the view that follows it if one does.
     fn buffer(&mut self, bytes: Span, maximum_bytes: Option<u32>) {
         let buffer_id = self.object();
-        let Some(Token::View {
-            kind,
-            flags,
-            offset_bytes,
-            length_bytes,
-        }) = self.peek()
-        else {
+        let Some(Token::View { kind, flags, offset_bytes, length_bytes }) = self.peek() else {
             self.buffer_text(bytes, maximum_bytes, buffer_id);
             return self.after();
         };
@@ -465,13 +435,7 @@ impl Printer<'_, '_> {
 
     /// A view of a buffer that came before.
     fn view_by_reference(&mut self, buffer: u32) {
-        if let Some(Token::View {
-            kind,
-            flags,
-            offset_bytes,
-            length_bytes,
-        }) = self.next()
-        {
+        if let Some(Token::View { kind, flags, offset_bytes, length_bytes }) = self.next() {
             let id = self.object();
             self.begin_view(kind, id);
             self.out.push_str(",\"buffer\":");
@@ -563,17 +527,8 @@ impl Printer<'_, '_> {
 /// The letters of V8's flags, in the order in which `RegExp.prototype.flags` gives them; `l` is
 /// V8's own `linear`.
 fn push_flags(out: &mut String, flags: u32) {
-    const LETTERS: [(char, u32); 9] = [
-        ('d', 7),
-        ('g', 0),
-        ('i', 1),
-        ('l', 6),
-        ('m', 2),
-        ('s', 5),
-        ('u', 4),
-        ('v', 8),
-        ('y', 3),
-    ];
+    const LETTERS: [(char, u32); 9] =
+        [('d', 7), ('g', 0), ('i', 1), ('l', 6), ('m', 2), ('s', 5), ('u', 4), ('v', 8), ('y', 3)];
     for (letter, bit) in LETTERS {
         if flags >> bit & 1 == 1 {
             out.push(letter);

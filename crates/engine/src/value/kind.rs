@@ -145,9 +145,7 @@ pub fn kind(bytes: &[u8]) -> Result<ValueKind> {
                 Ok(next) if next.byte == tag::VIEW => {
                     let offset = reader.position();
                     let letter = reader.byte("a view's type")?;
-                    ViewKind::from_tag(letter)
-                        .ok_or_else(|| unknown_view(letter, offset))?
-                        .kind
+                    ViewKind::from_tag(letter).ok_or_else(|| unknown_view(letter, offset))?.kind
                 }
                 _ => ValueKind::ArrayBuffer,
             }
@@ -160,10 +158,7 @@ pub fn kind(bytes: &[u8]) -> Result<ValueKind> {
 pub(super) fn unknown_tag(byte: u8, offset: usize) -> Error {
     match tag::refusal(byte) {
         Some(reason) => unsupported(offset, format!("{reason}; it cannot be carried")),
-        None => malformed(
-            offset,
-            format!("no value begins with the byte 0x{byte:02x}"),
-        ),
+        None => malformed(offset, format!("no value begins with the byte 0x{byte:02x}")),
     }
 }
 

@@ -33,9 +33,7 @@ impl<'a> Reader<'a> {
     /// A reader of `bytes`. Offsets are kept in 32 bits, so longer input is refused.
     pub fn new(bytes: &'a [u8]) -> Result<Self> {
         if u32::try_from(bytes.len()).is_err() {
-            return Err(Error::unsupported(
-                "a value of 4 GiB or more; V8 cannot store one",
-            ));
+            return Err(Error::unsupported("a value of 4 GiB or more; V8 cannot store one"));
         }
         Ok(Reader { bytes, position: 0 })
     }
@@ -57,9 +55,8 @@ impl<'a> Reader<'a> {
 
     /// The next byte.
     pub fn byte(&mut self, what: &str) -> Result<u8> {
-        let byte = self
-            .peek()
-            .ok_or_else(|| malformed(self.position, format!("the value ends before {what}")))?;
+        let byte =
+            self.peek().ok_or_else(|| malformed(self.position, format!("the value ends before {what}")))?;
         self.position += 1;
         Ok(byte)
     }
@@ -74,11 +71,7 @@ impl<'a> Reader<'a> {
         let byte = self.byte(what)?;
         // Positions fit in 32 bits, see `new`.
         let padding = u32::try_from(offset - start).unwrap_or(u32::MAX);
-        Ok(Tag {
-            byte,
-            offset,
-            padding,
-        })
+        Ok(Tag { byte, offset, padding })
     }
 
     /// An unsigned number of at most `bits` bits, 7 bits a byte, the lowest first, in the fewest
@@ -91,18 +84,12 @@ impl<'a> Reader<'a> {
             let byte = self.byte(what)?;
             let low = u64::from(byte & 0x7f);
             if shift >= bits || (shift + 7 > bits && low >> (bits - shift) != 0) {
-                return Err(malformed(
-                    start,
-                    format!("{what} is not a {bits}-bit number"),
-                ));
+                return Err(malformed(start, format!("{what} is not a {bits}-bit number")));
             }
             value |= low << shift;
             if byte & 0x80 == 0 {
                 if byte == 0 && shift > 0 {
-                    return Err(malformed(
-                        start,
-                        format!("{what} is written in more bytes than it needs"),
-                    ));
+                    return Err(malformed(start, format!("{what} is written in more bytes than it needs")));
                 }
                 return Ok(value);
             }
@@ -143,10 +130,7 @@ impl<'a> Reader<'a> {
                 self.position += bytes;
                 Ok(span)
             }
-            _ => Err(malformed(
-                self.position,
-                format!("{what} of {length} bytes, but {left} are left"),
-            )),
+            _ => Err(malformed(self.position, format!("{what} of {length} bytes, but {left} are left"))),
         }
     }
 
@@ -164,10 +148,7 @@ impl<'a> Reader<'a> {
     /// Refuses bytes that are not UTF-8.
     pub fn require_utf8(&self, span: Span, what: &str) -> Result<()> {
         std::str::from_utf8(self.slice(span)).map_err(|error| {
-            malformed(
-                span.start as usize + error.valid_up_to(),
-                format!("{what} is not UTF-8"),
-            )
+            malformed(span.start as usize + error.valid_up_to(), format!("{what} is not UTF-8"))
         })?;
         Ok(())
     }

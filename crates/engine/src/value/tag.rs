@@ -53,8 +53,9 @@ pub(super) fn refusal(tag: u8) -> Option<&'static str> {
         b'm' => "a transferred WebAssembly.Memory",
         b'p' => "an object shared between isolates",
         b'?' => "an object count, which versions 13 to 15 do not write",
-        b'M' | b'b' | b'i' | b'f' | b'e' | b'd' | b'l' | b'L' | b'#' | b'g' | b'G' | b'H'
-        | b'K' | b'k' => "an object of a browser's page",
+        b'M' | b'b' | b'i' | b'f' | b'e' | b'd' | b'l' | b'L' | b'#' | b'g' | b'G' | b'H' | b'K' | b'k' => {
+            "an object of a browser's page"
+        }
         _ => return None,
     })
 }

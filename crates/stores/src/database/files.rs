@@ -35,12 +35,7 @@ impl Paths {
             name.push(suffix);
             PathBuf::from(name)
         };
-        Ok(Paths {
-            log: beside("-wal"),
-            index: beside("-shm"),
-            journal: beside("-journal"),
-            main,
-        })
+        Ok(Paths { log: beside("-wal"), index: beside("-shm"), journal: beside("-journal"), main })
     }
 }
 
@@ -48,15 +43,14 @@ impl Paths {
 pub(super) fn failed(error: &io::Error, verb: &str, path: &Path) -> Error {
     let place = path.display().to_string();
     match error.kind() {
-        io::ErrorKind::NotFound => Error::new(ErrorKind::Missing, "no such file")
-            .at(place)
-            .hint("Check the path."),
-        io::ErrorKind::PermissionDenied => Error::new(
-            ErrorKind::Io,
-            format!("cannot {verb} it: permission denied"),
-        )
-        .at(place)
-        .hint("Run as a user who may read the database and the files beside it."),
+        io::ErrorKind::NotFound => {
+            Error::new(ErrorKind::Missing, "no such file").at(place).hint("Check the path.")
+        }
+        io::ErrorKind::PermissionDenied => {
+            Error::new(ErrorKind::Io, format!("cannot {verb} it: permission denied"))
+                .at(place)
+                .hint("Run as a user who may read the database and the files beside it.")
+        }
         _ => Error::new(ErrorKind::Io, format!("cannot {verb} it: {error}"))
             .at(place)
             .hint("Check the disk, then run the command again."),
@@ -86,8 +80,7 @@ pub(super) fn open_if_there(path: &Path) -> Result<Option<File>> {
 }
 
 pub(super) fn metadata(file: &File, path: &Path) -> Result<Metadata> {
-    file.metadata()
-        .map_err(|error| failed(&error, "stat", path))
+    file.metadata().map_err(|error| failed(&error, "stat", path))
 }
 
 /// The bytes at `offset` that are there, at most what `into` holds.
@@ -113,10 +106,7 @@ pub(super) struct Identity {
 
 impl Identity {
     pub(super) fn of(metadata: &Metadata) -> Self {
-        Identity {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        }
+        Identity { device: metadata.dev(), inode: metadata.ino() }
     }
 
     /// What lies at `path` now; `None` if nothing does.
@@ -156,13 +146,8 @@ impl Stamp {
     /// How long until a further change is sure to get another time than this one: git's rule for
     /// index entries as young as the index. Zero for all but the youngest files.
     pub(super) fn settles_in(&self) -> Duration {
-        let tick = if self.changed.1 == 0 {
-            COARSE_TICK
-        } else {
-            TICK
-        };
-        let (Ok(seconds), Ok(nanoseconds)) =
-            (u64::try_from(self.changed.0), u32::try_from(self.changed.1))
+        let tick = if self.changed.1 == 0 { COARSE_TICK } else { TICK };
+        let (Ok(seconds), Ok(nanoseconds)) = (u64::try_from(self.changed.0), u32::try_from(self.changed.1))
         else {
             return Duration::ZERO;
         };

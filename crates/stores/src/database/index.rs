@@ -44,9 +44,7 @@ fn parse(both: &[u8; 2 * COPY_BYTES]) -> Option<IndexHeader> {
         return None;
     }
     let word = |at: usize| {
-        copy.get(at..)
-            .and_then(|rest| rest.first_chunk())
-            .map_or(0, |word| u32::from_ne_bytes(*word))
+        copy.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |word| u32::from_ne_bytes(*word))
     };
     let mut sums = (0u32, 0u32);
     for at in (0..40).step_by(8) {
@@ -58,9 +56,5 @@ fn parse(both: &[u8; 2 * COPY_BYTES]) -> Option<IndexHeader> {
     }
     let mut salts = [0; 8];
     salts.copy_from_slice(&copy[32..40]);
-    Some(IndexHeader {
-        frames: word(16),
-        pages: word(20),
-        salts,
-    })
+    Some(IndexHeader { frames: word(16), pages: word(20), salts })
 }

@@ -92,19 +92,13 @@ pub(super) fn unlock(file: &File, range: Range) -> nix::Result<()> {
 /// Whether anybody else holds a lock of the kind that a lock for writing (`true`) or reading
 /// (`false`) would meet, and who.
 pub(super) fn holder(file: &File, range: Range, writing: bool) -> nix::Result<Option<Holder>> {
-    let kind = if writing {
-        libc::F_WRLCK
-    } else {
-        libc::F_RDLCK
-    };
+    let kind = if writing { libc::F_WRLCK } else { libc::F_RDLCK };
     let mut lock = range.flock(kind);
     fcntl(file, get(&mut lock))?;
     if libc::c_int::from(lock.l_type) == libc::F_UNLCK as libc::c_int {
         return Ok(None);
     }
-    Ok(Some(Holder {
-        process: (lock.l_pid > 0).then_some(lock.l_pid),
-    }))
+    Ok(Some(Holder { process: (lock.l_pid > 0).then_some(lock.l_pid) }))
 }
 
 /// Who holds a lock.
@@ -136,10 +130,7 @@ pub(super) struct Patience {
 
 impl Patience {
     pub(super) fn new(limit: Duration) -> Self {
-        Patience {
-            deadline: Instant::now() + limit,
-            pause: Duration::from_micros(100),
-        }
+        Patience { deadline: Instant::now() + limit, pause: Duration::from_micros(100) }
     }
 
     /// Pauses. `false` if the time is up.

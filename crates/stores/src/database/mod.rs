@@ -49,10 +49,7 @@ const LOG_BLOCK_BYTES: usize = 256 * 1024;
 
 /// Whether `path` is a file that starts as a SQLite database does.
 pub fn is_database(path: &Path) -> Result<bool> {
-    if !std::fs::metadata(path)
-        .map_err(|error| files::failed(&error, "open", path))?
-        .is_file()
-    {
+    if !std::fs::metadata(path).map_err(|error| files::failed(&error, "open", path))?.is_file() {
         return Ok(false);
     }
     let mut start = [0; DATABASE_MAGIC.len()];
@@ -120,12 +117,9 @@ impl LiveDatabase {
                 Ok(database) => return Ok(database),
                 Err(Hurdle(hurdle)) => {
                     if !patience.wait() {
-                        return Err(Error::new(
-                            ErrorKind::Busy,
-                            format!("the database is in use: {hurdle}"),
-                        )
-                        .at(path.display().to_string())
-                        .hint("Let it finish, or stop it, then run the command again."));
+                        return Err(Error::new(ErrorKind::Busy, format!("the database is in use: {hurdle}"))
+                            .at(path.display().to_string())
+                            .hint("Let it finish, or stop it, then run the command again."));
                     }
                 }
             }
@@ -192,14 +186,7 @@ impl LiveDatabase {
         };
 
         let (header, pages) = assemble(main, &start, main_stamp.bytes, journal, log, &paths)?;
-        Ok(Ok(LiveDatabase {
-            paths,
-            header,
-            pages,
-            main_stamp,
-            log: log_witness,
-            index,
-        }))
+        Ok(Ok(LiveDatabase { paths, header, pages, main_stamp, log: log_witness, index }))
     }
 
     /// The header of the image's page 1.
@@ -209,10 +196,7 @@ impl LiveDatabase {
 
     /// Pages of the image that come from the log.
     pub fn log_pages(&self) -> usize {
-        self.pages
-            .log
-            .as_ref()
-            .map_or(0, |(_, index)| index.held_pages())
+        self.pages.log.as_ref().map_or(0, |(_, index)| index.held_pages())
     }
 
     /// Checks that the image just read was still throughout. To be called after the last page is
@@ -234,20 +218,12 @@ impl LiveDatabase {
         match &self.index {
             Some((_, identity)) => {
                 if Identity::at(&self.paths.index)? != Some(*identity) {
-                    return changed(
-                        &self.paths.index,
-                        "it was replaced while its database was read",
-                    );
+                    return changed(&self.paths.index, "it was replaced while its database was read");
                 }
             }
             None => {
-                if matches!(self.log, LogWitness::Still(_))
-                    && Stamp::at(&self.paths.index)?.is_some()
-                {
-                    return changed(
-                        &self.paths.main,
-                        "somebody began to use it while it was read",
-                    );
+                if matches!(self.log, LogWitness::Still(_)) && Stamp::at(&self.paths.index)?.is_some() {
+                    return changed(&self.paths.main, "somebody began to use it while it was read");
                 }
             }
         }
@@ -327,9 +303,7 @@ fn lock_index(paths: &Paths) -> Attempt<Option<(File, Identity)>> {
         let name = locks::holder(&index, locks::LOG_READ, false)
             .map_err(place)?
             .map_or_else(|| "another process".to_owned(), locks::Holder::name);
-        return Ok(Err(Hurdle(format!(
-            "{name} is moving its log into the main file"
-        ))));
+        return Ok(Err(Hurdle(format!("{name} is moving its log into the main file"))));
     }
     let identity = Identity::of(&files::metadata(&index, &paths.index)?);
     if Identity::at(&paths.index)? != Some(identity) {
@@ -341,10 +315,7 @@ fn lock_index(paths: &Paths) -> Attempt<Option<(File, Identity)>> {
 /// Asks who is connected. To be called with the read marks held.
 fn connections(index: &File, paths: &Paths) -> Attempt<Connections> {
     let place = |error| lock_error(error, &paths.index);
-    if locks::holder(index, locks::LOG_CONNECTED, true)
-        .map_err(place)?
-        .is_none()
-    {
+    if locks::holder(index, locks::LOG_CONNECTED, true).map_err(place)?.is_none() {
         return Ok(Ok(Connections::None));
     }
     let header = read_index(index).map_err(|error| files::failed(&error, "read", &paths.index))?;
@@ -352,10 +323,7 @@ fn connections(index: &File, paths: &Paths) -> Attempt<Connections> {
         return Ok(Ok(Connections::Indexed(header)));
     }
     match locks::holder(index, locks::LOG_WRITE, false).map_err(place)? {
-        Some(holder) => Ok(Err(Hurdle(format!(
-            "{} is writing to its log",
-            holder.name()
-        )))),
+        Some(holder) => Ok(Err(Hurdle(format!("{} is writing to its log", holder.name())))),
         None => Ok(Ok(Connections::Unindexed)),
     }
 }
@@ -413,9 +381,7 @@ fn read_log(
             return Ok(Err(Hurdle("others are beginning to use it".to_owned())));
         }
     }
-    Ok(Ok(found.and_then(|(file, _, log)| {
-        (log.frame_count() > 0).then_some((file, log))
-    })))
+    Ok(Ok(found.and_then(|(file, _, log)| (log.frame_count() > 0).then_some((file, log)))))
 }
 
 /// Reads the log once. `None` if its header is not valid.
@@ -470,9 +436,8 @@ fn hot_journal(
     let Some(journal) = files::open_if_there(&paths.journal)? else {
         return Ok(Ok(None));
     };
-    let reserved = || {
-        locks::holder(main, locks::RESERVED, true).map_err(|error| lock_error(error, &paths.main))
-    };
+    let reserved =
+        || locks::holder(main, locks::RESERVED, true).map_err(|error| lock_error(error, &paths.main));
     let mut first = [0];
     read_at(&journal, &mut first, 0, &paths.journal)?;
     // A live writer's journal rolls back only what the main file does not show yet; one that
@@ -507,9 +472,7 @@ fn hot_journal(
         return Ok(Ok(None));
     }
     let main_pages = pages_in(main_bytes, page_bytes);
-    let index = scanner
-        .finish(main_pages)
-        .map_err(|error| error.at(paths.journal.display().to_string()))?;
+    let index = scanner.finish(main_pages).map_err(|error| error.at(paths.journal.display().to_string()))?;
     Ok(Ok(index.map(|index| (journal, index))))
 }
 
@@ -524,11 +487,8 @@ fn assemble(
 ) -> Result<(DatabaseHeader, Pages)> {
     let mut first_page = start.to_vec();
     let newer = [
-        journal
-            .as_ref()
-            .and_then(|(file, index)| Some((file, index.offset(1)?, &paths.journal))),
-        log.as_ref()
-            .and_then(|(file, index)| Some((file, index.offset(1)?, &paths.log))),
+        journal.as_ref().and_then(|(file, index)| Some((file, index.offset(1)?, &paths.journal))),
+        log.as_ref().and_then(|(file, index)| Some((file, index.offset(1)?, &paths.log))),
     ];
     for (file, offset, path) in newer.into_iter().flatten() {
         read_at(file, &mut first_page, offset, path)?;
@@ -537,11 +497,8 @@ fn assemble(
     let header = DatabaseHeader::parse(&first_page).map_err(place)?;
     let page_bytes = header.page_bytes;
     let others = [
-        journal
-            .as_ref()
-            .map(|(_, index)| (index.page_bytes(), &paths.journal)),
-        log.as_ref()
-            .map(|(_, index)| (index.page_bytes(), &paths.log)),
+        journal.as_ref().map(|(_, index)| (index.page_bytes(), &paths.journal)),
+        log.as_ref().map(|(_, index)| (index.page_bytes(), &paths.log)),
     ];
     for (other_bytes, path) in others.into_iter().flatten() {
         if other_bytes != page_bytes {
@@ -558,17 +515,7 @@ fn assemble(
         (None, None) => pages_in(main_bytes, page_bytes),
     };
     let page_count = header.page_count(held_pages).map_err(place)?;
-    Ok((
-        header,
-        Pages {
-            page_bytes,
-            page_count,
-            main,
-            main_bytes,
-            journal,
-            log,
-        },
-    ))
+    Ok((header, Pages { page_bytes, page_count, main, main_bytes, journal, log }))
 }
 
 /// The pages that a file of `bytes` holds, the last perhaps in part.

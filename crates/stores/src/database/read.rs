@@ -33,10 +33,7 @@ impl Pages {
         let page_bytes = self.page_bytes as usize;
         let wanted = u32::try_from(into.len() / page_bytes).unwrap_or(u32::MAX);
         let end = u64::from(first) + u64::from(wanted);
-        if first == 0
-            || end > u64::from(self.page_count) + 1
-            || !into.len().is_multiple_of(page_bytes)
-        {
+        if first == 0 || end > u64::from(self.page_count) + 1 || !into.len().is_multiple_of(page_bytes) {
             return Err(Error::malformed(format!(
                 "{} bytes from page {first} on are not whole pages of {}",
                 into.len(),
@@ -76,9 +73,7 @@ impl Pages {
                 LogExtent::Absent { pages } => self.read_below(number, pages, rest, paths)?,
             };
             number = number.saturating_add(pages);
-            rest = rest
-                .get_mut(pages as usize * page_bytes..)
-                .unwrap_or_default();
+            rest = rest.get_mut(pages as usize * page_bytes..).unwrap_or_default();
         }
         Ok(())
     }
@@ -90,8 +85,7 @@ impl Pages {
         if let Some((file, index)) = &self.journal {
             if let Some(offset) = index.offset(number) {
                 let (page, _) = into.split_at_mut(page_bytes);
-                file.read_exact_at(page, offset)
-                    .map_err(|error| unread(&error, &paths.journal, offset))?;
+                file.read_exact_at(page, offset).map_err(|error| unread(&error, &paths.journal, offset))?;
                 return Ok(1);
             }
             if let Some(next) = index.next_held(number) {
@@ -100,13 +94,10 @@ impl Pages {
         }
         let (now, _) = into.split_at_mut(pages as usize * page_bytes);
         let offset = u64::from(number - 1) * u64::from(self.page_bytes);
-        let there = usize::try_from(self.main_bytes.saturating_sub(offset))
-            .unwrap_or(usize::MAX)
-            .min(now.len());
+        let there =
+            usize::try_from(self.main_bytes.saturating_sub(offset)).unwrap_or(usize::MAX).min(now.len());
         let (there, beyond) = now.split_at_mut(there);
-        self.main
-            .read_exact_at(there, offset)
-            .map_err(|error| unread(&error, &paths.main, offset))?;
+        self.main.read_exact_at(there, offset).map_err(|error| unread(&error, &paths.main, offset))?;
         // What no file holds reads as zeros.
         beyond.fill(0);
         Ok(pages)
@@ -125,9 +116,8 @@ fn read_frames(log: &File, into: &mut [u8], page_bytes: usize, mut offset: u64) 
             let (now, later) = rest.split_at_mut(frames * page_bytes);
             let expected = frames * (FRAME_HEADER_BYTES + page_bytes) - FRAME_HEADER_BYTES;
             let mut parts = Vec::with_capacity(2 * frames);
-            for (page, header) in now
-                .chunks_exact_mut(page_bytes)
-                .zip(headers.chunks_exact_mut(FRAME_HEADER_BYTES))
+            for (page, header) in
+                now.chunks_exact_mut(page_bytes).zip(headers.chunks_exact_mut(FRAME_HEADER_BYTES))
             {
                 parts.push(IoSliceMut::new(page));
                 parts.push(IoSliceMut::new(header));

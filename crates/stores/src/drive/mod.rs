@@ -3,14 +3,16 @@
 mod chunks;
 mod get;
 mod image;
+mod inspect;
 mod progress;
 mod restore;
 mod state;
 mod verify;
 
 pub use chunks::CheckpointReader;
-pub use get::get_entry;
+pub use get::{StoredValue, get_entry, get_value};
 pub use image::snapshot_image;
+pub use inspect::inspect_database;
 pub use progress::{NoProgress, Progress};
 pub use restore::{RestoreForm, Restored, restore};
 pub use state::{EntrySource, snapshot_state};

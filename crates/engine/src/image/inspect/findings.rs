@@ -60,11 +60,7 @@ impl Problems {
     pub fn add(&mut self, table: &str, page: u32, detail: impl Into<String>) {
         self.count += 1;
         if self.listed.len() < MAX_PROBLEMS {
-            self.listed.push(Problem {
-                table: table.to_owned(),
-                page,
-                detail: detail.into(),
-            });
+            self.listed.push(Problem { table: table.to_owned(), page, detail: detail.into() });
         }
     }
 
@@ -87,13 +83,7 @@ pub(super) struct Watch {
 
 impl Watch {
     pub fn new(limit: &'static Limit) -> Watch {
-        Watch {
-            limit,
-            largest: None,
-            warn_from: limit.warn_from(),
-            warn_count: 0,
-            exceeded_count: 0,
-        }
+        Watch { limit, largest: None, warn_from: limit.warn_from(), warn_count: 0, exceeded_count: 0 }
     }
 
     /// Sees one thing. Of several equally large the first by `name` is shown, so that the order
@@ -160,9 +150,7 @@ impl Watch {
             actual_bytes: bytes(actual),
             limit_count: count(self.limit.amount),
             actual_count: count(actual),
-            key: name
-                .filter(|name| !name.is_empty())
-                .map(|name| String::from_utf8_lossy(name).into_owned()),
+            key: name.filter(|name| !name.is_empty()).map(|name| String::from_utf8_lossy(name).into_owned()),
             status: self.limit.status(actual),
             warn_count: self.warn_count,
             exceeded_count: self.exceeded_count,

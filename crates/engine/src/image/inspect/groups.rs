@@ -16,9 +16,7 @@ pub const MAX_PREFIX_BYTES: usize = 256;
 /// The prefix of a key: up to and including its first `:` or `/`, empty where it has neither.
 #[inline]
 pub fn prefix(key: &[u8]) -> &[u8] {
-    memchr::memchr2(b':', b'/', key)
-        .and_then(|at| key.get(..=at))
-        .unwrap_or_default()
+    memchr::memchr2(b':', b'/', key).and_then(|at| key.get(..=at)).unwrap_or_default()
 }
 
 /// One group's counts.
@@ -75,18 +73,11 @@ impl PrefixGroups {
     #[inline]
     pub fn add(&mut self, key: &[u8], value_bytes: u64) {
         let prefix = prefix(key);
-        let known = self
-            .groups
-            .get(self.last)
-            .is_some_and(|group| *group.prefix == *prefix);
+        let known = self.groups.get(self.last).is_some_and(|group| *group.prefix == *prefix);
         if !known {
             self.turn_to(prefix);
         }
-        let Some(group) = self
-            .groups
-            .get_mut(self.last)
-            .or(self.others.as_deref_mut())
-        else {
+        let Some(group) = self.groups.get_mut(self.last).or(self.others.as_deref_mut()) else {
             return;
         };
         group.keys.add(key.len() as u64, 1, &mut self.room);
@@ -118,24 +109,16 @@ impl PrefixGroups {
 
     /// Puts all but the largest groups among the others.
     fn lump(&mut self) {
-        self.groups.sort_by(|a, b| {
-            (b.keys.count(), &a.prefix).cmp(&(a.keys.count(), &b.prefix))
-        });
-        let lumped = self
-            .groups
-            .split_off(MAX_PREFIX_GROUPS.min(self.groups.len()));
+        self.groups.sort_by(|a, b| (b.keys.count(), &a.prefix).cmp(&(a.keys.count(), &b.prefix)));
+        let lumped = self.groups.split_off(MAX_PREFIX_GROUPS.min(self.groups.len()));
         let others = self.others.get_or_insert_default();
         for group in lumped {
             self.room += group.keys.distinct() + group.values.distinct();
             others.keys.merge(&group.keys, &mut self.room);
             others.values.merge(&group.values, &mut self.room);
         }
-        self.places = self
-            .groups
-            .iter()
-            .enumerate()
-            .map(|(place, group)| (group.prefix.clone(), place))
-            .collect();
+        self.places =
+            self.groups.iter().enumerate().map(|(place, group)| (group.prefix.clone(), place)).collect();
         self.last = usize::MAX;
     }
 
@@ -183,17 +166,14 @@ impl PrefixGroups {
         if self.groups.len() > MAX_PREFIX_GROUPS {
             self.lump();
         }
-        self.groups.sort_by_key(|group| {
-            std::cmp::Reverse(group.keys.total_bytes() + group.values.total_bytes())
-        });
+        self.groups
+            .sort_by_key(|group| std::cmp::Reverse(group.keys.total_bytes() + group.values.total_bytes()));
         let row = |group: &Group, prefix| PrefixReport {
             prefix,
             count: group.keys.count(),
             key: group.keys.summary(),
             value: group.values.summary(),
-            approximate: group.incomplete
-                || group.keys.approximate()
-                || group.values.approximate(),
+            approximate: group.incomplete || group.keys.approximate() || group.values.approximate(),
         };
         let mut rows: Vec<_> = self
             .groups

@@ -166,9 +166,7 @@ impl KeyValues {
 
     #[inline]
     pub fn add(&mut self, entry: Entry<'_>, facts: &impl ValueFacts) {
-        let Entry {
-            key, value_bytes, ..
-        } = entry;
+        let Entry { key, value_bytes, .. } = entry;
         let key_bytes = key.len() as u64;
         self.groups.add(key, value_bytes);
         let octave = (64 - value_bytes.leading_zeros()).min(32) as usize;
@@ -179,11 +177,7 @@ impl KeyValues {
         self.key_and_value.see(key_bytes + value_bytes, key);
         self.key.see(key_bytes, key);
         self.value.see(value_bytes, key);
-        let kind = if entry.is_blob {
-            facts.kind(entry.value)
-        } else {
-            None
-        };
+        let kind = if entry.is_blob { facts.kind(entry.value) } else { None };
         self.count_type(kind.unwrap_or("malformed"), 1, value_bytes);
         if kind.is_some() {
             if value_bytes > entry.value.len() as u64 {
@@ -212,11 +206,7 @@ impl KeyValues {
                 return;
             }
         }
-        self.types.push(TypeReport {
-            name,
-            count,
-            value_bytes,
-        });
+        self.types.push(TypeReport { name, count, value_bytes });
     }
 
     fn count_checkpoint(&mut self, name: &[u8], value_bytes: u64) {
@@ -269,8 +259,7 @@ impl KeyValues {
     }
 
     pub fn report(mut self) -> KeyValueReport {
-        self.types
-            .sort_by_key(|kind| (std::cmp::Reverse(kind.count), kind.name));
+        self.types.sort_by_key(|kind| (std::cmp::Reverse(kind.count), kind.name));
         let checkpoint = |id: Option<String>, count: CheckpointCount| InnerCheckpoint {
             id,
             has_manifest: count.manifests > 0,
@@ -280,9 +269,7 @@ impl KeyValues {
         let mut checkpoints: Vec<_> = self
             .checkpoints
             .iter()
-            .map(|(id, count)| {
-                checkpoint(Some(String::from_utf8_lossy(id).into_owned()), *count)
-            })
+            .map(|(id, count)| checkpoint(Some(String::from_utf8_lossy(id).into_owned()), *count))
             .collect();
         checkpoints.extend(self.unlisted.map(|count| checkpoint(None, count)));
         let sizes = (0_u32..)

@@ -24,8 +24,7 @@ use serde::Serialize;
 pub use findings::{LimitFinding, MAX_PROBLEMS, Problem};
 pub use groups::{MAX_PREFIX_BYTES, MAX_PREFIX_GROUPS, PrefixGroups, PrefixReport, prefix};
 pub use key_values::{
-    ExpiryReport, InnerCheckpoint, KeyValueReport, MAX_CHECKPOINTS, SizeBucket, TypeReport,
-    ValueFacts,
+    ExpiryReport, InnerCheckpoint, KeyValueReport, MAX_CHECKPOINTS, SizeBucket, TypeReport, ValueFacts,
 };
 pub use plan::MAX_NAMED_TREES;
 pub use sizes::{MAX_DISTINCT_SIZES, SizeSummary};
@@ -139,12 +138,7 @@ impl Inspection {
             0 => None,
             _ => Some(Layout::read(reader)?),
         };
-        Ok(Inspection {
-            page_bytes: reader.page_bytes(),
-            page_count: reader.page_count(),
-            now_ms,
-            layout,
-        })
+        Ok(Inspection { page_bytes: reader.page_bytes(), page_count: reader.page_count(), now_ms, layout })
     }
 
     /// Divides the file into `count` parts of nearly the same size, or fewer where it is small.
@@ -152,29 +146,18 @@ impl Inspection {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         let count = count.clamp(1, u64::from(self.page_count).max(1));
         let border = |part: u64| 1 + (u64::from(self.page_count) * part / count) as u32;
-        (0..count)
-            .map(|part| Part {
-                first: border(part),
-                end: border(part + 1),
-            })
-            .collect()
+        (0..count).map(|part| Part { first: border(part), end: border(part + 1) }).collect()
     }
 
     /// Scans one part. Every part is to be scanned once, with the reader that was planned with.
     ///
     /// # Errors
     /// Those of `reader`. Damage is no error.
-    pub fn run(
-        &self,
-        part: Part,
-        reader: &dyn PageReader,
-        facts: &impl ValueFacts,
-    ) -> Result<Partial> {
+    pub fn run(&self, part: Part, reader: &dyn PageReader, facts: &impl ValueFacts) -> Result<Partial> {
         let counts = match &self.layout {
             None => Counts::new(0),
             Some(layout) => {
-                let scanner =
-                    Scanner::new(layout, reader, facts, key_value_tree(layout), self.now_ms);
+                let scanner = Scanner::new(layout, reader, facts, key_value_tree(layout), self.now_ms);
                 scanner.scan(part.first, part.end)?
             }
         };
@@ -186,12 +169,7 @@ impl Inspection {
         let Some(layout) = self.layout else {
             return self.report_of_nothing();
         };
-        let Counts {
-            trees: counts,
-            key_values,
-            rows,
-            problems: found,
-        } = partial.counts;
+        let Counts { trees: counts, key_values, rows, problems: found } = partial.counts;
         let mut problems = layout.problems;
         problems.merge(found);
         let (unused_count, unused_first) = layout.map.unused();
@@ -220,11 +198,7 @@ impl Inspection {
             })
             .collect();
         tables.sort_by(|a, b| (b.stored_bytes, &a.name).cmp(&(a.stored_bytes, &b.name)));
-        let mut limits = vec![object_finding(
-            self.page_bytes,
-            self.page_count,
-            layout.freelist_page_count,
-        )];
+        let mut limits = vec![object_finding(self.page_bytes, self.page_count, layout.freelist_page_count)];
         if let Some(key_values) = &key_values {
             limits.push(key_values.key_and_value.finding());
         }
@@ -243,10 +217,7 @@ impl Inspection {
             key_values: key_values.map(KeyValues::report),
             alarm: layout.alarm_nanoseconds.map(|nanoseconds| {
                 let unix_ms = nanoseconds.div_euclid(1_000_000);
-                AlarmReport {
-                    unix_ms,
-                    time: time::rfc_3339(unix_ms),
-                }
+                AlarmReport { unix_ms, time: time::rfc_3339(unix_ms) }
             }),
             limits,
             problem_count: problems.count,
@@ -276,8 +247,7 @@ impl Inspection {
 /// The tree of `_cf_KV`.
 fn key_value_tree(layout: &Layout) -> Option<usize> {
     layout.trees.iter().position(|tree| {
-        tree.name == KEY_VALUE_TABLE
-            && matches!(tree.kind, TreeKind::Table | TreeKind::WithoutRowid)
+        tree.name == KEY_VALUE_TABLE && matches!(tree.kind, TreeKind::Table | TreeKind::WithoutRowid)
     })
 }
 

@@ -37,12 +37,7 @@ impl PageMap {
         blocks.resize_with(page_count as usize / BLOCK_PAGES + 1, || None);
         let mut used = Vec::new();
         used.resize_with(page_count as usize / 64 + 1, AtomicU64::default);
-        PageMap {
-            blocks,
-            wide: tree_count > usize::from(u8::MAX) / 2,
-            used,
-            page_count,
-        }
+        PageMap { blocks, wide: tree_count > usize::from(u8::MAX) / 2, used, page_count }
     }
 
     /// Makes `page` used; `false` where it is already, or is no page.
@@ -52,9 +47,7 @@ impl PageMap {
         }
         let bit = 1 << (page % 64);
         // Nothing is published by the bit but itself.
-        self.used
-            .get(page as usize / 64)
-            .is_some_and(|word| word.fetch_or(bit, Ordering::Relaxed) & bit == 0)
+        self.used.get(page as usize / 64).is_some_and(|word| word.fetch_or(bit, Ordering::Relaxed) & bit == 0)
     }
 
     /// How many pages nothing uses, and the first of them.
@@ -115,10 +108,7 @@ impl PageMap {
             Block::Wide(codes) => usize::from(*codes.get(at)?),
         };
         let code = code.checked_sub(1)?;
-        Some(Owner {
-            tree: code / 2,
-            interior: code % 2 == 1,
-        })
+        Some(Owner { tree: code / 2, interior: code % 2 == 1 })
     }
 }
 
@@ -136,10 +126,7 @@ mod tests {
             assert!(!map.claim(0));
             assert!(!map.claim(page_count + 1));
             assert_eq!(map.unused().0, u64::from(page_count) - 1);
-            let owner = Owner {
-                tree: trees - 1,
-                interior: true,
-            };
+            let owner = Owner { tree: trees - 1, interior: true };
             assert_eq!(map.owner(page_count), None);
             map.set(page_count, owner);
             assert_eq!(map.owner(page_count), Some(owner));

@@ -179,11 +179,7 @@ fn read_schema(
         }
         trees.push(named);
     }
-    trees.extend(
-        [others, other_rowless, other_indexes]
-            .into_iter()
-            .filter(|sum| !sum.roots.is_empty()),
-    );
+    trees.extend([others, other_rowless, other_indexes].into_iter().filter(|sum| !sum.roots.is_empty()));
     Ok((trees, unnamed))
 }
 
@@ -229,8 +225,7 @@ impl Planner<'_> {
             }
         }
         let detail = format!("The tree is deeper than {MAX_DEPTH} pages.");
-        self.problems
-            .add(&tree.name, level.first().copied().unwrap_or(root), detail);
+        self.problems.add(&tree.name, level.first().copied().unwrap_or(root), detail);
         Ok(())
     }
 
@@ -278,14 +273,7 @@ impl Planner<'_> {
         Ok(next)
     }
 
-    fn walk_page(
-        &mut self,
-        index: usize,
-        tree: &Tree,
-        number: u32,
-        bytes: &[u8],
-        next: &mut Vec<u32>,
-    ) {
+    fn walk_page(&mut self, index: usize, tree: &Tree, number: u32, bytes: &[u8], next: &mut Vec<u32>) {
         let page = match Page::parse(number, bytes, &self.geometry) {
             Ok(page) => page,
             Err(error) => {
@@ -303,13 +291,7 @@ impl Planner<'_> {
             self.problems.add(&tree.name, number, MISFIT);
             return;
         }
-        self.map.set(
-            number,
-            Owner {
-                tree: index,
-                interior: true,
-            },
-        );
+        self.map.set(number, Owner { tree: index, interior: true });
         for child in 0..page.child_count() {
             match page.child(child) {
                 Ok(child) if self.map.claim(child) => next.push(child),
@@ -336,10 +318,7 @@ impl Planner<'_> {
             }
             found += 1;
             self.reader.read_pages(trunk, &mut self.page)?;
-            let usable = self
-                .page
-                .get(..self.geometry.usable_bytes as usize)
-                .unwrap_or_default();
+            let usable = self.page.get(..self.geometry.usable_bytes as usize).unwrap_or_default();
             let (words, _) = usable.as_chunks();
             let mut words = words.iter().map(|word| u32::from_be_bytes(*word));
             from = trunk;
@@ -373,13 +352,7 @@ impl Planner<'_> {
         let mut lookup = Lookup::alarm(self.geometry.page_count);
         let found = lookup
             .run(self.geometry.page_bytes, noting(reader, &mut failure))
-            .and_then(|found| {
-                if found {
-                    alarm_nanoseconds(lookup.column(1)?)
-                } else {
-                    Ok(None)
-                }
-            });
+            .and_then(|found| if found { alarm_nanoseconds(lookup.column(1)?) } else { Ok(None) });
         if let Some(failure) = failure {
             return Err(failure);
         }
@@ -400,8 +373,5 @@ pub(super) fn fits(kind: PageKind, tree: &Tree) -> bool {
 }
 
 fn leaf_of(tree: usize) -> Owner {
-    Owner {
-        tree,
-        interior: false,
-    }
+    Owner { tree, interior: false }
 }

@@ -133,21 +133,12 @@ impl<'a, V: ValueFacts> Scanner<'a, V> {
         Ok(self.counts)
     }
 
-    fn scan_page(
-        &mut self,
-        number: u32,
-        bytes: &[u8],
-        owner: Owner,
-        window: (u32, &[u8]),
-    ) -> Result<()> {
+    fn scan_page(&mut self, number: u32, bytes: &[u8], owner: Owner, window: (u32, &[u8])) -> Result<()> {
         let layout = self.layout;
         let Some(tree) = layout.trees.get(owner.tree) else {
             return Ok(());
         };
-        let mut count = TreeCount {
-            pages: 1,
-            ..TreeCount::default()
-        };
+        let mut count = TreeCount { pages: 1, ..TreeCount::default() };
         let outcome = self.scan_cells(number, bytes, owner, tree, window, &mut count);
         if let Some(total) = self.counts.trees.get_mut(owner.tree) {
             total.rows += count.rows;
@@ -157,9 +148,7 @@ impl<'a, V: ValueFacts> Scanner<'a, V> {
         match outcome {
             Ok(Ok(())) => Ok(()),
             Ok(Err(damage)) => {
-                self.counts
-                    .problems
-                    .add(&tree.name, number, damage.to_string());
+                self.counts.problems.add(&tree.name, number, damage.to_string());
                 Ok(())
             }
             Err(failure) => Err(failure),
@@ -271,8 +260,7 @@ impl<'a, V: ValueFacts> Scanner<'a, V> {
     fn record(&mut self, payload_bytes: u64, payload: &[u8]) -> Result<()> {
         let header = Header::parse(payload)?;
         let mut types = header.types();
-        let (Some(key_type), Some(value_type)) =
-            (types.next().transpose()?, types.next().transpose()?)
+        let (Some(key_type), Some(value_type)) = (types.next().transpose()?, types.next().transpose()?)
         else {
             return Err(Error::malformed("An entry lacks its key or value."));
         };
@@ -291,20 +279,9 @@ impl<'a, V: ValueFacts> Scanner<'a, V> {
             .ok()
             .and_then(|length| body.split_at_checked(length))
             .ok_or_else(|| Error::malformed("An entry's key is too long to be one."))?;
-        let value = usize::try_from(value_bytes)
-            .ok()
-            .and_then(|length| rest.get(..length))
-            .unwrap_or(rest);
+        let value = usize::try_from(value_bytes).ok().and_then(|length| rest.get(..length)).unwrap_or(rest);
         if let Some(key_values) = &mut self.counts.key_values {
-            key_values.add(
-                Entry {
-                    key,
-                    value_bytes,
-                    value,
-                    is_blob: value_type.is_blob(),
-                },
-                self.facts,
-            );
+            key_values.add(Entry { key, value_bytes, value, is_blob: value_type.is_blob() }, self.facts);
         }
         Ok(())
     }

@@ -26,13 +26,7 @@ impl RunBuilder {
     /// A builder whose records, with what sorting them takes, fill at most `memory_bytes`, unless
     /// a single record needs more.
     pub fn new(memory_bytes: usize) -> Self {
-        RunBuilder {
-            arena: Vec::new(),
-            slots: Vec::new(),
-            memory_bytes,
-            first_key: None,
-            shared: 0,
-        }
+        RunBuilder { arena: Vec::new(), slots: Vec::new(), memory_bytes, first_key: None, shared: 0 }
     }
 
     /// Takes a record, or leaves it and returns `false` if there is no room for it.
@@ -58,10 +52,7 @@ impl RunBuilder {
             // Reserved, not yet touched; growing by copies would need half as much again.
             self.arena.reserve_exact(self.memory_bytes.max(more));
         }
-        self.slots.push(Slot {
-            prefix: 0,
-            offset: self.arena.len(),
-        });
+        self.slots.push(Slot { prefix: 0, offset: self.arena.len() });
         let (head, key, text) = record.parts();
         self.arena.extend_from_slice(&head);
         self.arena.extend_from_slice(key);
@@ -131,10 +122,6 @@ fn record_at(arena: &[u8], offset: usize) -> Record<'_> {
     let bytes = arena.get(offset..).unwrap_or_default();
     match Head::read(bytes) {
         Some(head) => head.record(bytes),
-        None => Record {
-            key: &[],
-            text: &[],
-            number: 0,
-        },
+        None => Record { key: &[], text: &[], number: 0 },
     }
 }

@@ -52,17 +52,10 @@ struct Cursor {
 
 impl Cursor {
     fn record(&self) -> Record<'_> {
-        let bytes = self
-            .block
-            .get(self.position..self.filled)
-            .unwrap_or_default();
+        let bytes = self.block.get(self.position..self.filled).unwrap_or_default();
         match &self.head {
             Some(head) => head.record(bytes),
-            None => Record {
-                key: &[],
-                text: &[],
-                number: 0,
-            },
+            None => Record { key: &[], text: &[], number: 0 },
         }
     }
 
@@ -79,17 +72,10 @@ impl Cursor {
             return Ok(());
         }
         self.require(HEAD_BYTES, source)?;
-        let bytes = self
-            .block
-            .get(self.position..self.filled)
-            .unwrap_or_default();
+        let bytes = self.block.get(self.position..self.filled).unwrap_or_default();
         let head = Head::read(bytes).ok_or_else(changed)?;
         let whole = head.text.end;
-        let needed = if whole <= self.block.len() {
-            whole
-        } else {
-            head.key.end
-        };
+        let needed = if whole <= self.block.len() { whole } else { head.key.end };
         self.require(needed, source)?;
         self.head = Some(head);
         self.prefix = prefix(self.record().key, shared);
@@ -157,16 +143,9 @@ impl RunMerge {
     ///
     /// # Errors
     /// The source's.
-    pub fn new(
-        source: &impl RunSource,
-        runs: &[Run],
-        memory_bytes: usize,
-        shared: usize,
-    ) -> Result<Self> {
-        let block_bytes = memory_bytes
-            .checked_div(runs.len())
-            .unwrap_or(0)
-            .clamp(MIN_BLOCK_BYTES, MAX_BLOCK_BYTES);
+    pub fn new(source: &impl RunSource, runs: &[Run], memory_bytes: usize, shared: usize) -> Result<Self> {
+        let block_bytes =
+            memory_bytes.checked_div(runs.len()).unwrap_or(0).clamp(MIN_BLOCK_BYTES, MAX_BLOCK_BYTES);
         let mut cursors = Vec::with_capacity(runs.len());
         for run in runs {
             let run_bytes = usize::try_from(run.bytes).unwrap_or(usize::MAX);

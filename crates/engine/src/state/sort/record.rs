@@ -41,8 +41,8 @@ impl<'a> Record<'a> {
         let follows = self.key_follows();
         let flag = if follows { KEY_FOLLOWS } else { 0 };
         let mut head = [0; HEAD_BYTES];
-        let sizes = (self.text.len() as u64 & u64::from(u32::MAX))
-            | u64::from(self.key.len() as u32 | flag) << 32;
+        let sizes =
+            (self.text.len() as u64 & u64::from(u32::MAX)) | u64::from(self.key.len() as u32 | flag) << 32;
         let fields = u128::from(sizes) | u128::from(self.number) << 64;
         head.copy_from_slice(&fields.to_le_bytes());
         (head, if follows { self.key } else { &[] }, self.text)
@@ -128,11 +128,7 @@ mod tests {
         let plain = (&b"ab"[..], &br#"["ab",{}]"#[..]);
         let escaped = (&b"a\n"[..], &br#"["a\n",{}]"#[..]);
         for ((key, text), follows) in [(plain, false), (escaped, true)] {
-            let record = Record {
-                key,
-                text,
-                number: u64::MAX - 1,
-            };
+            let record = Record { key, text, number: u64::MAX - 1 };
             let (head, apart, rest) = record.parts();
             assert_eq!(apart.is_empty(), !follows);
             let bytes = [&head, apart, rest].concat();

@@ -4,9 +4,7 @@ use super::*;
 use serde_json::Value;
 
 fn bytes_of(hex: &str) -> Vec<u8> {
-    (0..hex.len() / 2)
-        .map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap())
-        .collect()
+    (0..hex.len() / 2).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()).collect()
 }
 
 fn values() -> Vec<Value> {
@@ -58,15 +56,8 @@ fn every_truncation_is_refused_or_complete() {
             // A view is cut off its buffer without harm: the buffer is a value of its own.
             if let Ok(document) = decode(&bytes[..end]) {
                 let whole = kind(&bytes).unwrap();
-                assert!(
-                    whole.name().ends_with("array") || whole.name() == "dataview",
-                    "{name}"
-                );
-                assert_eq!(
-                    kind(&bytes[..end]).unwrap().name(),
-                    "arraybuffer",
-                    "{name} {end}"
-                );
+                assert!(whole.name().ends_with("array") || whole.name() == "dataview", "{name}");
+                assert_eq!(kind(&bytes[..end]).unwrap().name(), "arraybuffer", "{name} {end}");
                 assert_eq!(encode(&document), &bytes[..end]);
             }
         }
@@ -82,20 +73,7 @@ fn every_changed_byte_keeps_the_promises() {
         }
         for place in 0..bytes.len() {
             let old = bytes[place];
-            for new in [
-                0,
-                1,
-                0x7f,
-                0x80,
-                0xff,
-                b'^',
-                b'V',
-                b'-',
-                b'{',
-                b'c',
-                old ^ 1,
-                old ^ 2,
-            ] {
+            for new in [0, 1, 0x7f, 0x80, 0xff, b'^', b'V', b'-', b'{', b'c', old ^ 1, old ^ 2] {
                 bytes[place] = new;
                 check_properties(&bytes).unwrap();
             }

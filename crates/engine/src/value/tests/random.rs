@@ -36,12 +36,7 @@ enum Tree {
     Set(Vec<Tree>),
     Buffer(Vec<u8>, Option<u32>),
     View(Vec<u8>, u8, u32, u32),
-    Error(
-        Option<u8>,
-        Option<Vec<u16>>,
-        Option<Vec<u16>>,
-        Option<Box<Tree>>,
-    ),
+    Error(Option<u8>, Option<Vec<u16>>, Option<Vec<u16>>, Option<Box<Tree>>),
     NativeError(u8, Box<[Tree; 3]>),
     Headers(u8, Vec<(u8, String, String)>),
     Reference(u32),
@@ -68,18 +63,11 @@ fn resolve(tree: &mut Tree, count: &mut u32) {
             *count += 1;
             match object {
                 Tree::Object(fields) | Tree::Sparse(_, fields) => {
-                    fields
-                        .iter_mut()
-                        .for_each(|(_, value)| resolve(value, count));
+                    fields.iter_mut().for_each(|(_, value)| resolve(value, count));
                 }
                 Tree::Dense(elements, fields) => {
-                    elements
-                        .iter_mut()
-                        .flatten()
-                        .for_each(|value| resolve(value, count));
-                    fields
-                        .iter_mut()
-                        .for_each(|(_, value)| resolve(value, count));
+                    elements.iter_mut().flatten().for_each(|value| resolve(value, count));
+                    fields.iter_mut().for_each(|(_, value)| resolve(value, count));
                 }
                 Tree::Map(entries) => entries.iter_mut().for_each(|(key, value)| {
                     resolve(key, count);
@@ -89,9 +77,7 @@ fn resolve(tree: &mut Tree, count: &mut u32) {
                 Tree::Error(.., Some(cause)) => resolve(cause, count),
                 Tree::NativeError(kind, values) => {
                     let skipped = usize::from(*kind > 0);
-                    values[skipped..]
-                        .iter_mut()
-                        .for_each(|value| resolve(value, count));
+                    values[skipped..].iter_mut().for_each(|value| resolve(value, count));
                 }
                 _ => {}
             }
@@ -129,8 +115,7 @@ impl Writer {
             }
             self.out.push(b'c');
             self.varint(length);
-            self.out
-                .extend(units.iter().flat_map(|unit| unit.to_le_bytes()));
+            self.out.extend(units.iter().flat_map(|unit| unit.to_le_bytes()));
         }
     }
 
@@ -268,9 +253,7 @@ impl Writer {
             }
             Tree::NativeError(kind, values) => {
                 self.out.extend([b'\\', 10, *kind]);
-                values[usize::from(*kind > 0)..]
-                    .iter()
-                    .for_each(|value| self.tree(value));
+                values[usize::from(*kind > 0)..].iter().for_each(|value| self.tree(value));
             }
             Tree::Headers(guard, headers) => {
                 self.out.extend([b'\\', 4, *guard]);
@@ -292,10 +275,7 @@ impl Writer {
 
 /// The value's bytes; `version` 12 stands for version 13 without a header.
 fn write(tree: &Tree, version: u8) -> Vec<u8> {
-    let mut writer = Writer {
-        out: Vec::new(),
-        view_flags: version >= 14,
-    };
+    let mut writer = Writer { out: Vec::new(), view_flags: version >= 14 };
     if version >= 13 {
         writer.out.extend([0xff, version]);
     }
@@ -346,12 +326,9 @@ fn value_of(tree: &Tree) -> Tree {
             all.extend(fields(inner, true));
             Tree::Sparse(elements.len() as u32, all)
         }
-        Tree::Map(entries) => Tree::Map(
-            entries
-                .iter()
-                .map(|(key, value)| (value_of(key), value_of(value)))
-                .collect(),
-        ),
+        Tree::Map(entries) => {
+            Tree::Map(entries.iter().map(|(key, value)| (value_of(key), value_of(value))).collect())
+        }
         Tree::Set(values) => Tree::Set(values.iter().map(value_of).collect()),
         Tree::Error(prototype, message, stack, cause) => Tree::Error(
             *prototype,
@@ -452,17 +429,13 @@ fn leaf() -> impl Strategy<Value = Tree> {
         (text(), 0u32..512).prop_map(|(source, flags)| Tree::RegExp(source, flags)),
         short(0..4).prop_map(|bytes| Tree::Buffer(bytes, None)),
         (short(0..4), 4u32..6).prop_map(|(bytes, maximum)| Tree::Buffer(bytes, Some(maximum))),
-        (
-            short(0..4),
-            prop_oneof![Just(b'B'), Just(b'b'), Just(b'?')],
-            0u32..4,
-            0u32..4
-        )
-            .prop_map(|(bytes, kind, offset, length)| {
+        (short(0..4), prop_oneof![Just(b'B'), Just(b'b'), Just(b'?')], 0u32..4, 0u32..4).prop_map(
+            |(bytes, kind, offset, length)| {
                 let offset = offset.min(bytes.len() as u32);
                 let length = length.min(bytes.len() as u32 - offset);
                 Tree::View(bytes, kind, offset, length)
-            }),
+            }
+        ),
         (0u8..4, vec((0u8..48, "[ab\"]{0,2}", "[ab\"]{0,2}"), 0..3))
             .prop_map(|(guard, headers)| Tree::Headers(guard, headers)),
         (0u32..8).prop_map(Tree::Reference),
@@ -475,15 +448,10 @@ fn tree() -> impl Strategy<Value = Tree> {
             let fields = vec((name(), inner.clone()), 0..4).boxed();
             prop_oneof![
                 fields.clone().prop_map(Tree::Object),
-                (
-                    vec(proptest::option::weighted(0.8, inner.clone()), 0..4),
-                    fields.clone()
-                )
+                (vec(proptest::option::weighted(0.8, inner.clone()), 0..4), fields.clone())
                     .prop_map(|(elements, fields)| Tree::Dense(elements, fields)),
-                vec(inner.clone(), 0..4).prop_map(|elements| Tree::Dense(
-                    elements.into_iter().map(Some).collect(),
-                    Vec::new()
-                )),
+                vec(inner.clone(), 0..4)
+                    .prop_map(|elements| Tree::Dense(elements.into_iter().map(Some).collect(), Vec::new())),
                 (0u32..4, fields).prop_map(|(length, fields)| Tree::Sparse(length, fields)),
                 vec(inner.clone(), 0..3).prop_map(|values| Tree::Sparse(
                     values.len() as u32,

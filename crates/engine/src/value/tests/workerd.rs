@@ -19,9 +19,7 @@ fn request_and_response_without_body() {
         r#"{"$type":"request","url":"http://x/","init":{"method":"PUT","headers":{"$type":"headers","entries":[["a","b"]]},"body":null,"redirect":"manual"}}"#
     );
     assert_eq!(
-        json(
-            b"\xff\x0f\\\x060o\"\x06statusI\x92\x03\"\x07headers\\\x04\x03\x01\x00\x01a\x01b{\x02"
-        ),
+        json(b"\xff\x0f\\\x060o\"\x06statusI\x92\x03\"\x07headers\\\x04\x03\x01\x00\x01a\x01b{\x02"),
         r#"{"$type":"response","body":null,"init":{"status":201,"headers":{"$type":"headers","entries":[["a","b"]]}}}"#
     );
 }
@@ -48,8 +46,7 @@ fn errors_under_enhanced_error_serialization() {
         json(b"\xff\x0f\\\n\x02\"\x03bado\"\x05stack\"\x0eTypeError: bad\"\x05causeo\"\x01aI\x02{\x01\"\x05extraI\n{\x03"),
         r#"{"$type":"error","name":"TypeError","message":"bad","properties":{"stack":"TypeError: bad","cause":{"a":1},"extra":5}}"#
     );
-    let renamed =
-        b"\xff\x0fA\x03\\\n\x00\"\x07MyError\"\x01mo\"\x05stack\"\x01s{\x01^\x01o{\x00$\x00\x03";
+    let renamed = b"\xff\x0fA\x03\\\n\x00\"\x07MyError\"\x01mo\"\x05stack\"\x01s{\x01^\x01o{\x00$\x00\x03";
     assert_eq!(
         json(renamed),
         r#"[{"$type":"error","$id":1,"name":"MyError","message":"m","properties":{"stack":"s"}},{"$type":"reference","id":1},{}]"#

@@ -1,0 +1,58 @@
+//! What is in a database, by this machine's threads.
+
+use std::path::Path;
+
+use dotctl_engine::image::PageReader;
+use dotctl_engine::image::inspect::{DatabaseReport, Inspection, Partial, ValueFacts};
+use dotctl_engine::{Error, ErrorKind, Result, value};
+
+use crate::database::LiveDatabase;
+use crate::pipeline;
+
+/// Attempts at a database that others change in ways no lock prevents.
+const ATTEMPTS_MAX: u32 = 20;
+
+/// Reports on the database at `path`, in use or not. Entries are expired that expire before
+/// `now_ms`, in milliseconds since 1970.
+pub fn inspect_database(path: &Path, now_ms: i64) -> Result<DatabaseReport> {
+    for attempt in 1.. {
+        let database = LiveDatabase::open(path)?;
+        let report = inspect_pages(&database, now_ms);
+        match database.check_unchanged() {
+            Err(error) if error.kind() == ErrorKind::Busy && attempt < ATTEMPTS_MAX => {}
+            Err(error) => return Err(error),
+            Ok(()) => return report.map_err(|error| error.at(path.display().to_string())),
+        }
+    }
+    Err(Error::new(ErrorKind::Busy, "the database does not stand still"))
+}
+
+fn inspect_pages(pages: &dyn PageReader, now_ms: i64) -> Result<DatabaseReport> {
+    let inspection = Inspection::plan(pages, now_ms as f64)?;
+    let parts = inspection.parts(pipeline::worker_count());
+    let partials = std::thread::scope(|scope| {
+        let runs: Vec<_> =
+            parts.iter().map(|part| scope.spawn(|| inspection.run(*part, pages, &Facts))).collect();
+        runs.into_iter()
+            .map(|run| run.join().unwrap_or_else(|_| Err(Error::new(ErrorKind::Io, "a worker thread died"))))
+            .collect::<Result<Vec<Partial>>>()
+    })?;
+    let whole = partials.into_iter().reduce(|mut whole, part| {
+        whole.merge(part);
+        whole
+    });
+    whole.map(|whole| inspection.finish(whole)).ok_or_else(|| Error::malformed("the database has no page"))
+}
+
+/// What the report wants to know of values.
+struct Facts;
+
+impl ValueFacts for Facts {
+    fn kind(&self, bytes: &[u8]) -> Option<&'static str> {
+        value::kind(bytes).ok().map(value::ValueKind::name)
+    }
+
+    fn expires_at_ms(&self, _bytes: &[u8]) -> Option<f64> {
+        None
+    }
+}

@@ -1,0 +1,70 @@
+//! `dotctl get`: one entry of a checkpoint.
+
+use serde_json::value::RawValue;
+
+use dotctl_engine::format::{CheckpointKind, Manifest};
+use dotctl_engine::state::shown_key;
+use dotctl_engine::{Error, ErrorKind, Result};
+use dotctl_stores::drive::{StoredValue, get_entry, get_value};
+use dotctl_stores::reference::resolve;
+use dotctl_stores::store::Store;
+
+use crate::cli::{Format, GetArgs};
+use crate::error::Exit;
+use crate::open;
+use crate::output::{Output, print};
+
+pub fn run(args: &GetArgs, output: &Output) -> Result<Exit> {
+    let store = open::store(&args.store.store)?;
+    let found = resolve(&store, &args.reference)?;
+    let text = match found.manifest.kind {
+        CheckpointKind::State => state_entry(&store, &found.manifest, &args.key, output.format)?,
+        CheckpointKind::Image => stored_value(&store, &found.manifest, &args.key, output.format)?,
+    };
+    let Some(mut text) = text else {
+        return Err(Error::new(
+            ErrorKind::Missing,
+            format!("no entry has the key {}", shown_key(args.key.as_bytes())),
+        )
+        .at(found.key.to_string())
+        .hint("keys are compared byte for byte; `dotctl inspect` groups the keys by prefix"));
+    };
+    text.push(b'\n');
+    print(&text)?;
+    Ok(Exit::Done)
+}
+
+/// The entry as captured, `["key",{…}]`; as JSON one object, the entry's members behind its key.
+fn state_entry(store: &dyn Store, manifest: &Manifest, key: &str, format: Format) -> Result<Option<Vec<u8>>> {
+    let Some(text) = get_entry(store, manifest, key.as_bytes())? else {
+        return Ok(None);
+    };
+    if format == Format::Human {
+        return Ok(Some(text));
+    }
+    let wrong = |error: serde_json::Error| Error::corrupt(format!("the entry is no JSON: {error}"));
+    let (spelled_key, members): (&RawValue, &RawValue) = serde_json::from_slice(&text).map_err(wrong)?;
+    let rest = members.get().strip_prefix('{').unwrap_or_default();
+    let comma = if rest == "}" { "" } else { "," };
+    Ok(Some(format!("{{\"key\":{spelled_key}{comma}{rest}").into_bytes()))
+}
+
+/// The value stored under a key, as `docs/VALUES.md` spells it; as JSON in one object.
+fn stored_value(
+    store: &dyn Store,
+    manifest: &Manifest,
+    key: &str,
+    format: Format,
+) -> Result<Option<Vec<u8>>> {
+    let Some(StoredValue { kind, json, value_bytes }) = get_value(store, manifest, key.as_bytes())? else {
+        return Ok(None);
+    };
+    let key = serde_json::Value::from(key);
+    Ok(Some(match format {
+        Format::Human => json.into_bytes(),
+        Format::Json => {
+            format!("{{\"key\":{key},\"type\":\"{kind}\",\"value_bytes\":{value_bytes},\"value\":{json}}}")
+                .into_bytes()
+        }
+    }))
+}
