@@ -1,17 +1,15 @@
 //! Bytes to tokens, with a stack of its own: no depth of nesting recurses.
 
-use super::document::{BACKED_BY_RESIZABLE, Document, Encoding, ErrorPart, LENGTH_TRACKING, Token, ViewKind};
-use super::encode::two_byte_padding;
-use super::host::{HostKind, common_header_name, native_error_name};
-use super::kind::{unknown_tag, unknown_view};
+mod host;
+mod leaf;
+
+use super::document::{Document, Encoding, ErrorPart, Token};
 use super::reader::{Reader, Tag, malformed, unsupported};
 use super::tag;
 use crate::error::Result;
 
 /// Oldest and newest version that workerd has written.
 const VERSIONS: std::ops::RangeInclusive<u32> = 13..=15;
-/// Bits of V8's nine regular expression flags.
-const REGEXP_FLAGS: u32 = (1 << 9) - 1;
 
 /// Reads a stored value. Time and memory are linear in `bytes`.
 ///
@@ -352,113 +350,6 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Objects that hold no other values.
-    fn leaf_object(&mut self, byte: u8, offset: usize) -> Result<()> {
-        let token = match byte {
-            tag::DATE => Token::Date(self.reader.double("a date")?),
-            tag::TRUE_OBJECT => Token::BooleanObject(true),
-            tag::FALSE_OBJECT => Token::BooleanObject(false),
-            tag::NUMBER_OBJECT => Token::NumberObject(self.reader.double("a number")?),
-            tag::BIGINT_OBJECT => {
-                let (bitfield, digits) = self.bigint()?;
-                Token::BigIntObject { bitfield, digits }
-            }
-            tag::STRING_OBJECT => {
-                self.begin_object(Token::StringObject, offset)?;
-                return self.string_value("a String object's text");
-            }
-            tag::REGEXP => {
-                self.begin_object(Token::RegExp, offset)?;
-                self.string_value("a regular expression's source")?;
-                let offset = self.reader.position();
-                let flags = self.reader.u32("a regular expression's flags")?;
-                if flags & !REGEXP_FLAGS != 0 {
-                    return Err(unsupported(
-                        offset,
-                        format!("regular expression flags 0x{flags:x}, some of them unknown"),
-                    ));
-                }
-                self.tokens.push(Token::RegExpFlags(flags));
-                return Ok(());
-            }
-            tag::ARRAY_BUFFER => {
-                let length = self.reader.u32("an ArrayBuffer's length")?;
-                let bytes = self.reader.span(u64::from(length), "an ArrayBuffer")?;
-                self.begin_object(Token::ArrayBuffer(bytes), offset)?;
-                return self.view_of(length, false);
-            }
-            tag::RESIZABLE_ARRAY_BUFFER => {
-                let length = self.reader.u32("an ArrayBuffer's length")?;
-                let maximum_offset = self.reader.position();
-                let maximum_bytes = self.reader.u32("an ArrayBuffer's maximum length")?;
-                if maximum_bytes < length {
-                    return Err(malformed(
-                        maximum_offset,
-                        format!("an ArrayBuffer of {length} bytes may have only {maximum_bytes}"),
-                    ));
-                }
-                let bytes = self.reader.span(u64::from(length), "an ArrayBuffer")?;
-                let token = Token::ResizableArrayBuffer { bytes, maximum_bytes };
-                self.begin_object(token, offset)?;
-                return self.view_of(length, true);
-            }
-            _ => return Err(unknown_tag(byte, offset)),
-        };
-        self.begin_object(token, offset)?;
-        Ok(())
-    }
-
-    fn number(&mut self, byte: u8) -> Result<Token> {
-        Ok(match byte {
-            tag::INT32 => Token::Int32(self.reader.zigzag("a number")?),
-            tag::UINT32 => Token::Uint32(self.reader.u32("a number")?),
-            _ => Token::Double(self.reader.double("a number")?),
-        })
-    }
-
-    fn bigint(&mut self) -> Result<(u32, super::document::Span)> {
-        let bitfield = self.reader.u32("a BigInt's size")?;
-        // The lowest bit is the sign, the rest the digits' bytes.
-        let digits = self.reader.span(u64::from(bitfield >> 1), "a BigInt")?;
-        Ok((bitfield, digits))
-    }
-
-    fn string_value(&mut self, what: &str) -> Result<()> {
-        let found = self.tag(what)?;
-        match found.byte {
-            tag::UTF8_STRING | tag::ONE_BYTE_STRING | tag::TWO_BYTE_STRING => self.string(found),
-            byte => Err(malformed(
-                found.offset,
-                format!("{what} is not a string: it begins with the byte 0x{byte:02x}"),
-            )),
-        }
-    }
-
-    fn string(&mut self, found: Tag) -> Result<()> {
-        let length_offset = self.reader.position();
-        let length = self.reader.u32("a string's length")?;
-        let encoding = match found.byte {
-            tag::TWO_BYTE_STRING => {
-                if length % 2 != 0 {
-                    return Err(malformed(length_offset, format!("a two-byte string of {length} bytes")));
-                }
-                let unpadded = found.offset - found.padding as usize;
-                if found.padding != two_byte_padding(unpadded, length) {
-                    self.tokens.push(Token::Padding(found.padding));
-                }
-                Encoding::TwoByte
-            }
-            tag::UTF8_STRING => Encoding::Utf8,
-            _ => Encoding::OneByte,
-        };
-        let bytes = self.reader.span(u64::from(length), "a string")?;
-        if encoding == Encoding::Utf8 {
-            self.reader.require_utf8(bytes, "a UTF-8 string")?;
-        }
-        self.tokens.push(Token::String { encoding, bytes });
-        Ok(())
-    }
-
     /// A property's name: text or a number.
     fn name(&mut self, found: Tag) -> Result<Name> {
         match found.byte {
@@ -492,80 +383,6 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn reference(&mut self) -> Result<()> {
-        let offset = self.reader.position();
-        let id = self.reader.u32("a reference")?;
-        let Some(begin) = self.objects.get(id as usize).copied() else {
-            return Err(malformed(
-                offset,
-                format!("a reference to object {id}, but only {} came before", self.objects.len()),
-            ));
-        };
-        if let Some(referenced) = self.referenced.get_mut(id as usize) {
-            *referenced = true;
-        }
-        self.tokens.push(Token::Reference(id));
-        match self.tokens.get(begin as usize) {
-            Some(Token::ArrayBuffer(bytes)) => self.view_of(bytes.length, false),
-            Some(Token::ResizableArrayBuffer { bytes, .. }) => self.view_of(bytes.length, true),
-            _ => Ok(()),
-        }
-    }
-
-    /// Reads the view of the buffer just read, if one follows.
-    fn view_of(&mut self, buffer_bytes: u32, is_resizable: bool) -> Result<()> {
-        let mut ahead = self.reader;
-        match ahead.tag("a view") {
-            Ok(found) if found.byte == tag::VIEW => {}
-            _ => return Ok(()),
-        }
-        let found = self.tag("a view")?;
-        let kind_offset = self.reader.position();
-        let letter = self.reader.byte("a view's type")?;
-        let Some(kind) = ViewKind::from_tag(letter) else {
-            return Err(unknown_view(letter, kind_offset));
-        };
-        let offset_bytes = self.reader.u32("a view's offset")?;
-        let length_bytes = self.reader.u32("a view's length")?;
-        let fits = offset_bytes.checked_add(length_bytes).is_some_and(|end| end <= buffer_bytes);
-        if !fits {
-            return Err(malformed(
-                kind_offset,
-                format!(
-                    "a view of {length_bytes} bytes from {offset_bytes} on, but the buffer has {buffer_bytes}"
-                ),
-            ));
-        }
-        if offset_bytes % kind.element_bytes != 0 || length_bytes % kind.element_bytes != 0 {
-            return Err(malformed(
-                kind_offset,
-                format!(
-                    "a view of {}-byte elements has {length_bytes} bytes from {offset_bytes} on",
-                    kind.element_bytes
-                ),
-            ));
-        }
-        let flags_offset = self.reader.position();
-        let flags = if self.has_view_flags { self.reader.u32("a view's flags")? } else { 0 };
-        let flags = match u8::try_from(flags) {
-            Ok(flags) if flags <= LENGTH_TRACKING | BACKED_BY_RESIZABLE => flags,
-            _ => {
-                return Err(unsupported(
-                    flags_offset,
-                    format!("view flags 0x{flags:x}, some of them unknown"),
-                ));
-            }
-        };
-        if (flags & BACKED_BY_RESIZABLE != 0) != is_resizable
-            || (flags & LENGTH_TRACKING != 0 && !is_resizable)
-        {
-            return Err(malformed(flags_offset, "a view's flags do not fit its buffer"));
-        }
-        let token = Token::View { kind: letter, flags, offset_bytes, length_bytes };
-        self.begin_object(token, found.offset)?;
-        Ok(())
-    }
-
     fn dense_array(&mut self, offset: usize) -> Result<()> {
         let length_offset = self.reader.position();
         let length = self.reader.u32("an array's length")?;
@@ -590,71 +407,6 @@ impl<'a> Decoder<'a> {
             self.tokens.push(Token::ErrorPart(ErrorPart::Prototype(letter)));
         }
         self.frames.push(Frame::Error { seen: 0 });
-        Ok(())
-    }
-
-    fn host_object(&mut self, offset: usize) -> Result<()> {
-        let kind_offset = self.reader.position();
-        let number = self.reader.u32("a host object's type")?;
-        let kind = HostKind::from_number(number, kind_offset)?;
-        self.begin_object(Token::BeginHost(kind), offset)?;
-        let mut skipped = 0;
-        match kind {
-            HostKind::Headers => self.headers()?,
-            HostKind::Request => self.host_text("a request's URL")?,
-            HostKind::Response => {}
-            HostKind::DomException => {
-                self.host_text("a DOMException's name")?;
-                self.host_text("a DOMException's message")?;
-                self.host_text("a DOMException's stack")?;
-            }
-            HostKind::NativeError => {
-                let offset = self.reader.position();
-                let number = self.host_number("an error's type")?;
-                // Only a type without a number is followed by its name.
-                skipped = usize::from(native_error_name(number, offset)?.is_some());
-            }
-            HostKind::Blob => {
-                self.host_text("a Blob's media type")?;
-                let bytes = self.reader.delimited("a Blob")?;
-                self.tokens.push(Token::HostBytes(bytes));
-            }
-        }
-        let remaining = kind.value_names().len().saturating_sub(skipped);
-        self.frames.push(Frame::Host { remaining: u8::try_from(remaining).unwrap_or(u8::MAX) });
-        Ok(())
-    }
-
-    fn headers(&mut self) -> Result<()> {
-        let guard_offset = self.reader.position();
-        let guard = self.host_number("the headers' guard")?;
-        if guard > super::host::GUARD_NONE {
-            return Err(malformed(guard_offset, format!("headers with guard {guard}")));
-        }
-        let count = self.host_number("the headers' count")?;
-        for _ in 0..count {
-            let offset = self.reader.position();
-            let number = self.host_number("a header's name")?;
-            if number == 0 {
-                self.host_text("a header's name")?;
-            } else if common_header_name(number).is_none() {
-                return Err(malformed(offset, format!("no header has the number {number}")));
-            }
-            self.host_text("a header's value")?;
-        }
-        Ok(())
-    }
-
-    fn host_number(&mut self, what: &str) -> Result<u32> {
-        let number = self.reader.u32(what)?;
-        self.tokens.push(Token::HostNumber(number));
-        Ok(number)
-    }
-
-    fn host_text(&mut self, what: &str) -> Result<()> {
-        let bytes = self.reader.delimited(what)?;
-        self.reader.require_utf8(bytes, what)?;
-        self.tokens.push(Token::HostBytes(bytes));
         Ok(())
     }
 }
