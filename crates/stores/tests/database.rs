@@ -47,7 +47,7 @@ fn shell(path: &Path) {
         let line = line.unwrap();
         let (number, sql) = line.split_at(1);
         let connection = &connections[number.parse::<usize>().unwrap() - 1];
-        let answer = match connection.execute_batch(sql) {
+        let answer = match run_to_the_end(connection, sql) {
             Ok(()) => "ok".to_owned(),
             Err(error) => format!("failed: {error}"),
         };
@@ -55,6 +55,17 @@ fn shell(path: &Path) {
     }
     // Without the closing that would tidy up.
     std::process::exit(0);
+}
+
+/// Unlike `execute_batch` takes every row, as an incremental vacuum needs.
+fn run_to_the_end(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    let mut batch = rusqlite::Batch::new(connection, sql);
+    while let Some(mut statement) = rusqlite::fallible_iterator::FallibleIterator::next(&mut batch)?
+    {
+        let mut rows = statement.raw_query();
+        while rows.next()?.is_some() {}
+    }
+    Ok(())
 }
 
 fn open(path: &Path) -> Connection {
