@@ -48,6 +48,17 @@ pub fn lock_page(page_bytes: u32) -> u32 {
     u32::try_from(LOCK_BYTE / u64::from(page_bytes.max(512))).map_or(u32::MAX, |page| page + 1)
 }
 
+/// The most pages that a main file of `main_pages` and as many pages beside it can explain.
+///
+/// SQLite refuses to checkpoint into more: the rest can only be the lock page, of which it takes
+/// the size to be the largest there is.
+pub(super) fn explained_pages(main_pages: u32, beside: usize, page_bytes: u32) -> u32 {
+    u32::try_from(beside)
+        .unwrap_or(u32::MAX)
+        .saturating_add(main_pages)
+        .saturating_add(65_536 / page_bytes.max(512))
+}
+
 impl DatabaseHeader {
     /// Reads the header at the start of `bytes`, page 1 or its first 100 bytes.
     ///

@@ -4,7 +4,7 @@
 //! the first on, as long as salts and the running checksum match, and only up to the last frame
 //! that ends a transaction. A log whose header is invalid is an empty log.
 
-use super::header::{is_page_size, word};
+use super::header::{explained_pages, is_page_size, word};
 use crate::error::{Error, Result};
 
 /// Bytes before the first frame.
@@ -215,8 +215,7 @@ impl LogScanner {
     pub fn finish(mut self, main_pages: u32) -> Result<LogIndex> {
         self.entries.truncate(self.committed_entries);
         keep_newest(&mut self.entries);
-        let newest_page = self.entries.last().map_or(0, |&entry| page_of(entry));
-        let explained = main_pages.max(newest_page).saturating_add(1);
+        let explained = explained_pages(main_pages, self.committed_frames as usize, self.header.page_bytes);
         if self.committed_pages > explained {
             return Err(Error::malformed(format!(
                 "the last transaction says {} pages; main file and log hold {explained} at most",
@@ -509,11 +508,17 @@ mod tests {
         let mut writer = Writer::new(512, false);
         writer.frame(1, u32::MAX);
         assert!(scan(&writer.bytes, 4096, 1).is_err());
-        let mut writer = Writer::new(512, false);
-        writer.frame(u32::MAX, u32::MAX);
-        let index = scan(&writer.bytes, 4096, 1).unwrap().unwrap();
-        assert_eq!(index.extent(1, u32::MAX), LogExtent::Absent { pages: u32::MAX - 1 });
-        assert_eq!(index.offset(u32::MAX), Some(frame_offset(1)));
+        // One page of the main file, one frame, and as many bytes as a lock page may have.
+        for (pages, fits) in [(130, true), (131, false)] {
+            let mut writer = Writer::new(512, false);
+            writer.frame(u32::MAX, pages);
+            let index = scan(&writer.bytes, 4096, 1);
+            assert_eq!(index.is_ok(), fits);
+            if let Ok(Some(index)) = index {
+                assert_eq!((index.page_count(), index.held_pages()), (130, 0));
+                assert_eq!(index.extent(1, 200), LogExtent::Absent { pages: 200 });
+            }
+        }
     }
 
     #[test]

@@ -161,3 +161,40 @@ impl Stamp {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    #[test]
+    fn a_file_just_written_settles_soon_and_stays_settled() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "new").unwrap();
+        let stamp = Stamp::at(file.path()).unwrap().unwrap();
+        let settles_in = stamp.settles_in();
+        assert!(!settles_in.is_zero() && settles_in <= COARSE_TICK);
+        std::thread::sleep(settles_in);
+        assert!(stamp.settles_in().is_zero());
+        std::fs::write(file.path(), "old").unwrap();
+        assert_ne!(Stamp::at(file.path()).unwrap(), Some(stamp));
+    }
+
+    #[test]
+    fn times_from_elsewhere() {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let stamp = |seconds: i64, nanoseconds| Stamp {
+            identity: Identity { device: 1, inode: 1 },
+            bytes: 0,
+            modified: (0, 0),
+            changed: (seconds, nanoseconds),
+        };
+        let seconds = i64::try_from(now.as_secs()).unwrap();
+        assert!(stamp(seconds + 1_000, 5).settles_in().is_zero());
+        assert!(stamp(-5, 5).settles_in().is_zero());
+        assert!(stamp(seconds - 5, 0).settles_in().is_zero());
+        // A whole second: perhaps the file system knows no finer ones.
+        assert!(stamp(seconds, 0).settles_in() > TICK);
+    }
+}

@@ -58,3 +58,43 @@ fn parse(both: &[u8; 2 * COPY_BYTES]) -> Option<IndexHeader> {
     salts.copy_from_slice(&copy[32..40]);
     Some(IndexHeader { frames: word(16), pages: word(20), salts })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    fn sample() -> [u8; 96] {
+        let words = [3_007_000, 0, 5, 0, 7, 9, 1, 2, 11, 12u32];
+        let mut copy: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        copy[12] = 1;
+        let mut sums = (0u32, 0u32);
+        for pair in copy.chunks(8) {
+            let word = |four: &[u8]| u32::from_ne_bytes(four.try_into().unwrap());
+            sums.0 = sums.0.wrapping_add(word(&pair[..4])).wrapping_add(sums.1);
+            sums.1 = sums.1.wrapping_add(word(&pair[4..])).wrapping_add(sums.0);
+        }
+        copy.extend(sums.0.to_ne_bytes());
+        copy.extend(sums.1.to_ne_bytes());
+        copy.repeat(2).try_into().unwrap()
+    }
+
+    #[test]
+    fn only_two_equal_valid_copies_count() {
+        let header = parse(&sample()).unwrap();
+        assert_eq!((header.frames, header.pages), (7, 9));
+        for at in 0..96 {
+            let mut bytes = sample();
+            bytes[at] ^= 1;
+            assert_eq!(parse(&bytes), None, "{at}");
+        }
+        for at in 0..48 {
+            let mut bytes = sample();
+            bytes[at] ^= 1;
+            bytes[48 + at] ^= 1;
+            assert_eq!(parse(&bytes), None, "{at}");
+        }
+        assert_eq!(parse(&[0; 96]), None);
+    }
+}

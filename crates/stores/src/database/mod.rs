@@ -14,9 +14,9 @@
 //! Frames count as SQLite counts them: while somebody is connected, up to the commit that the
 //! `-shm` header names; else up to the last commit of the valid chain.
 //!
-//! On systems without locks of an open file (all but Linux) closing this reader drops the locks
-//! of a SQLite in the same process; on Linux too, SQLite's own locks there are lost when this
-//! reader's files are closed. So no process may have a database open both ways.
+//! SQLite's own locks belong to its process and are lost as soon as any other handle of the same
+//! file is closed in it, such as those of this reader. So no process may have a database open both
+//! here and through SQLite.
 
 mod files;
 mod index;
