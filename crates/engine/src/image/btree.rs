@@ -106,10 +106,10 @@ impl<'a> Page<'a> {
         let cell_count = half_word(usable, at + 3).unwrap_or(0);
         let content_from = at + header_bytes + 2 * cell_count;
         let Some(pointers) = usable.get(at + header_bytes..content_from) else {
-            return Err(
-                Error::malformed(format!("It cannot hold the {cell_count} cells it claims."))
-                    .at(place(number)),
-            );
+            return Err(Error::malformed(format!(
+                "It cannot hold the {cell_count} cells it claims."
+            ))
+            .at(place(number)));
         };
         Ok(Page {
             number,
@@ -175,8 +175,7 @@ impl<'a> Page<'a> {
         let child = if index == self.cell_count() {
             self.right_child
         } else {
-            word(self.cell_bytes(index)?, 0)
-                .ok_or_else(|| self.malformed(index, "is cut short"))?
+            word(self.cell_bytes(index)?, 0).ok_or_else(|| self.malformed(index, "is cut short"))?
         };
         if !self.geometry.contains(child) {
             return Err(Error::malformed(format!(

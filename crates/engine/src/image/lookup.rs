@@ -99,9 +99,11 @@ impl KeyProgress {
             .get(self.from + self.equal_bytes..)
             .unwrap_or_default();
         let stored = stored
-            .get(..usize::try_from(self.key_bytes).map_or(stored.len(), |key_bytes| {
-                stored.len().min(key_bytes - self.equal_bytes)
-            }))
+            .get(
+                ..usize::try_from(self.key_bytes).map_or(stored.len(), |key_bytes| {
+                    stored.len().min(key_bytes - self.equal_bytes)
+                }),
+            )
             .unwrap_or_default();
         let rest = sought.get(self.equal_bytes..).unwrap_or_default();
         let common = stored.len().min(rest.len());
@@ -127,6 +129,8 @@ pub struct Lookup {
     phase: Phase,
     payload: Vec<u8>,
     roots: Roots,
+    /// The first schema row that cannot be read.
+    damage: Option<Error>,
     pages_read: u32,
 }
 
@@ -161,6 +165,7 @@ impl Lookup {
             },
             payload: Vec::new(),
             roots: Roots::default(),
+            damage: None,
             pages_read: 0,
         }
     }
@@ -185,7 +190,13 @@ impl Lookup {
                 Phase::Schema(rows) => match rows.step()? {
                     Step::Read(page) => return Ok(Progress::Read(page)),
                     Step::Row => {
-                        let entry = SchemaEntry::parse(rows.payload(), self.encoding)?;
+                        let entry = match SchemaEntry::parse(rows.payload(), self.encoding) {
+                            Ok(entry) => entry,
+                            Err(error) => {
+                                self.damage.get_or_insert(error);
+                                continue;
+                            }
+                        };
                         if let Some((by, root)) = tree_of(&self.target, &mut self.roots, &entry) {
                             if !geometry.contains(root) {
                                 return Err(Error::malformed(format!(
@@ -200,7 +211,11 @@ impl Lookup {
                         return Err(Error::unsupported("The table has no index on its keys.")
                             .at(KEY_VALUE_TABLE));
                     }
-                    Step::End => self.phase = Phase::Missing,
+                    // What could not be read may have been what is looked for.
+                    Step::End => match self.damage.take() {
+                        Some(damage) => return Err(damage),
+                        None => self.phase = Phase::Missing,
+                    },
                 },
                 Phase::Descent(descent) => {
                     if let Some(page) = descent.wanted {
@@ -314,15 +329,17 @@ impl Lookup {
         let page = Page::parse(descent.number, &descent.page, &geometry)?;
         if let Some(cell) = &descent.cell {
             if cell.key.is_some() {
-                return Err(Error::malformed("A key is longer than its record.")
-                    .at(place(descent.number)));
+                return Err(
+                    Error::malformed("A key is longer than its record.").at(place(descent.number))
+                );
             }
             // The cell is the one, and its payload is whole.
             if let By::KeyOfRow { table_root } = descent.by {
                 let column = Columns::of(&self.payload)?.nth(1).transpose()?;
                 let Some(Column::Integer(rowid)) = column else {
-                    return Err(Error::malformed("An index entry names no row.")
-                        .at(place(descent.number)));
+                    return Err(
+                        Error::malformed("An index entry names no row.").at(place(descent.number))
+                    );
                 };
                 self.phase = Phase::Descent(Descent::new(By::Rowid(rowid), table_root));
             } else {
@@ -418,10 +435,10 @@ impl Descent {
     fn enter(&mut self, number: u32, bytes: &[u8], geometry: &Geometry) -> Result<()> {
         let page = Page::parse(number, bytes, geometry)?;
         if page.kind().is_index() == matches!(self.by, By::Rowid(_)) {
-            return Err(
-                Error::malformed("A table's page hangs in an index, or the other way round.")
-                    .at(place(number)),
-            );
+            return Err(Error::malformed(
+                "A table's page hangs in an index, or the other way round.",
+            )
+            .at(place(number)));
         }
         if self.depth >= MAX_DEPTH {
             return Err(

@@ -73,9 +73,11 @@ impl SerialType {
 /// A signed big-endian integer of up to eight bytes.
 fn integer(bytes: &[u8]) -> i64 {
     let negative = bytes.first().is_some_and(|byte| byte & 0x80 != 0);
-    bytes.iter().fold(if negative { -1 } else { 0 }, |value, byte| {
-        value << 8 | i64::from(*byte)
-    })
+    bytes
+        .iter()
+        .fold(if negative { -1 } else { 0 }, |value, byte| {
+            value << 8 | i64::from(*byte)
+        })
 }
 
 /// The serial types of a record, whose body may not be at hand yet.

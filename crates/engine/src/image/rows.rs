@@ -128,16 +128,16 @@ impl Rows {
         };
         let kind = Page::parse(number, bytes, &self.geometry)?.kind();
         if *self.is_index.get_or_insert(kind.is_index()) != kind.is_index() {
-            return Err(
-                Error::malformed("A table's page hangs in an index, or the other way round.")
-                    .at(place(number)),
-            );
+            return Err(Error::malformed(
+                "A table's page hangs in an index, or the other way round.",
+            )
+            .at(place(number)));
         }
         if self.frames.len() >= MAX_DEPTH {
-            return Err(Error::malformed(format!(
-                "The tree is deeper than {MAX_DEPTH} pages."
-            ))
-            .at(place(number)));
+            return Err(
+                Error::malformed(format!("The tree is deeper than {MAX_DEPTH} pages."))
+                    .at(place(number)),
+            );
         }
         let mut copy = self.spare.pop().unwrap_or_default();
         copy.clear();

@@ -147,7 +147,9 @@ mod tests {
             (2, true, false)
         );
         assert_eq!(
-            shape("CREATE TABLE t(a DECIMAL(10,2), \"b,(\"\"c\" TEXT DEFAULT ')', [x]], -- , d\n `e` CHECK (e IN (1,2)), PRIMARY KEY(a, e), /* , f */ UNIQUE(e)) STRICT,without  rowid"),
+            shape(
+                "CREATE TABLE t(a DECIMAL(10,2), \"b,(\"\"c\" TEXT DEFAULT ')', [x]], -- , d\n `e` CHECK (e IN (1,2)), PRIMARY KEY(a, e), /* , f */ UNIQUE(e)) STRICT,without  rowid"
+            ),
             (4, true, false)
         );
         assert_eq!(

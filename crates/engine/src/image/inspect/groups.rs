@@ -118,9 +118,8 @@ impl PrefixGroups {
 
     /// Puts all but the largest groups among the others.
     fn lump(&mut self) {
-        self.groups.sort_by(|a, b| {
-            (b.keys.count(), &a.prefix).cmp(&(a.keys.count(), &b.prefix))
-        });
+        self.groups
+            .sort_by(|a, b| (b.keys.count(), &a.prefix).cmp(&(a.keys.count(), &b.prefix)));
         let lumped = self
             .groups
             .split_off(MAX_PREFIX_GROUPS.min(self.groups.len()));
@@ -191,9 +190,7 @@ impl PrefixGroups {
             count: group.keys.count(),
             key: group.keys.summary(),
             value: group.values.summary(),
-            approximate: group.incomplete
-                || group.keys.approximate()
-                || group.values.approximate(),
+            approximate: group.incomplete || group.keys.approximate() || group.values.approximate(),
         };
         let mut rows: Vec<_> = self
             .groups

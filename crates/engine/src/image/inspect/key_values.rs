@@ -280,9 +280,7 @@ impl KeyValues {
         let mut checkpoints: Vec<_> = self
             .checkpoints
             .iter()
-            .map(|(id, count)| {
-                checkpoint(Some(String::from_utf8_lossy(id).into_owned()), *count)
-            })
+            .map(|(id, count)| checkpoint(Some(String::from_utf8_lossy(id).into_owned()), *count))
             .collect();
         checkpoints.extend(self.unlisted.map(|count| checkpoint(None, count)));
         let sizes = (0_u32..)

@@ -60,13 +60,16 @@ impl<'a> Follower<'a> {
         let mut held = (0_u32, 0_u32);
         while let Some(number) = chain.next_page() {
             if !self.map.claim(number) {
-                followed.damage = Some(
-                    Error::malformed("The overflow page is used twice.").at(place(number)),
-                );
+                followed.damage =
+                    Some(Error::malformed("The overflow page is used twice.").at(place(number)));
                 break;
             }
             let (window_first, window_bytes) = window;
-            let at = |first: u32| number.checked_sub(first).map(|page| page as usize * page_bytes);
+            let at = |first: u32| {
+                number
+                    .checked_sub(first)
+                    .map(|page| page as usize * page_bytes)
+            };
             let in_window =
                 at(window_first).and_then(|from| window_bytes.get(from..from + page_bytes));
             let bytes = match in_window {
@@ -82,8 +85,8 @@ impl<'a> Follower<'a> {
                         } else {
                             self.ahead
                         };
-                        let needed = u32::try_from(chain.page_count(&self.geometry))
-                            .unwrap_or(u32::MAX);
+                        let needed =
+                            u32::try_from(chain.page_count(&self.geometry)).unwrap_or(u32::MAX);
                         let length = self
                             .ahead
                             .min(needed)
@@ -98,9 +101,7 @@ impl<'a> Follower<'a> {
                         held = (number, length);
                     }
                     let from = (number - held.0) as usize * page_bytes;
-                    self.buffer
-                        .get(from..from + page_bytes)
-                        .unwrap_or_default()
+                    self.buffer.get(from..from + page_bytes).unwrap_or_default()
                 }
             };
             followed.pages += 1;

@@ -230,7 +230,9 @@ impl<'a, V: ValueFacts> Scanner<'a, V> {
                 };
                 self.counts.rows.see(cell.payload_bytes, name.as_bytes());
             } else if has_rows {
-                self.counts.rows.see(cell.payload_bytes, tree.name.as_bytes());
+                self.counts
+                    .rows
+                    .see(cell.payload_bytes, tree.name.as_bytes());
             }
         }
         Ok(damage)
