@@ -378,3 +378,37 @@ fn no_pages_and_no_tables() {
     database.run("CREATE TABLE t(a); DROP TABLE t");
     assert_eq!(compare(&database).page_count, 2);
 }
+
+#[test]
+fn other_text_encodings_are_read() {
+    for encoding in ["UTF-16le", "UTF-16be"] {
+        let database = Database::new(4_096, 0, false);
+        database.run(&format!("PRAGMA encoding = '{encoding}'"));
+        database.run(
+            "CREATE TABLE \"café\" (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
+             INSERT INTO \"café\" VALUES ('a', 1);
+             CREATE TABLE _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;",
+        );
+        let report = compare(&database);
+        assert_eq!(report.text_encoding, encoding);
+        assert!(report.key_values.is_none());
+    }
+}
+
+#[test]
+fn keys_and_values_past_what_workerd_takes() {
+    let large = vec![0xff, 0x0f, b'o'];
+    let grown = |bytes: usize| [&large[..], &vec![0; bytes]].concat();
+    let report = report_of(&[
+        (&format!("k:{}", "x".repeat(10_000)), grown(4_300_000)),
+        (&format!("k:{}", "y".repeat(10_000)), grown(10)),
+        ("k:z", grown(5_000_000)),
+    ]);
+    let key_values = report.key_values.unwrap();
+    assert_eq!(key_values.count, 3);
+    assert_eq!(
+        (key_values.types[0].name, key_values.types[0].count),
+        ("object", 3)
+    );
+    assert_eq!(key_values.expiry.unexamined_count, 2);
+}

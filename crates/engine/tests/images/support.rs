@@ -17,9 +17,14 @@ pub struct Image {
 
 impl Image {
     pub fn new(bytes: Vec<u8>) -> Image {
+        // What is no page size is read as if it were the usual one.
         let page_bytes = match bytes.get(16..18) {
-            Some([0, 1]) | None => 65_536,
-            Some(size) => u32::from(u16::from_be_bytes([size[0], size[1]])),
+            Some([0, 1]) => 65_536,
+            Some(size) => match u32::from(u16::from_be_bytes([size[0], size[1]])) {
+                size if size.is_power_of_two() && size >= 512 => size,
+                _ => 4_096,
+            },
+            None => 4_096,
         };
         Image {
             bytes,
