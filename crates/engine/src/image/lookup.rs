@@ -176,6 +176,19 @@ impl Lookup {
     /// Malformed where the trees on the way are; unsupported where `_cf_KV` has a form that no
     /// object has.
     pub fn progress(&mut self) -> Result<Progress> {
+        self.advance().map_err(|error| error.at(self.place()))
+    }
+
+    /// How errors call where the look-up is.
+    fn place(&self) -> &'static str {
+        match (&self.phase, &self.target) {
+            (Phase::Start | Phase::Schema(_), _) => "sqlite_schema",
+            (_, Target::Key(_)) => KEY_VALUE_TABLE,
+            (_, Target::Rowid { table, .. }) => table,
+        }
+    }
+
+    fn advance(&mut self) -> Result<Progress> {
         loop {
             if matches!(self.phase, Phase::Start) {
                 return Ok(Progress::Read(1));
@@ -247,6 +260,10 @@ impl Lookup {
     /// # Errors
     /// Malformed where it is not the page that belongs there.
     pub fn give(&mut self, bytes: &[u8]) -> Result<()> {
+        self.accept(bytes).map_err(|error| error.at(self.place()))
+    }
+
+    fn accept(&mut self, bytes: &[u8]) -> Result<()> {
         self.pages_read = self.pages_read.saturating_add(1);
         // Each tree on the way may read each page once; what reads more goes in circles.
         if self.pages_read / 3 > self.page_count {

@@ -290,3 +290,16 @@ fn a_schema_that_cannot_be() {
         .unwrap();
     assert_eq!(c.row_count, 1);
 }
+
+#[test]
+fn a_look_up_names_the_table_and_the_page() {
+    let database = varied(4_096, 0, false);
+    let root = database.number("SELECT rootpage FROM sqlite_schema WHERE name = '_cf_KV'");
+    let mut bytes = database.image().bytes;
+    bytes[(root as usize - 1) * 4_096] = 77;
+    let image = Image::new(bytes);
+    let error = Lookup::key(image.page_count(), b"user:00005")
+        .run(image.page_bytes, |page, into| image.read(page, into))
+        .unwrap_err();
+    assert_eq!(error.place(), Some(format!("_cf_KV, page {root}").as_str()));
+}

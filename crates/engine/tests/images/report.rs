@@ -397,7 +397,7 @@ fn other_text_encodings_are_read() {
 
 #[test]
 fn keys_and_values_past_what_workerd_takes() {
-    let large = vec![0xff, 0x0f, b'o'];
+    let large = [0xff, 0x0f, b'o'];
     let grown = |bytes: usize| [&large[..], &vec![0; bytes]].concat();
     let report = report_of(&[
         (&format!("k:{}", "x".repeat(10_000)), grown(4_300_000)),
