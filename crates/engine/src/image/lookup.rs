@@ -126,6 +126,8 @@ pub struct Lookup {
     phase: Phase,
     payload: Vec<u8>,
     roots: Roots,
+    /// The first schema row that cannot be read.
+    damage: Option<Error>,
     pages_read: u32,
 }
 
@@ -150,6 +152,7 @@ impl Lookup {
             phase: if page_count == 0 { Phase::Missing } else { Phase::Start },
             payload: Vec::new(),
             roots: Roots::default(),
+            damage: None,
             pages_read: 0,
         }
     }
@@ -160,6 +163,19 @@ impl Lookup {
     /// Malformed where the trees on the way are; unsupported where `_cf_KV` has a form that no
     /// object has.
     pub fn progress(&mut self) -> Result<Progress> {
+        self.advance().map_err(|error| error.at(self.place()))
+    }
+
+    /// How errors call where the look-up is.
+    fn place(&self) -> &'static str {
+        match (&self.phase, &self.target) {
+            (Phase::Start | Phase::Schema(_), _) => "sqlite_schema",
+            (_, Target::Key(_)) => KEY_VALUE_TABLE,
+            (_, Target::Rowid { table, .. }) => table,
+        }
+    }
+
+    fn advance(&mut self) -> Result<Progress> {
         loop {
             if matches!(self.phase, Phase::Start) {
                 return Ok(Progress::Read(1));
@@ -174,7 +190,13 @@ impl Lookup {
                 Phase::Schema(rows) => match rows.step()? {
                     Step::Read(page) => return Ok(Progress::Read(page)),
                     Step::Row => {
-                        let entry = SchemaEntry::parse(rows.payload(), self.encoding)?;
+                        let entry = match SchemaEntry::parse(rows.payload(), self.encoding) {
+                            Ok(entry) => entry,
+                            Err(error) => {
+                                self.damage.get_or_insert(error);
+                                continue;
+                            }
+                        };
                         if let Some((by, root)) = tree_of(&self.target, &mut self.roots, &entry) {
                             if !geometry.contains(root) {
                                 return Err(Error::malformed(format!(
@@ -190,7 +212,11 @@ impl Lookup {
                             Error::unsupported("The table has no index on its keys.").at(KEY_VALUE_TABLE)
                         );
                     }
-                    Step::End => self.phase = Phase::Missing,
+                    // What could not be read may have been what is looked for.
+                    Step::End => match self.damage.take() {
+                        Some(damage) => return Err(damage),
+                        None => self.phase = Phase::Missing,
+                    },
                 },
                 Phase::Descent(descent) => {
                     if let Some(page) = descent.wanted {
@@ -222,6 +248,10 @@ impl Lookup {
     /// # Errors
     /// Malformed where it is not the page that belongs there.
     pub fn give(&mut self, bytes: &[u8]) -> Result<()> {
+        self.accept(bytes).map_err(|error| error.at(self.place()))
+    }
+
+    fn accept(&mut self, bytes: &[u8]) -> Result<()> {
         self.pages_read = self.pages_read.saturating_add(1);
         // Each tree on the way may read each page once; what reads more goes in circles.
         if self.pages_read / 3 > self.page_count {

@@ -3,8 +3,8 @@
 //! Two passes. [`Inspection::plan`] reads the schema and the interior pages, which say whose each
 //! page is. Then the file is scanned in its own order, in as many [`Part`]s as the caller likes,
 //! side by side if it has threads: [`Inspection::run`] each, [`Partial::merge`] them in any order,
-//! [`Inspection::finish`]. Damage becomes a [`Problem`] and the rest goes on; every page is read as
-//! what it is at most once.
+//! [`Inspection::finish`]. Damage becomes a [`Problem`] and the rest goes on; no page is counted
+//! twice, so trees and chains that lead back to themselves end.
 //!
 //! Memory: 1 byte a page (2 with more than 127 trees) and 1 bit a page, buffers of a few hundred
 //! KiB a part, and tables whose sizes the `MAX_` constants bound.
@@ -30,6 +30,7 @@ pub use plan::MAX_NAMED_TREES;
 pub use sizes::{MAX_DISTINCT_SIZES, SizeSummary};
 
 use super::PageReader;
+use super::geometry::TextEncoding;
 use super::lookup::KEY_VALUE_TABLE;
 use super::schema::TreeKind;
 use crate::error::Result;
@@ -114,7 +115,7 @@ pub struct DatabaseReport {
     pub tables: Vec<TableReport>,
     /// Tables and indexes past [`MAX_NAMED_TREES`], reported as sums only.
     pub unlisted_table_count: u64,
-    /// The entries of `_cf_KV`, where there is such a table.
+    /// The entries of `_cf_KV`, where there is such a table with keys in UTF-8.
     pub key_values: Option<KeyValueReport>,
     /// The alarm, where one is set.
     pub alarm: Option<AlarmReport>,
@@ -231,7 +232,7 @@ impl Inspection {
             page_bytes: self.page_bytes,
             page_count: 0,
             freelist_page_count: 0,
-            text_encoding: super::geometry::TextEncoding::Utf8.name(),
+            text_encoding: TextEncoding::Utf8.name(),
             auto_vacuum: false,
             tables: Vec::new(),
             unlisted_table_count: 0,
@@ -244,8 +245,11 @@ impl Inspection {
     }
 }
 
-/// The tree of `_cf_KV`.
+/// The tree of `_cf_KV`, where its keys can be read: workerd writes UTF-8 only.
 fn key_value_tree(layout: &Layout) -> Option<usize> {
+    if layout.basics.text_encoding != TextEncoding::Utf8 {
+        return None;
+    }
     layout.trees.iter().position(|tree| {
         tree.name == KEY_VALUE_TABLE && matches!(tree.kind, TreeKind::Table | TreeKind::WithoutRowid)
     })

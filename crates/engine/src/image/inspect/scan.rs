@@ -235,7 +235,12 @@ impl<'a, V: ValueFacts> Scanner<'a, V> {
         let wanted = if cell.payload_bytes <= MAX_EXAMINED_BYTES + HEAD_BYTES {
             cell.payload_bytes
         } else {
-            HEAD_BYTES
+            // The key, if it can be one, and enough of the value.
+            let key_bytes = Header::parse(cell.local)
+                .ok()
+                .and_then(|header| header.types().next()?.ok())
+                .map_or(0, |key| key.value_bytes().min(MAX_EXAMINED_BYTES));
+            HEAD_BYTES + key_bytes
         };
         let mut payload = std::mem::take(&mut self.payload);
         payload.clear();

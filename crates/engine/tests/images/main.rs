@@ -1,0 +1,8 @@
+//! Images read here against what SQLite reads in the same files.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod damage;
+mod lookup;
+mod report;
+mod rows;
+mod support;
