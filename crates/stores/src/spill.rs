@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 const WRITE_BLOCK_BYTES: usize = 256 * 1024;
 
 /// Bytes of memory with which a sort keeps its process within 64 MiB, beside the window of a
-/// zstd source (32 MiB at most) and a reader's buffer.
-pub const SORT_MEMORY_BYTES: usize = 20 * 1024 * 1024;
+/// zstd source (32 MiB at most) and an entry as large as may be (16 MiB).
+pub const SORT_MEMORY_BYTES: usize = 10 * 1024 * 1024;
 
 /// A temporary file without a name: it is gone when the process is, however that ends.
 #[derive(Debug)]
@@ -152,8 +152,8 @@ pub struct SpillSorter {
 }
 
 impl SpillSorter {
-    /// A sorter that takes `memory_bytes` (see [`SORT_MEMORY_BYTES`]; entries that are larger by
-    /// themselves take what they need) and makes its temporary file in `folder`.
+    /// A sorter that takes `memory_bytes` (see [`SORT_MEMORY_BYTES`]) and makes its temporary file
+    /// in `folder`. While it gives entries, one that is large comes on top.
     pub fn new(folder: &Path, memory_bytes: usize) -> Self {
         SpillSorter {
             folder: folder.to_owned(),
@@ -176,11 +176,16 @@ impl SpillSorter {
             text,
             number: self.entries,
         };
-        if !self.builder.push(record) {
-            self.spill()?;
-            self.builder.push(record);
+        if self.builder.push(record) {
+            return Ok(());
         }
-        Ok(())
+        if !self.builder.is_empty() {
+            self.spill()?;
+            if self.builder.push(record) {
+                return Ok(());
+            }
+        }
+        self.write_run(|writer| writer.push(record))
     }
 
     /// Entries taken.
@@ -195,8 +200,25 @@ impl SpillSorter {
             .map_or(0, |run| run.offset.saturating_add(run.bytes))
     }
 
+    /// Writes what the builder holds as a run.
     fn spill(&mut self) -> Result<()> {
         self.builder.sort()?;
+        let builder = std::mem::replace(&mut self.builder, RunBuilder::new(0));
+        self.write_run(|writer| {
+            let mut index = 0;
+            while let Some(record) = builder.record(index) {
+                writer.push(record)?;
+                index += 1;
+            }
+            Ok(())
+        })?;
+        self.builder = builder;
+        self.builder.clear();
+        Ok(())
+    }
+
+    /// Adds a run of what `write` writes.
+    fn write_run(&mut self, write: impl FnOnce(&mut RunWriter<'_>) -> Result<()>) -> Result<()> {
         let end = self.spilled_bytes();
         let file = match self.file.take() {
             Some(file) => file,
@@ -206,15 +228,9 @@ impl SpillSorter {
                 folder: self.folder.clone(),
             },
         };
-        let file = self.file.insert(file);
-        let mut writer = RunWriter::new(file, end);
-        let mut index = 0;
-        while let Some(record) = self.builder.record(index) {
-            writer.push(record)?;
-            index += 1;
-        }
+        let mut writer = RunWriter::new(self.file.insert(file), end);
+        write(&mut writer)?;
         self.runs.push_back(writer.finish()?);
-        self.builder.clear();
         Ok(())
     }
 

@@ -53,12 +53,12 @@ mod lanes {
     }
 
     /// How many bytes from the first on are ordinary text of a JSON string (no quote, backslash or
-    /// control character), and whether any of the sixteen is not ASCII.
+    /// control character), and a number that is not zero if any of the sixteen is not ASCII.
     #[inline(always)]
-    pub(in crate::state) fn plain_string_bytes(block: &[u8; BLOCK_BYTES]) -> (usize, bool) {
+    pub(in crate::state) fn plain_string_bytes(block: &[u8; BLOCK_BYTES]) -> (usize, u64) {
         let lanes = u8x16::new(*block);
         let special = equal(lanes, b'"') | equal(lanes, b'\\') | at_most(lanes, 0x1f);
-        (first(special), lanes.to_bitmask() != 0)
+        (first(special), u64::from(lanes.to_bitmask()))
     }
 
     /// How many bytes from the first on are decimal digits.
@@ -116,11 +116,11 @@ mod words {
 
     /// See the function of this name above.
     #[inline(always)]
-    pub(in crate::state) fn plain_string_bytes(block: &[u8; BLOCK_BYTES]) -> (usize, bool) {
+    pub(in crate::state) fn plain_string_bytes(block: &[u8; BLOCK_BYTES]) -> (usize, u64) {
         let words = halves(block);
         let special = words.map(|word| equal(word, b'"') | equal(word, b'\\') | below(word, 0x20));
         let [low, high] = words;
-        (first(special), (low | high) & HIGHS != 0)
+        (first(special), (low | high) & HIGHS)
     }
 
     /// See the function of this name above.
@@ -157,12 +157,10 @@ mod tests {
         let wide = block.iter().any(|b| *b >= 0x80);
         let numeric = first_where(block, |b| !b.is_ascii_digit());
         let structural = first_where(block, |b| b"\"[]{}".contains(&b));
-        assert_eq!(plain_string_bytes(block), (plain, wide), "{block:x?}");
-        assert_eq!(
-            words::plain_string_bytes(block),
-            (plain, wide),
-            "{block:x?}"
-        );
+        let (bytes, high) = plain_string_bytes(block);
+        assert_eq!((bytes, high != 0), (plain, wide), "{block:x?}");
+        let (bytes, high) = words::plain_string_bytes(block);
+        assert_eq!((bytes, high != 0), (plain, wide), "{block:x?}");
         assert_eq!(digits(block), numeric, "{block:x?}");
         assert_eq!(words::digits(block), numeric, "{block:x?}");
         assert_eq!(structure(block), structural, "{block:x?}");

@@ -87,7 +87,8 @@ pub(super) struct Scanner {
 struct Cursor<'a> {
     bytes: &'a [u8],
     position: usize,
-    wide: bool,
+    /// Not zero if there may be bytes beyond ASCII.
+    wide: u64,
     spaced: bool,
 }
 
@@ -281,7 +282,7 @@ impl Scanner {
         let mut cursor = Cursor {
             bytes,
             position: start,
-            wide: false,
+            wide: 0,
             spaced: false,
         };
         cursor.expect(b'[', "an entry `[key, {…}]`")?;
@@ -300,7 +301,7 @@ impl Scanner {
             end: cursor.position,
             key,
             key_escaped,
-            wide: cursor.wide,
+            wide: cursor.wide != 0,
             spaced: cursor.spaced,
         })
     }
