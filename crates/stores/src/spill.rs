@@ -165,7 +165,7 @@ impl SpillSorter {
         }
     }
 
-    /// Takes the next entry: its decoded key and its compact text.
+    /// Takes the next entry: its decoded key and its compact text, as the reader gives them.
     ///
     /// # Errors
     /// Malformed, if a key is seen to occur twice; Io, if the temporary file fails.
@@ -306,5 +306,38 @@ impl SortedEntries {
             Sorted::Merged { merge, file } => merge.next(file)?,
         };
         Ok(record.map(|record| (record.key, record.text)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    /// Sorts a thousand entries in `memory_bytes` and gives the bytes of all first runs and of the
+    /// whole temporary file.
+    fn spilled_and_written(memory_bytes: usize) -> (u64, u64) {
+        let mut sorter = SpillSorter::new(&std::env::temp_dir(), memory_bytes);
+        for number in 0..1_000 {
+            let key = format!("user:{:03}", number * 7 % 1_000);
+            let text = format!("[\"{key}\",{{\"value\":\"{}\"}}]", "v".repeat(1_000));
+            sorter.push(key.as_bytes(), text.as_bytes()).unwrap();
+        }
+        let spilled = sorter.spilled_bytes();
+        let Sorted::Merged { file, .. } = sorter.finish().unwrap().0 else {
+            panic!("nothing was spilled");
+        };
+        (spilled, file.file.metadata().unwrap().len())
+    }
+
+    #[test]
+    fn only_as_many_runs_as_fit_are_merged_at_once() {
+        let (spilled, written) = spilled_and_written(WRITE_BLOCK_BYTES + 4 * 128 * 1024);
+        assert!(
+            written < 2 * spilled,
+            "few runs need one merge: {written} of {spilled}"
+        );
+        let (spilled, written) = spilled_and_written(WRITE_BLOCK_BYTES + 20_000);
+        assert!(written > 4 * spilled, "{written} of {spilled}");
     }
 }
