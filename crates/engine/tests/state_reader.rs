@@ -1,4 +1,5 @@
 //! The state reader against a generator that knows the answer, and against serde_json.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../../../fuzz/src/state.rs"]
 mod state_fuzz;

@@ -3,7 +3,7 @@
 use dotctl_engine::{Error, ErrorKind, Result};
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
-use std::io::{self, BufReader, Chain, Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read};
 use std::path::Path;
 
 /// The largest window of a zstd frame that is decompressed, as a power of two: 32 MiB, which
@@ -43,20 +43,11 @@ impl Compression {
     }
 }
 
-/// What was read to recognise the source, then the rest of it.
-type Raw = Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>;
-
-enum Decoder {
-    Plain(Raw),
-    Gzip(MultiGzDecoder<BufReader<Raw>>),
-    Zstd(zstd::stream::read::Decoder<'static, BufReader<Raw>>),
-}
-
 /// An open source of bytes.
 pub struct Input {
     name: String,
     compression: Compression,
-    decoder: Decoder,
+    bytes: Box<dyn Read + Send>,
 }
 
 impl Input {
@@ -87,18 +78,17 @@ impl Input {
         (&mut source).take(4).read_to_end(&mut head).map_err(|error| unreadable(&name, &error))?;
         let compression = Compression::of(&head);
         let raw = Cursor::new(head).chain(source);
-        let buffered = |raw| BufReader::with_capacity(COMPRESSED_BLOCK_BYTES, raw);
-        let decoder = match compression {
-            Compression::None => Decoder::Plain(raw),
-            Compression::Gzip => Decoder::Gzip(MultiGzDecoder::new(buffered(raw))),
+        let bytes: Box<dyn Read + Send> = match compression {
+            Compression::None => Box::new(raw),
+            Compression::Gzip => Box::new(MultiGzDecoder::new(buffered(raw))),
             Compression::Zstd => {
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(buffered(raw))
                     .map_err(|error| unreadable(&name, &error))?;
                 decoder.window_log_max(MAX_WINDOW_LOG).map_err(|error| unreadable(&name, &error))?;
-                Decoder::Zstd(decoder)
+                Box::new(decoder)
             }
         };
-        Ok(Input { name, compression, decoder })
+        Ok(Input { name, compression, bytes })
     }
 
     /// What messages call the source: its path, or `standard input`.
@@ -118,12 +108,7 @@ impl Input {
     /// takes too much memory; Io, if the source cannot be read.
     pub fn read(&mut self, into: &mut [u8]) -> Result<usize> {
         loop {
-            let read = match &mut self.decoder {
-                Decoder::Plain(source) => source.read(into),
-                Decoder::Gzip(source) => source.read(into),
-                Decoder::Zstd(source) => source.read(into),
-            };
-            match read {
+            match self.bytes.read(into) {
                 Ok(bytes) => return Ok(bytes),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(self.failure(&error)),
@@ -151,6 +136,10 @@ impl Input {
             Error::malformed(format!("The {what} is damaged: {error}.")).at(&*self.name)
         }
     }
+}
+
+fn buffered<R: Read>(source: R) -> BufReader<R> {
+    BufReader::with_capacity(COMPRESSED_BLOCK_BYTES, source)
 }
 
 fn unreadable(name: &str, error: &io::Error) -> Error {

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 const WRITE_BLOCK_BYTES: usize = 256 * 1024;
 
 /// Bytes of memory with which a sort keeps its process within 64 MiB, beside the window of a
-/// zstd source (32 MiB at most) and a reader's buffer.
-pub const SORT_MEMORY_BYTES: usize = 20 * 1024 * 1024;
+/// zstd source (32 MiB at most) and an entry as large as may be (16 MiB).
+pub const SORT_MEMORY_BYTES: usize = 10 * 1024 * 1024;
 
 /// A temporary file without a name: it is gone when the process is, however that ends.
 #[derive(Debug)]
@@ -140,8 +140,8 @@ pub struct SpillSorter {
 }
 
 impl SpillSorter {
-    /// A sorter that takes `memory_bytes` (see [`SORT_MEMORY_BYTES`]; entries that are larger by
-    /// themselves take what they need) and makes its temporary file in `folder`.
+    /// A sorter that takes `memory_bytes` (see [`SORT_MEMORY_BYTES`]) and makes its temporary file
+    /// in `folder`. While it gives entries, one that is large comes on top.
     pub fn new(folder: &Path, memory_bytes: usize) -> Self {
         SpillSorter {
             folder: folder.to_owned(),
@@ -153,18 +153,23 @@ impl SpillSorter {
         }
     }
 
-    /// Takes the next entry: its decoded key and its compact text.
+    /// Takes the next entry: its decoded key and its compact text, as the reader gives them.
     ///
     /// # Errors
     /// Malformed, if a key is seen to occur twice; Io, if the temporary file fails.
     pub fn push(&mut self, key: &[u8], text: &[u8]) -> Result<()> {
         self.entries = self.entries.saturating_add(1);
         let record = Record { key, text, number: self.entries };
-        if !self.builder.push(record) {
-            self.spill()?;
-            self.builder.push(record);
+        if self.builder.push(record) {
+            return Ok(());
         }
-        Ok(())
+        if !self.builder.is_empty() {
+            self.spill()?;
+            if self.builder.push(record) {
+                return Ok(());
+            }
+        }
+        self.write_run(|writer| writer.push(record))
     }
 
     /// Entries taken.
@@ -177,8 +182,25 @@ impl SpillSorter {
         self.runs.back().map_or(0, |run| run.offset.saturating_add(run.bytes))
     }
 
+    /// Writes what the builder holds as a run.
     fn spill(&mut self) -> Result<()> {
         self.builder.sort()?;
+        let builder = std::mem::replace(&mut self.builder, RunBuilder::new(0));
+        self.write_run(|writer| {
+            let mut index = 0;
+            while let Some(record) = builder.record(index) {
+                writer.push(record)?;
+                index += 1;
+            }
+            Ok(())
+        })?;
+        self.builder = builder;
+        self.builder.clear();
+        Ok(())
+    }
+
+    /// Adds a run of what `write` writes.
+    fn write_run(&mut self, write: impl FnOnce(&mut RunWriter<'_>) -> Result<()>) -> Result<()> {
         let end = self.spilled_bytes();
         let file = match self.file.take() {
             Some(file) => file,
@@ -188,15 +210,9 @@ impl SpillSorter {
                 folder: self.folder.clone(),
             },
         };
-        let file = self.file.insert(file);
-        let mut writer = RunWriter::new(file, end);
-        let mut index = 0;
-        while let Some(record) = self.builder.record(index) {
-            writer.push(record)?;
-            index += 1;
-        }
+        let mut writer = RunWriter::new(self.file.insert(file), end);
+        write(&mut writer)?;
         self.runs.push_back(writer.finish()?);
-        self.builder.clear();
         Ok(())
     }
 
@@ -264,5 +280,35 @@ impl SortedEntries {
             Sorted::Merged { merge, file } => merge.next(file)?,
         };
         Ok(record.map(|record| (record.key, record.text)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    /// Sorts a thousand entries in `memory_bytes` and gives the bytes of all first runs and of the
+    /// whole temporary file.
+    fn spilled_and_written(memory_bytes: usize) -> (u64, u64) {
+        let mut sorter = SpillSorter::new(&std::env::temp_dir(), memory_bytes);
+        for number in 0..1_000 {
+            let key = format!("user:{:03}", number * 7 % 1_000);
+            let text = format!("[\"{key}\",{{\"value\":\"{}\"}}]", "v".repeat(1_000));
+            sorter.push(key.as_bytes(), text.as_bytes()).unwrap();
+        }
+        let spilled = sorter.spilled_bytes();
+        let Sorted::Merged { file, .. } = sorter.finish().unwrap().0 else {
+            panic!("nothing was spilled");
+        };
+        (spilled, file.file.metadata().unwrap().len())
+    }
+
+    #[test]
+    fn only_as_many_runs_as_fit_are_merged_at_once() {
+        let (spilled, written) = spilled_and_written(WRITE_BLOCK_BYTES + 4 * 128 * 1024);
+        assert!(written < 2 * spilled, "few runs need one merge: {written} of {spilled}");
+        let (spilled, written) = spilled_and_written(WRITE_BLOCK_BYTES + 20_000);
+        assert!(written > 4 * spilled, "{written} of {spilled}");
     }
 }

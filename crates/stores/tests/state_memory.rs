@@ -1,5 +1,6 @@
 //! Memory while a large state in random order is read and sorted. Alone in its binary, because
 //! what is measured is the process.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg(target_os = "linux")]
 
 use dotctl_stores::entries::StateEntries;

@@ -84,7 +84,7 @@ fn milliseconds(number: &[u8]) -> Option<i64> {
 /// The position behind the string whose text begins at `position`.
 pub(super) fn after_string(text: &[u8], mut position: usize) -> usize {
     while position < text.len() {
-        let (plain, _) = plain_string_bytes(&block_at(text, position));
+        let plain = plain_string_bytes(&block_at(text, position));
         position += plain;
         if plain == BLOCK_BYTES {
             continue;

@@ -1,6 +1,6 @@
 //! One entry, checked byte by byte as strict JSON without recursion.
 
-use super::block::{BLOCK_BYTES, block_at, digits, plain_string_bytes};
+use super::block::{MASKED_BYTES, Masks, block_at, masks};
 use std::ops::Range;
 
 /// Levels of arrays and objects that may be open at once inside an entry, the entry's own array
@@ -87,7 +87,12 @@ pub(super) struct Scanner {
 struct Cursor<'a> {
     bytes: &'a [u8],
     position: usize,
-    wide: bool,
+    /// What the bytes from `masked` on are. Every block is looked at once, whatever tokens are in
+    /// it, which is why its place does not wait for where the token before ended.
+    masks: Masks,
+    masked: usize,
+    /// Not zero if there may be bytes beyond ASCII.
+    wide: u64,
     spaced: bool,
 }
 
@@ -140,6 +145,25 @@ impl Cursor<'_> {
         }
     }
 
+    /// Sees to it that the masks tell of the byte at the cursor; says which of their bits it is.
+    #[inline(always)]
+    fn bit(&mut self) -> usize {
+        loop {
+            let bit = self.position.wrapping_sub(self.masked);
+            if bit < MASKED_BYTES {
+                return bit;
+            }
+            self.masked += MASKED_BYTES;
+            self.mask();
+        }
+    }
+
+    #[inline(always)]
+    fn mask(&mut self) {
+        self.masks = masks(&block_at(self.bytes, self.masked));
+        self.wide |= self.masks.wide;
+    }
+
     #[inline(always)]
     fn expect(&mut self, wanted: u8, expected: &'static str) -> Result<(), Stop> {
         if self.token() == wanted {
@@ -156,13 +180,13 @@ impl Cursor<'_> {
     fn string(&mut self) -> Result<bool, Stop> {
         let mut escaped = false;
         loop {
-            let block = block_at(self.bytes, self.position);
-            let (plain, wide) = plain_string_bytes(&block);
-            self.wide |= wide;
-            self.position += plain;
-            if plain == BLOCK_BYTES {
+            let bit = self.bit();
+            let special = self.masks.special >> bit;
+            if special == 0 {
+                self.position += MASKED_BYTES - bit;
                 continue;
             }
+            self.position += special.trailing_zeros() as usize;
             match self.byte() {
                 b'"' => {
                     self.position += 1;
@@ -201,15 +225,18 @@ impl Cursor<'_> {
     /// One or more digits.
     #[inline(always)]
     fn digits(&mut self) -> Result<(), Stop> {
-        let first = digits(&block_at(self.bytes, self.position));
-        self.position += first;
-        if first == 0 {
-            return self.stop("a digit");
+        let start = self.position;
+        loop {
+            let bit = self.bit();
+            let others = !self.masks.digits >> bit;
+            if others != 0 {
+                self.position += others.trailing_zeros() as usize;
+                break;
+            }
+            self.position += MASKED_BYTES - bit;
         }
-        let mut count = first;
-        while count == BLOCK_BYTES {
-            count = digits(&block_at(self.bytes, self.position));
-            self.position += count;
+        if self.position == start {
+            return self.stop("a digit");
         }
         Ok(())
     }
@@ -265,7 +292,9 @@ impl Scanner {
 
     /// The entry `["key",{…}]` that begins at `start`, a bracket.
     pub(super) fn entry(&mut self, bytes: &[u8], start: usize) -> Result<Scanned, Stop> {
-        let mut cursor = Cursor { bytes, position: start, wide: false, spaced: false };
+        let mut cursor =
+            Cursor { bytes, position: start, masks: Masks::default(), masked: start, wide: 0, spaced: false };
+        cursor.mask();
         cursor.expect(b'[', "an entry `[key, {…}]`")?;
         cursor.expect(b'"', "the entry's key, a string")?;
         let key_start = cursor.position;
@@ -278,7 +307,7 @@ impl Scanner {
         self.nesting.open(true);
         self.object_and_rest(&mut cursor)?;
         cursor.expect(b']', "`]` at the end of the entry")?;
-        Ok(Scanned { end: cursor.position, key, key_escaped, wide: cursor.wide, spaced: cursor.spaced })
+        Ok(Scanned { end: cursor.position, key, key_escaped, wide: cursor.wide != 0, spaced: cursor.spaced })
     }
 
     /// Everything up to the end of the object that was just opened.

@@ -17,40 +17,29 @@ pub struct RunBuilder {
     arena: Vec<u8>,
     slots: Vec<Slot>,
     memory_bytes: usize,
-    /// Of all records since the builder was made.
+    /// Of all records offered since the builder was made.
     first_key: Option<Vec<u8>>,
     shared: usize,
 }
 
 impl RunBuilder {
-    /// A builder whose records, with what sorting them takes, fill at most `memory_bytes`, unless
-    /// a single record needs more.
+    /// A builder whose records, with what sorting them takes, fill at most `memory_bytes`.
     pub fn new(memory_bytes: usize) -> Self {
         RunBuilder { arena: Vec::new(), slots: Vec::new(), memory_bytes, first_key: None, shared: 0 }
     }
 
-    /// Takes a record, or leaves it and returns `false` if there is no room for it.
+    /// Takes a record, or leaves it and returns `false` if there is no room for it: into an empty
+    /// builder such a record never fits, and it is a run by itself.
     pub fn push(&mut self, record: Record<'_>) -> bool {
+        self.note_key(record.key);
         let used = self.arena.len() + self.slots.len() * size_of::<Slot>();
         let more = record.bytes().saturating_add(size_of::<Slot>());
-        if used.saturating_add(more) > self.memory_bytes && !self.slots.is_empty() {
+        if used.saturating_add(more) > self.memory_bytes {
             return false;
-        }
-        match &self.first_key {
-            None => {
-                self.shared = record.key.len();
-                self.first_key = Some(record.key.to_vec());
-            }
-            Some(first) => {
-                let shared = first.get(..self.shared).unwrap_or_default();
-                if !record.key.starts_with(shared) {
-                    self.shared = shared_bytes(shared, record.key);
-                }
-            }
         }
         if self.arena.is_empty() {
             // Reserved, not yet touched; growing by copies would need half as much again.
-            self.arena.reserve_exact(self.memory_bytes.max(more));
+            self.arena.reserve_exact(self.memory_bytes);
         }
         self.slots.push(Slot { prefix: 0, offset: self.arena.len() });
         let (head, key, text) = record.parts();
@@ -58,6 +47,23 @@ impl RunBuilder {
         self.arena.extend_from_slice(key);
         self.arena.extend_from_slice(text);
         true
+    }
+
+    /// Narrows down what all keys have in common.
+    #[inline(always)]
+    fn note_key(&mut self, key: &[u8]) {
+        match &self.first_key {
+            None => {
+                self.shared = key.len();
+                self.first_key = Some(key.to_vec());
+            }
+            Some(first) => {
+                let shared = first.get(..self.shared).unwrap_or_default();
+                if !key.starts_with(shared) {
+                    self.shared = shared_bytes(shared, key);
+                }
+            }
+        }
     }
 
     /// Sorts what was taken since the last [`clear`](Self::clear).

@@ -19,7 +19,9 @@ const KEY_IN_TEXT: usize = 2;
 
 const KEY_FOLLOWS: u32 = 1 << 31;
 
-/// An entry in a sort.
+/// An entry in a sort, as an [`EntryReader`](crate::state::EntryReader) gives it: within
+/// [`MAX_ENTRY_BYTES`](crate::state::MAX_ENTRY_BYTES) and
+/// [`MAX_KEY_BYTES`](crate::state::MAX_KEY_BYTES).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
     /// The decoded key.
