@@ -4,6 +4,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use dotctl_engine::{Error, ErrorKind, Result};
 
@@ -12,13 +16,38 @@ use crate::io_error;
 /// Files that SQLite keeps beside a database and would apply to whatever lies there.
 const COMPANIONS: [&str; 3] = ["-wal", "-journal", "-shm"];
 
+/// Bytes after which the disk is set to work while the rest is still being decoded.
+const SYNC_BYTES: u64 = 32 << 20;
+
 /// A file on its way to its name.
 pub struct Target {
     path: PathBuf,
     partial: PathBuf,
-    file: File,
+    file: Arc<File>,
+    unsynced_bytes: AtomicU64,
+    syncer: Option<Syncer>,
     replace: bool,
     published: bool,
+}
+
+/// Brings to the disk what has been written so far, whenever it is woken.
+struct Syncer {
+    wake: SyncSender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Syncer {
+    fn start(file: Arc<File>) -> Self {
+        // One wish may wait while another is fulfilled; more would ask for the same.
+        let (wake, woken) = sync_channel(1);
+        let thread = std::thread::spawn(move || {
+            for () in woken {
+                // A failure is the last sync's to report, which covers everything.
+                let _ = file.sync_data();
+            }
+        });
+        Syncer { wake, thread }
+    }
 }
 
 impl Target {
@@ -35,16 +64,35 @@ impl Target {
             .open(&partial)
             .map_err(|error| io_error("create", &partial, &error))?;
         file.try_lock().map_err(|_| busy(&partial))?;
-        Ok(Target { path: path.to_owned(), partial, file, replace, published: false })
+        let file = Arc::new(file);
+        Ok(Target {
+            path: path.to_owned(),
+            partial,
+            syncer: Some(Syncer::start(file.clone())),
+            file,
+            unsynced_bytes: AtomicU64::new(0),
+            replace,
+            published: false,
+        })
     }
 
     /// Writes `bytes` at `offset`; any thread, any order.
     pub fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
-        self.file.write_all_at(bytes, offset).map_err(|error| io_error("write", &self.partial, &error))
+        self.file.write_all_at(bytes, offset).map_err(|error| io_error("write", &self.partial, &error))?;
+        let written_bytes = bytes.len() as u64;
+        let unsynced_bytes = self.unsynced_bytes.fetch_add(written_bytes, Ordering::Relaxed) + written_bytes;
+        if unsynced_bytes >= SYNC_BYTES
+            && let Some(syncer) = &self.syncer
+            && syncer.wake.try_send(()).is_ok()
+        {
+            self.unsynced_bytes.store(0, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// Makes the file durable and gives it its name.
     pub fn publish(mut self) -> Result<()> {
+        self.end_syncer();
         self.file.sync_all().map_err(|error| io_error("make durable", &self.partial, &error))?;
         check_vacant(&self.path, self.replace)?;
         if self.replace {
@@ -61,8 +109,19 @@ impl Target {
     }
 }
 
+impl Target {
+    fn end_syncer(&mut self) {
+        if let Some(Syncer { wake, thread }) = self.syncer.take() {
+            drop(wake);
+            // It cannot have failed; the sync that follows would tell.
+            let _ = thread.join();
+        }
+    }
+}
+
 impl Drop for Target {
     fn drop(&mut self) {
+        self.end_syncer();
         if !self.published {
             let _ = fs::remove_file(&self.partial);
         }
