@@ -33,7 +33,7 @@ pub fn run(args: &RestoreArgs, output: &Output) -> Result<Exit> {
         restore_to_stdout(&store, &found.manifest, form, output)?;
         return Ok(Exit::Done);
     }
-    let target = Target::begin(&args.to, args.force)?;
+    let target = Target::begin(&args.to, written_bytes(&found.manifest, form), args.force)?;
     let bar = Bar::new(output.progress);
     let written = |offset: u64, bytes: &[u8]| target.write_at(offset, bytes);
     let restored = restore(&store, &found.manifest, form, &written, &mut |_| Ok(()), &bar)
@@ -56,6 +56,14 @@ fn restore_form(asked: Option<Form>, manifest: &Manifest) -> Result<RestoreForm>
             Err(Error::unsupported("a checkpoint of a database restores to a database")
                 .hint("leave out --as; `dotctl get REF KEY` prints single values"))
         }
+    }
+}
+
+/// Bytes that the target will have: lines need no brackets around them.
+fn written_bytes(manifest: &Manifest, form: RestoreForm) -> u64 {
+    match form {
+        RestoreForm::State(StateForm::Lines) => manifest.packs().map(|pack| pack.raw_bytes).sum(),
+        RestoreForm::State(StateForm::Array) | RestoreForm::Database => manifest.raw_bytes,
     }
 }
 

@@ -1,8 +1,10 @@
 //! Native adapters: where dotctl reads state from and keeps checkpoints on this machine, and the
 //! threads that drive the engine's verbs.
 
+mod buffer;
 pub mod checksum;
 pub mod database;
+mod direct;
 pub mod drive;
 pub mod entries;
 pub mod folder;

@@ -4,56 +4,35 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread::JoinHandle;
 
 use dotctl_engine::{Error, ErrorKind, Result};
 
-use crate::io_error;
+use crate::buffer::direct_range;
+use crate::{direct, io_error};
 
 /// Files that SQLite keeps beside a database and would apply to whatever lies there.
 const COMPANIONS: [&str; 3] = ["-wal", "-journal", "-shm"];
 
-/// Bytes after which the disk is set to work while the rest is still being decoded.
-const SYNC_BYTES: u64 = 32 << 20;
+/// Restores from this size on bypass the page cache: what is to be durable must reach the disk in
+/// any case, and copying it into fresh memory first is the dearest part of writing.
+const DIRECT_FROM_BYTES: u64 = 16 << 20;
 
 /// A file on its way to its name.
 pub struct Target {
     path: PathBuf,
     partial: PathBuf,
-    file: Arc<File>,
-    unsynced_bytes: AtomicU64,
-    syncer: Option<Syncer>,
+    file: File,
+    /// The same file past the page cache, where that is possible.
+    direct: Option<File>,
     replace: bool,
     published: bool,
 }
 
-/// Brings to the disk what has been written so far, whenever it is woken.
-struct Syncer {
-    wake: SyncSender<()>,
-    thread: JoinHandle<()>,
-}
-
-impl Syncer {
-    fn start(file: Arc<File>) -> Self {
-        // One wish may wait while another is fulfilled; more would ask for the same.
-        let (wake, woken) = sync_channel(1);
-        let thread = std::thread::spawn(move || {
-            for () in woken {
-                // A failure is the last sync's to report, which covers everything.
-                let _ = file.sync_data();
-            }
-        });
-        Syncer { wake, thread }
-    }
-}
-
 impl Target {
-    /// Begins to write what will become `path`. Whatever an earlier, killed run left on its way to
-    /// the same name is removed. With `replace` an existing file may be there.
-    pub fn begin(path: &Path, replace: bool) -> Result<Self> {
+    /// Begins to write what will become `path`, a file of `raw_bytes` bytes. Whatever an earlier,
+    /// killed run left on its way to the same name is removed. With `replace` an existing file may
+    /// be there.
+    pub fn begin(path: &Path, raw_bytes: u64, replace: bool) -> Result<Self> {
         check_vacant(path, replace)?;
         let partial = partial_path(path)?;
         remove_abandoned(&partial)?;
@@ -63,36 +42,45 @@ impl Target {
             .create_new(true)
             .open(&partial)
             .map_err(|error| io_error("create", &partial, &error))?;
-        file.try_lock().map_err(|_| busy(&partial))?;
-        let file = Arc::new(file);
-        Ok(Target {
-            path: path.to_owned(),
-            partial,
-            syncer: Some(Syncer::start(file.clone())),
-            file,
-            unsynced_bytes: AtomicU64::new(0),
-            replace,
-            published: false,
-        })
+        let mut target =
+            Target { path: path.to_owned(), partial, file, direct: None, replace, published: false };
+        target.file.try_lock().map_err(|_| busy(&target.partial))?;
+        direct::reserve(&target.file, raw_bytes)
+            .map_err(|error| io_error("reserve space for", &target.partial, &error))?;
+        if raw_bytes >= DIRECT_FROM_BYTES {
+            target.direct = direct::open(&target.partial);
+        }
+        Ok(target)
     }
 
     /// Writes `bytes` at `offset`; any thread, any order.
     pub fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
-        self.file.write_all_at(bytes, offset).map_err(|error| io_error("write", &self.partial, &error))?;
-        let written_bytes = bytes.len() as u64;
-        let unsynced_bytes = self.unsynced_bytes.fetch_add(written_bytes, Ordering::Relaxed) + written_bytes;
-        if unsynced_bytes >= SYNC_BYTES
-            && let Some(syncer) = &self.syncer
-            && syncer.wake.try_send(()).is_ok()
-        {
-            self.unsynced_bytes.store(0, Ordering::Relaxed);
+        self.write_parts(offset, bytes).map_err(|error| io_error("write", &self.partial, &error))
+    }
+
+    /// Whole pages go past the page cache, what hangs over at the edges through it.
+    fn write_parts(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let through_cache =
+            |bytes: &[u8], position: usize| self.file.write_all_at(bytes, offset + position as u64);
+        let parts = self.direct.as_ref().zip(direct_range(offset, bytes)).and_then(|(direct, range)| {
+            let (head, rest) = bytes.split_at_checked(range.start)?;
+            let (whole, tail) = rest.split_at_checked(range.len())?;
+            Some((direct, range, head, whole, tail))
+        });
+        let Some((direct, range, head, whole, tail)) = parts else {
+            return through_cache(bytes, 0);
+        };
+        through_cache(head, 0)?;
+        match direct.write_all_at(whole, offset + range.start as u64) {
+            // The file system promised more than it keeps.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => through_cache(whole, range.start)?,
+            written => written?,
         }
-        Ok(())
+        through_cache(tail, range.end)
     }
 
     /// Makes the file durable and gives it its name.
     pub fn publish(mut self) -> Result<()> {
-        self.end_syncer();
         self.file.sync_all().map_err(|error| io_error("make durable", &self.partial, &error))?;
         check_vacant(&self.path, self.replace)?;
         if self.replace {
@@ -109,19 +97,8 @@ impl Target {
     }
 }
 
-impl Target {
-    fn end_syncer(&mut self) {
-        if let Some(Syncer { wake, thread }) = self.syncer.take() {
-            drop(wake);
-            // It cannot have failed; the sync that follows would tell.
-            let _ = thread.join();
-        }
-    }
-}
-
 impl Drop for Target {
     fn drop(&mut self) {
-        self.end_syncer();
         if !self.published {
             let _ = fs::remove_file(&self.partial);
         }

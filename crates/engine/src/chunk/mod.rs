@@ -11,4 +11,4 @@ mod store;
 pub use border::{PackBorder, RecordBorder};
 pub use size::ChunkSize;
 pub use state::{RawState, StateChunker};
-pub use store::{ChunkReader, ChunkWriter, StoredChunk};
+pub use store::{ChunkReader, ChunkWriter, StoredChunk, raw_bytes};

@@ -55,21 +55,21 @@ impl ChunkReader {
         Ok(ChunkReader { decoder: Decoder::new()? })
     }
 
-    /// Decodes the bytes that stand where `chunk` says, after checking their hash, into `raw`.
-    pub fn read(&mut self, codec: Codec, chunk: &ChunkEntry, stored: &[u8], raw: &mut Vec<u8>) -> Result<()> {
-        check_raw_bytes(chunk)?;
+    /// Decodes the bytes that stand where `chunk` says, after checking their hash, into `raw`,
+    /// which [`raw_bytes`] says the length of.
+    pub fn read(&mut self, codec: Codec, chunk: &ChunkEntry, stored: &[u8], raw: &mut [u8]) -> Result<()> {
         let actual = Hash::of(stored);
         if actual != chunk.sha256 {
             return Err(Error::damaged(Damage::Checksum, "the chunk", chunk.sha256, actual));
         }
-        self.decoder.decode(codec, stored, chunk.raw_bytes as usize, raw)
+        self.decoder.decode(codec, stored, raw)
     }
 }
 
-/// Refuses a chunk that claims to decode to more than any writer stores.
-fn check_raw_bytes(chunk: &ChunkEntry) -> Result<()> {
+/// Bytes that `chunk` decodes to; refuses one that claims more than any writer stores.
+pub fn raw_bytes(chunk: &ChunkEntry) -> Result<usize> {
     if chunk.raw_bytes <= ChunkSize::READ_BYTES_MAX {
-        return Ok(());
+        return Ok(chunk.raw_bytes as usize);
     }
     Err(Error::corrupt(format!(
         "a chunk claims to decode to {} bytes, more than {}",

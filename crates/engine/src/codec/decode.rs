@@ -23,19 +23,13 @@ impl Decoder {
         Ok(Decoder { zstd })
     }
 
-    /// Decodes `stored` into `raw`, whose contents are replaced. Anything but exactly
-    /// `raw_bytes` bytes is [`ErrorKind::Corrupt`]; no more than one byte beyond is ever held.
-    pub fn decode(&mut self, codec: Codec, stored: &[u8], raw_bytes: usize, raw: &mut Vec<u8>) -> Result<()> {
+    /// Decodes `stored` into `raw`, which is as long as the chunk claims to be. Anything but
+    /// exactly that many bytes is [`ErrorKind::Corrupt`], and no more of them are ever decoded.
+    pub fn decode(&mut self, codec: Codec, stored: &[u8], raw: &mut [u8]) -> Result<()> {
+        let raw_bytes = raw.len();
         let decoded_bytes = match codec {
-            Codec::Zstd | Codec::None => {
-                // What is already in the buffer is overwritten, not cleared first.
-                raw.resize(raw_bytes, 0);
-                self.zstd.decompress_to_buffer(stored, raw.as_mut_slice()).map_err(undecodable)?
-            }
-            Codec::Gzip => {
-                raw.clear();
-                gunzip(stored, raw_bytes, raw)?
-            }
+            Codec::Zstd | Codec::None => self.zstd.decompress_to_buffer(stored, raw).map_err(undecodable)?,
+            Codec::Gzip => gunzip(stored, raw)?,
         };
         if decoded_bytes == raw_bytes {
             Ok(())
@@ -45,16 +39,23 @@ impl Decoder {
     }
 }
 
-/// Decodes one gzip member and nothing behind it; stops one byte past `raw_bytes`.
-fn gunzip(stored: &[u8], raw_bytes: usize, raw: &mut Vec<u8>) -> Result<usize> {
+/// Decodes one gzip member and nothing behind it; stops one byte past `raw`.
+fn gunzip(stored: &[u8], raw: &mut [u8]) -> Result<usize> {
     let mut rest = stored;
-    let limit = (raw_bytes as u64).saturating_add(1);
-    let member = flate2::bufread::GzDecoder::new(&mut rest);
-    let decoded_bytes = member.take(limit).read_to_end(raw).map_err(undecodable)?;
-    if decoded_bytes == raw_bytes && !rest.is_empty() {
+    let mut member = flate2::bufread::GzDecoder::new(&mut rest);
+    let mut decoded_bytes = 0;
+    while let Some(space) = raw.get_mut(decoded_bytes..).filter(|space| !space.is_empty()) {
+        match member.read(space).map_err(undecodable)? {
+            0 => break,
+            bytes => decoded_bytes += bytes,
+        }
+    }
+    // Its checksum is compared once the member's end is reached.
+    let beyond = member.read(&mut [0]).map_err(undecodable)?;
+    if decoded_bytes == raw.len() && beyond == 0 && !rest.is_empty() {
         return Err(Error::corrupt(format!("{} bytes follow the chunk's gzip member", rest.len())));
     }
-    Ok(decoded_bytes)
+    Ok(decoded_bytes + beyond)
 }
 
 fn undecodable(error: std::io::Error) -> Error {

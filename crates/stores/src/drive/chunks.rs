@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use dotctl_engine::checkpoint::{PackReading, index_range};
-use dotctl_engine::chunk::ChunkReader;
+use dotctl_engine::chunk::{ChunkReader, raw_bytes};
 use dotctl_engine::codec::Codec;
 use dotctl_engine::format::{ChunkEntry, Manifest, PackEntry, PackHeader};
 use dotctl_engine::{Damage, Error, Result};
 
+use crate::buffer::AlignedBuffer;
 use crate::store::{Pack, Store};
 
 /// Reads the packs of one checkpoint.
@@ -66,17 +67,20 @@ impl OpenPack {
         &self.reading
     }
 
-    /// Reads and decodes one of its chunks; `stored` is a buffer to reuse.
+    /// Reads and decodes one of its chunks into `raw`, placed for `offset` of a file; `stored` is a
+    /// buffer to reuse.
     pub fn read(
         &self,
         reader: &mut ChunkReader,
         chunk: &ChunkEntry,
         stored: &mut Vec<u8>,
-        raw: &mut Vec<u8>,
+        raw: &mut AlignedBuffer,
+        offset: u64,
     ) -> Result<()> {
         stored.resize(chunk.stored_bytes as usize, 0);
-        self.pack
-            .read_at(chunk.stored_offset, stored)
+        raw_bytes(chunk)
+            .map(|raw_bytes| raw.set_length(raw_bytes, offset))
+            .and_then(|()| self.pack.read_at(chunk.stored_offset, stored))
             .and_then(|()| reader.read(self.reading.codec(), chunk, stored, raw))
             .map_err(|error| error.at(format!("{}, chunk at byte {}", self.location, chunk.stored_offset)))
     }
@@ -94,9 +98,15 @@ impl ChunkPlan {
         &self.pack.location
     }
 
-    /// Reads and decodes the chunk.
-    pub fn read(&self, reader: &mut ChunkReader, stored: &mut Vec<u8>, raw: &mut Vec<u8>) -> Result<()> {
-        self.pack.read(reader, &self.chunk, stored, raw)
+    /// Reads and decodes the chunk into `raw`, placed for `offset` of a file.
+    pub fn read(
+        &self,
+        reader: &mut ChunkReader,
+        stored: &mut Vec<u8>,
+        raw: &mut AlignedBuffer,
+        offset: u64,
+    ) -> Result<()> {
+        self.pack.read(reader, &self.chunk, stored, raw, offset)
     }
 
     /// Bytes the chunk decodes to.

@@ -11,6 +11,7 @@ use dotctl_engine::state::{EntryReader, Progress};
 use dotctl_engine::{Error, Result, value};
 
 use super::chunks::{ChunkPlan, OpenPack};
+use crate::buffer::AlignedBuffer;
 use crate::store::Store;
 
 /// The compact text of the entry with `key` in a checkpoint of state, decoded from one chunk.
@@ -25,8 +26,8 @@ pub fn get_entry(store: &dyn Store, manifest: &Manifest, key: &[u8]) -> Result<O
     let KeyStep::Chunk(_, chunk) = finder.step() else {
         return Ok(None);
     };
-    let (mut stored, mut raw) = (Vec::new(), Vec::new());
-    pack.read(&mut ChunkReader::new()?, &chunk, &mut stored, &mut raw)?;
+    let (mut stored, mut raw) = (Vec::new(), AlignedBuffer::default());
+    pack.read(&mut ChunkReader::new()?, &chunk, &mut stored, &mut raw, 0)?;
     let found = finder.chunk(&raw, key_of)?;
     Ok(found.and_then(|range| raw.get(range)).map(<[u8]>::to_vec))
 }
@@ -102,7 +103,7 @@ struct ImagePages<'a> {
 
 struct DecodedChunk {
     first_page: u32,
-    raw: Vec<u8>,
+    raw: AlignedBuffer,
 }
 
 impl<'a> ImagePages<'a> {
@@ -146,8 +147,8 @@ impl<'a> ImagePages<'a> {
         let chunk = pack.reading().index().find(&key).ok_or_else(missing)?;
         let first_page = pack.reading().chunks().get(chunk).and_then(|chunk| chunk.first_key.page_number());
         let plan = ChunkPlan::of(&pack, chunk, 0).ok_or_else(missing)?;
-        let (mut stored, mut raw) = (Vec::new(), Vec::new());
-        plan.read(&mut self.reader, &mut stored, &mut raw)?;
+        let (mut stored, mut raw) = (Vec::new(), AlignedBuffer::default());
+        plan.read(&mut self.reader, &mut stored, &mut raw, 0)?;
         Ok(DecodedChunk { first_page: first_page.ok_or_else(missing)?, raw })
     }
 }

@@ -10,6 +10,7 @@ use dotctl_engine::{Damage, Error, Result};
 
 use super::chunks::{CheckpointReader, ChunkPlan};
 use super::progress::Progress;
+use crate::buffer::AlignedBuffer;
 use crate::pipeline::{self, Slot};
 use crate::store::Store;
 
@@ -35,7 +36,7 @@ pub struct Restored {
 struct RestoreSlot {
     plan: Option<ChunkPlan>,
     stored: Vec<u8>,
-    raw: Vec<u8>,
+    raw: AlignedBuffer,
 }
 
 impl Slot for RestoreSlot {
@@ -78,7 +79,8 @@ pub fn restore(
         ChunkReader::new,
         |reader, slot| {
             let Some(plan) = &slot.plan else { return Ok(()) };
-            plan.read(reader, &mut slot.stored, &mut slot.raw)?;
+            let offset = plan.raw_offset + u64::from(array);
+            plan.read(reader, &mut slot.stored, &mut slot.raw, offset)?;
             if manifest.kind == CheckpointKind::State && !slot.raw.ends_with(b"\n") {
                 return Err(Error::corrupt("a chunk of state does not end with its last entry"));
             }
@@ -92,13 +94,13 @@ pub fn restore(
                     *last = b']';
                 }
             }
-            write_at(plan.raw_offset + u64::from(array), &slot.raw)
+            write_at(offset, &slot.raw)
         },
         |slot| {
             write_next(&slot.raw)?;
             progress.advance(slot.raw.len() as u64);
             if let Some(lines) = &mut lines {
-                lines.update(&slot.raw);
+                lines.update(&*slot.raw);
                 StateForm::Array.shape(&mut slot.raw);
             }
             content.update(&slot.raw);

@@ -13,6 +13,7 @@ use dotctl_engine::{Damage, Error, ErrorKind, Result};
 
 use super::chunks::{ChunkPlan, OpenPack};
 use super::progress::Progress;
+use crate::buffer::AlignedBuffer;
 use crate::pipeline::{self, Slot};
 use crate::store::Store;
 
@@ -53,7 +54,7 @@ pub struct Verifier<'a> {
 struct VerifySlot {
     job: Option<Job>,
     stored: Vec<u8>,
-    raw: Vec<u8>,
+    raw: AlignedBuffer,
     outcome: Option<Result<()>>,
 }
 
@@ -171,7 +172,7 @@ impl<'a> Verifier<'a> {
             ChunkReader::new,
             |reader, slot| {
                 if let Some(Job::Chunk(plan)) = &slot.job {
-                    slot.outcome = Some(plan.read(reader, &mut slot.stored, &mut slot.raw));
+                    slot.outcome = Some(plan.read(reader, &mut slot.stored, &mut slot.raw, 0));
                     if manifest.kind == CheckpointKind::State {
                         StateForm::Array.shape(&mut slot.raw);
                     }
