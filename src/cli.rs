@@ -112,7 +112,7 @@ pub struct SnapshotArgs {
     /// How chunks are compressed: zstd, gzip or none
     #[arg(long, default_value = "zstd", value_name = "CODEC")]
     pub codec: Codec,
-    /// The codec's level [default: zstd 1, gzip 6]
+    /// The codec's level [default: zstd 1 for state and 2 for databases, gzip 6]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub level: Option<i32>,
     /// Raw size that chunks aim at, 64KiB to 4MiB

@@ -6,8 +6,9 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_json::json;
 
+use dotctl_engine::checkpoint::codec_setting;
 use dotctl_engine::chunk::ChunkSize;
-use dotctl_engine::codec::CodecSetting;
+use dotctl_engine::format::CheckpointKind;
 use dotctl_engine::id::Namespace;
 use dotctl_engine::{Error, Result};
 use dotctl_stores::drive::SnapshotSetting;
@@ -53,13 +54,14 @@ impl Made {
 pub fn run(args: &SnapshotArgs, output: &Output) -> Result<Exit> {
     let begun = Instant::now();
     let source = open::source(&args.source)?;
-    let codec = CodecSetting::new(args.codec, args.level)?;
     let chunk_size = ChunkSize::new(args.chunk_bytes)?;
     if matches!((&source, args.kind), (Source::State(_), Some(Kind::Image))) {
         return Err(Error::malformed("only a database has pages to capture as an image")
             .at(args.source.display().to_string())
             .hint("leave out --kind for a state snapshot"));
     }
+    // Before anything is written.
+    codec_setting(CheckpointKind::State, args.codec, args.level)?;
     let jobs = jobs(args, &source)?;
     if args.dry_run {
         return plan(args, &jobs, output);
@@ -67,6 +69,8 @@ pub fn run(args: &SnapshotArgs, output: &Output) -> Result<Exit> {
     let store = open::store_for_writing(&args.store.store)?;
     let capture = |job: &Job| {
         let created_at = open::now()?;
+        let kind = if job.is_database { CheckpointKind::Image } else { CheckpointKind::State };
+        let codec = codec_setting(kind, args.codec, args.level)?;
         let setting = SnapshotSetting { namespace: job.namespace.clone(), created_at, codec, chunk_size };
         capture(&store, job, &setting, output)
     };
