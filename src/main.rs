@@ -21,8 +21,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(misused(&error).code()),
     };
-    // Whatever is half done is not under its final name, so that stopping at once is safe.
-    let interrupted = ctrlc::set_handler(|| std::process::exit(Exit::Interrupted.code().into()));
+    let interrupted = ctrlc::set_handler(stop);
     let output = Output::new(&cli.global, open::no_color());
     if interrupted.is_err() {
         output.warn("an interruption cannot be caught; the exit code will be the signal's");
@@ -35,6 +34,14 @@ fn main() -> ExitCode {
         }
     };
     ExitCode::from(exit.code())
+}
+
+/// Lets the running job clean up after itself, but not for long: it may be waiting for input.
+/// Stopping at any point is safe, the next run cleans up too.
+fn stop() {
+    dotctl_stores::interrupt::request();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    std::process::exit(Exit::Interrupted.code().into());
 }
 
 /// Help and versions are results, everything else that clap has to say is wrong usage.

@@ -9,6 +9,7 @@ pub mod drive;
 pub mod entries;
 pub mod folder;
 pub mod input;
+pub mod interrupt;
 mod io_error;
 pub mod objects;
 mod pipeline;

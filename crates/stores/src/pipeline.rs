@@ -10,6 +10,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use dotctl_engine::Result;
 
+use crate::interrupt;
+
 /// Threads that work on chunks: as many as the machine runs at once, within reason.
 pub fn worker_count() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(8)
@@ -193,6 +195,7 @@ fn drain<S: Slot>(belt: &Belt<S>, consume: &mut impl FnMut(&mut S) -> Result<()>
                 shared = belt.wait(shared);
             }
         };
+        interrupt::check()?;
         consume(&mut slot)?;
         next += 1;
         if slot.held_bytes() > HELD_BYTES_USUAL {

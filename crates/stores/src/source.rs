@@ -29,24 +29,20 @@ pub fn capture_database(
     setting: &SnapshotSetting,
     progress: &dyn Progress,
 ) -> Result<Committed> {
-    let mut attempt = 1;
-    loop {
-        let database = LiveDatabase::open(path)?;
+    for attempt in 1.. {
         let mut session = store.begin()?;
-        let facts = snapshot_image(&database, setting, session.as_mut(), progress)
-            .map_err(|error| error.at(path.display().to_string()))
-            // What was read counts only if it stood still meanwhile; so does what failed.
-            .and_then(|facts| database.check_unchanged().map(|()| facts));
-        let unchanged = database.check_unchanged();
-        drop(database);
-        match (facts, unchanged) {
-            (_, Err(error)) if error.kind() == ErrorKind::Busy && attempt < DATABASE_ATTEMPTS_MAX => {
-                attempt += 1;
-            }
-            (_, Err(error)) | (Err(error), Ok(())) => return Err(error),
-            (Ok(facts), Ok(())) => return session.commit(facts, &setting.namespace, setting.created_at),
+        let database = LiveDatabase::open(path)?;
+        let facts = snapshot_image(&database, setting, session.as_mut(), progress);
+        // What was read counts only if it stood still meanwhile, and so does what failed.
+        match database.check_unchanged() {
+            Err(error) if error.kind() == ErrorKind::Busy && attempt < DATABASE_ATTEMPTS_MAX => continue,
+            Err(error) => return Err(error),
+            Ok(()) => drop(database),
         }
+        let facts = facts.map_err(|error| error.at(path.display().to_string()))?;
+        return session.commit(facts, &setting.namespace, setting.created_at);
     }
+    Err(Error::new(ErrorKind::Busy, "the database does not stand still"))
 }
 
 /// Captures the state entries in the file at `path` (`-` is stdin); says whether they had to be

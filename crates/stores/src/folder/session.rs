@@ -86,6 +86,14 @@ impl<'a> FolderSession<'a> {
         sync_folder(&self.store.root.join(PACKS))
     }
 
+    /// Waits until no other writer is between choosing a sequence number and taking it.
+    fn take_turn(&self) -> Result<File> {
+        let path = self.store.root.join(MANIFESTS);
+        let folder = File::open(&path).map_err(|error| io_error("open", &path, &error))?;
+        folder.lock().map_err(|error| io_error("lock", &path, &error))?;
+        Ok(folder)
+    }
+
     fn next_sequence(&self, namespace: &Namespace) -> Result<u64> {
         let listing = self.store.manifests()?;
         let last =
@@ -139,6 +147,7 @@ impl Session for FolderSession<'_> {
         created_at: Time,
     ) -> Result<Committed> {
         self.publish_packs()?;
+        let _turn = self.take_turn()?;
         let manifest = facts.manifest(namespace.clone(), self.next_sequence(namespace)?, created_at);
         let (id, bytes) = manifest.write()?;
         let key = ManifestKey { namespace: namespace.clone(), sequence: manifest.sequence, id };
