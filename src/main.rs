@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     };
     // Whatever is half done is not under its final name, so that stopping at once is safe.
     let interrupted = ctrlc::set_handler(|| std::process::exit(Exit::Interrupted.code().into()));
-    let output = Output::new(&cli.global, open::no_color());
+    let output = Output::new(&cli.global, open::no_color(), open::speaks_utf8());
     if interrupted.is_err() {
         output.warn("an interruption cannot be caught; the exit code will be the signal's");
     }
