@@ -256,7 +256,11 @@ Examples:
   dotctl inspect object.sqlite
   dotctl inspect .wrangler/state/v3/do
   dotctl inspect state.ndjson.zst
-  dotctl inspect .dotctl")]
+  dotctl inspect .dotctl
+  dotctl inspect object.sqlite --format json | jq '.limits[] | select(.status != \"ok\")'
+
+Exits 1 if a database or a store is damaged. What is near or past a limit is marked and changes
+nothing about the exit code.")]
 pub struct InspectArgs {
     /// A database, a state snapshot (`-` is stdin), a folder of local objects, or a store
     #[arg(value_name = "TARGET")]

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         Err(error) => return ExitCode::from(misused(&error).code()),
     };
     let interrupted = ctrlc::set_handler(stop);
-    let output = Output::new(&cli.global, open::no_color());
+    let output = Output::new(&cli.global, open::no_color(), open::speaks_utf8());
     if interrupted.is_err() {
         output.warn("an interruption cannot be caught; the exit code will be the signal's");
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use crate::cli::{Format, Global, When};
+use crate::render::Look;
 
 /// How this run talks.
 pub struct Output {
@@ -14,11 +15,11 @@ pub struct Output {
     pub quiet: bool,
     pub progress: bool,
     pub verbose: bool,
-    pub color: bool,
+    pub look: Look,
 }
 
 impl Output {
-    pub fn new(global: &Global, no_color: bool) -> Self {
+    pub fn new(global: &Global, no_color: bool, unicode: bool) -> Self {
         let color = match global.color {
             When::Always => true,
             When::Never => false,
@@ -29,7 +30,7 @@ impl Output {
             quiet: global.quiet,
             progress: !global.no_progress && !global.quiet && io::stderr().is_terminal(),
             verbose: global.verbose > 0 && !global.quiet,
-            color,
+            look: Look { color, unicode },
         }
     }
 

@@ -1,19 +1,138 @@
 //! `dotctl inspect`: what is there and how near its limits.
 
-use dotctl_engine::{Error, Result};
+use std::path::Path;
+use std::time::Instant;
 
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use dotctl_engine::image::inspect::DatabaseReport;
+use dotctl_engine::{Error, Result};
+use dotctl_stores::drive::{inspect_database, inspect_state, inspect_store};
+use dotctl_stores::folder::FolderStore;
+use dotctl_stores::objects::LocalObject;
+
+use super::elapsed_ms;
 use crate::cli::InspectArgs;
-use crate::error::Exit;
+use crate::error::{Exit, report};
 use crate::open::{self, Source};
 use crate::output::Output;
+use crate::render::objects::ObjectFacts;
+use crate::render::{self, Bar};
+
+/// A report with what every kind of report says.
+#[derive(Serialize)]
+struct Document<'a, R> {
+    target: &'a str,
+    kind: &'static str,
+    #[serde(flatten)]
+    report: &'a R,
+    duration_ms: u64,
+}
+
+/// What a database's report says besides what the engine found.
+#[derive(Serialize)]
+struct SizedDatabase<'a> {
+    raw_bytes: u64,
+    #[serde(flatten)]
+    report: &'a DatabaseReport,
+}
 
 pub fn run(args: &InspectArgs, output: &Output) -> Result<Exit> {
+    let begun = Instant::now();
+    let target = &*args.target.display().to_string();
+    let now = open::now()?;
     match open::source(&args.target)? {
         Source::Database(path) => {
-            let report = dotctl_stores::drive::inspect_database(&path, open::now()?.unix_ms())?;
-            output.result(&report, || format!("{report:#?}"))?;
+            let found = inspect_database(&path, now.unix_ms(), &Bar::new(output.progress))?;
+            let raw_bytes = u64::from(found.page_bytes) * u64::from(found.page_count);
+            let sized = SizedDatabase { raw_bytes, report: &found };
+            let duration_ms = elapsed_ms(begun);
+            let document = Document { target, kind: "database", report: &sized, duration_ms };
+            output.result(&document, || render::database::show(target, &found, output.look))?;
+            Ok(exit(found.problem_count == 0))
         }
-        _ => return Err(Error::unsupported("not yet")),
+        Source::State(path) => {
+            let found = inspect_state(&path, now, &Bar::new(output.progress))?;
+            let duration_ms = elapsed_ms(begun);
+            let document = Document { target, kind: "state", report: &found, duration_ms };
+            output.result(&document, || render::state::show(target, &found, output.look))?;
+            Ok(Exit::Done)
+        }
+        Source::Store(path) => {
+            let found = inspect_store(&FolderStore::open(&path)?)?;
+            let duration_ms = elapsed_ms(begun);
+            let document = Document { target, kind: "store", report: &found, duration_ms };
+            output.result(&document, || render::store::show(target, &found, output.look))?;
+            Ok(exit(found.problems.is_empty() && found.missing_pack_count == 0))
+        }
+        Source::Objects(objects) => {
+            let mut rows: Vec<Row> = objects.iter().map(|object| inspect_object(object, output)).collect();
+            rows.sort_by_key(|row| std::cmp::Reverse(row.facts.as_ref().map_or(0, |facts| facts.raw_bytes)));
+            for error in rows.iter().filter_map(|row| row.facts.as_ref().err()) {
+                report(output.format, error);
+            }
+            let documents: Vec<_> = rows.iter().map(Row::document).collect();
+            let duration_ms = elapsed_ms(begun);
+            let document =
+                Document { target, kind: "objects", report: &json!({ "objects": documents }), duration_ms };
+            let sound = rows.iter().all(|row| row.facts.as_ref().is_ok_and(|facts| facts.problem_count == 0));
+            output.result(&document, || show_objects(target, rows, output))?;
+            Ok(exit(sound))
+        }
     }
-    Ok(Exit::Done)
+}
+
+fn exit(sound: bool) -> Exit {
+    if sound { Exit::Done } else { Exit::Found }
+}
+
+/// One object of a folder.
+struct Row<'a> {
+    namespace: &'a str,
+    path: &'a Path,
+    facts: Result<ObjectFacts>,
+}
+
+fn inspect_object<'a>(object: &'a LocalObject, output: &Output) -> Row<'a> {
+    let facts = open::now().and_then(|now| {
+        let report = inspect_database(&object.path, now.unix_ms(), &Bar::new(output.progress))?;
+        Ok(ObjectFacts::of(&report))
+    });
+    Row { namespace: object.namespace.as_str(), path: &object.path, facts }
+}
+
+impl Row<'_> {
+    fn document(&self) -> Value {
+        let path = self.path.display().to_string();
+        match &self.facts {
+            Ok(facts) => json!({
+                "namespace": self.namespace,
+                "path": path,
+                "raw_bytes": facts.raw_bytes,
+                "entry_count": facts.entry_count,
+                "table_count": facts.table_count,
+                "alarm": facts.alarm,
+                "nearest_limit": facts.nearest_limit,
+                "problem_count": facts.problem_count,
+            }),
+            Err(error) => json!({
+                "namespace": self.namespace,
+                "path": path,
+                "error": {
+                    "kind": error.kind().name(),
+                    "message": error.to_string(),
+                    "hint": error.next_step(),
+                },
+            }),
+        }
+    }
+}
+
+fn show_objects(target: &str, rows: Vec<Row<'_>>, output: &Output) -> String {
+    let rows: Vec<_> = rows
+        .into_iter()
+        .map(|row| (row.namespace.to_owned(), row.facts.map_err(|error: Error| error.to_string())))
+        .collect();
+    render::objects::show(target, &rows, output.look)
 }

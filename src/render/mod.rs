@@ -1,7 +1,17 @@
-//! For people: tables, bars, trees of facts.
+//! For people: tables, bars, histograms, trees of facts.
 
 mod bar;
+pub mod database;
+mod entries;
+mod histogram;
+mod limits;
+mod look;
+mod name;
+pub mod objects;
+pub mod state;
+pub mod store;
 mod table;
 
 pub use bar::Bar;
+pub use look::Look;
 pub use table::{Align, facts, shorten, table};

@@ -1,5 +1,6 @@
 //! Tables that fit 80 columns.
 
+use super::name;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 
 /// Which side of its column a cell keeps to.
@@ -10,7 +11,13 @@ pub enum Align {
 }
 
 /// Widest table: what a terminal has when nobody changed it.
-const COLUMNS_MAX: u16 = 80;
+pub const COLUMNS_MAX: usize = 80;
+
+/// Columns between two of a table's.
+const GAP: usize = 2;
+
+/// Columns that text gets at least.
+const LEFT_COLUMNS_MIN: usize = 8;
 
 /// A table without lines. Cells wrap where the row would pass 80 columns; numbers never do.
 pub fn table(columns: &[(&str, Align)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
@@ -18,7 +25,7 @@ pub fn table(columns: &[(&str, Align)], rows: impl IntoIterator<Item = Vec<Strin
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(COLUMNS_MAX)
+        .set_width(COLUMNS_MAX as u16)
         .set_header(columns.iter().map(|(title, _)| *title));
     for row in rows {
         table.add_row(row);
@@ -30,11 +37,33 @@ pub fn table(columns: &[(&str, Align)], rows: impl IntoIterator<Item = Vec<Strin
                 column.set_cell_alignment(CellAlignment::Right);
                 column.set_constraint(ColumnConstraint::ContentWidth);
             } else {
-                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(8)));
+                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(LEFT_COLUMNS_MIN as u16)));
             }
         }
     }
     trim_lines(&table.to_string())
+}
+
+/// A table whose rows take a line each: what is too long in the column `flexible` loses its
+/// middle, as much as the others need room.
+pub fn fitted(columns: &[(&str, Align)], mut rows: Vec<Vec<String>>, flexible: usize) -> String {
+    let width = |position: usize, title: &str| {
+        let cells = rows.iter().filter_map(|row| row.get(position));
+        cells.map(|cell| name::columns(cell)).chain([name::columns(title)]).max().unwrap_or(0)
+    };
+    let others: usize = (columns.iter().enumerate())
+        .filter(|(position, _)| *position != flexible)
+        .map(|(position, (title, align))| {
+            let least = if *align == Align::Left { LEFT_COLUMNS_MIN } else { 0 };
+            width(position, title).max(least) + GAP
+        })
+        .sum();
+    // The last column's gap is cut off.
+    let room = COLUMNS_MAX.saturating_sub(others).saturating_sub(GAP).max(LEFT_COLUMNS_MIN);
+    for cell in rows.iter_mut().filter_map(|row| row.get_mut(flexible)) {
+        *cell = name::shorten_middle(cell, room);
+    }
+    table(columns, rows)
 }
 
 /// Names and values, one a line.

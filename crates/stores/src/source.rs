@@ -9,7 +9,7 @@ use dotctl_engine::state::{Order, OrderCheck};
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use crate::database::LiveDatabase;
-use crate::drive::{EntrySource, Progress, SnapshotSetting, snapshot_image, snapshot_state};
+use crate::drive::{EntrySource, NoProgress, Progress, SnapshotSetting, snapshot_image, snapshot_state};
 use crate::entries::StateEntries;
 use crate::input::Input;
 use crate::io_error;
@@ -217,7 +217,7 @@ impl<R: Read> Read for Copying<R> {
 
 /// Walks every page of the database at `path` and tells what is damaged, with the bytes read.
 pub fn check_database(path: &Path) -> Result<(Vec<Error>, u64)> {
-    let report = crate::drive::inspect_database(path, 0)?;
+    let report = crate::drive::inspect_database(path, 0, &NoProgress)?;
     let problems = report
         .problems
         .iter()

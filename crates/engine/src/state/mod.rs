@@ -2,11 +2,12 @@
 //!
 //! [`EntryReader`] takes entries out of a stream of bytes and checks them, [`OrderCheck`] tells
 //! whether they come in key order, [`sort`] puts them into it within bounded memory, and
-//! [`Members`] finds what measurements need in one entry.
+//! [`StateMeasure`] tells what they amount to.
 
 mod block;
 mod compact;
 mod key;
+mod measure;
 mod members;
 mod order;
 mod reader;
@@ -14,6 +15,7 @@ mod scan;
 pub mod sort;
 
 pub use key::{MAX_KEY_BYTES, shown_key};
+pub use measure::{StateMeasure, StateReport};
 pub use members::Members;
 pub use order::{Order, OrderCheck};
 pub use reader::{Entry, EntryReader, Form, MAX_ENTRY_BYTES, Progress, Step};

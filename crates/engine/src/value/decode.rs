@@ -63,7 +63,7 @@ pub(super) fn read_header(reader: &mut Reader<'_>) -> Result<(u32, bool)> {
 
 /// An open container: what it waits for.
 #[derive(Debug, Clone, Copy)]
-enum Frame {
+pub(super) enum Frame {
     Object { begin: u32, properties: u32 },
     Dense { begin: u32, remaining: u32, properties: u32 },
     Sparse { begin: u32, properties: u32, next_index: u32 },
@@ -77,18 +77,18 @@ const SEEN_MESSAGE: u8 = 1;
 const SEEN_STACK: u8 = 2;
 const SEEN_CAUSE: u8 = 4;
 
-struct Decoder<'a> {
-    reader: Reader<'a>,
+pub(super) struct Decoder<'a> {
+    pub(super) reader: Reader<'a>,
     has_view_flags: bool,
-    tokens: Vec<Token>,
-    frames: Vec<Frame>,
+    pub(super) tokens: Vec<Token>,
+    pub(super) frames: Vec<Frame>,
     /// The token at which each object begins.
     objects: Vec<u32>,
     referenced: Vec<bool>,
 }
 
 impl<'a> Decoder<'a> {
-    fn new(reader: Reader<'a>, has_view_flags: bool) -> Self {
+    pub(super) fn new(reader: Reader<'a>, has_view_flags: bool) -> Self {
         Decoder {
             reader,
             has_view_flags,
@@ -100,12 +100,23 @@ impl<'a> Decoder<'a> {
     }
 
     fn run(mut self) -> Result<Self> {
-        let first = self.tag("a value")?;
-        self.value(first)?;
-        while let Some(frame) = self.frames.pop() {
-            self.step(frame)?;
-        }
+        self.begin()?;
+        while self.advance()? {}
         Ok(self)
+    }
+
+    /// Reads the beginning of the value.
+    pub(super) fn begin(&mut self) -> Result<()> {
+        self.next_value("a value")
+    }
+
+    /// Reads on in the innermost open container; says `false` when none is open.
+    pub(super) fn advance(&mut self) -> Result<bool> {
+        let Some(frame) = self.frames.pop() else {
+            return Ok(false);
+        };
+        self.step(frame)?;
+        Ok(true)
     }
 
     fn tag(&mut self, what: &str) -> Result<Tag> {

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use memchr::memmem::Finder;
 use serde::Serialize;
 
-use super::findings::Watch;
-use super::groups::{PrefixGroups, PrefixReport};
 use crate::limits;
+use crate::measure::{ExpiryReport, Octaves, PrefixGroups, PrefixReport, SizeBucket, Watch};
 
 /// Checkpoints held inside that are listed one by one.
 pub const MAX_CHECKPOINTS: usize = 1_000;
@@ -15,8 +14,12 @@ pub const MAX_CHECKPOINTS: usize = 1_000;
 /// Longer checkpoint ids are counted with the unlisted ones.
 const MAX_CHECKPOINT_ID_BYTES: usize = 256;
 
-/// Values up to this size are read whole to look for an expiry: what workerd's SQLite takes.
-pub(super) const MAX_EXAMINED_BYTES: u64 = limits::WORKERD_LENGTH.amount;
+/// Keys up to this size are read whole: what workerd's SQLite takes.
+pub(super) const MAX_KEY_BYTES: u64 = limits::WORKERD_LENGTH.amount;
+
+/// Values up to this size are read whole to look for an expiry. Decoding one takes up to 16 times
+/// as much memory, in every thread.
+pub(super) const MAX_EXAMINED_BYTES: u64 = 1 << 20;
 
 /// The property name as the V8 format writes it: a one-byte string of nine bytes.
 const EXPIRES_AT: &[u8] = b"\"\x09expiresAt";
@@ -43,32 +46,6 @@ pub struct TypeReport {
     pub count: u64,
     /// Their bytes.
     pub value_bytes: u64,
-}
-
-/// Values whose sizes are in one octave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct SizeBucket {
-    /// The smallest size in it.
-    pub from_bytes: u64,
-    /// The smallest size past it.
-    pub below_bytes: u64,
-    /// Values.
-    pub count: u64,
-    /// Their bytes.
-    pub value_bytes: u64,
-}
-
-/// Entries that carry a time to live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct ExpiryReport {
-    /// Entries with an `expiresAt`.
-    pub expiring_count: u64,
-    /// Entries whose `expiresAt` has passed.
-    pub expired_count: u64,
-    /// Bytes of keys and values of the expired ones.
-    pub expired_bytes: u64,
-    /// Values too large to be looked into.
-    pub unexamined_count: u64,
 }
 
 /// A checkpoint under `checkpoint:{id}` and `checkpoint:{id}:chunk:{i}`.
@@ -125,8 +102,7 @@ impl CheckpointCount {
 pub(super) struct KeyValues {
     groups: PrefixGroups,
     types: Vec<TypeReport>,
-    /// Index: bits of the size.
-    octaves: [(u64, u64); 33],
+    octaves: Octaves,
     expiry: ExpiryReport,
     checkpoints: BTreeMap<Vec<u8>, CheckpointCount>,
     unlisted: Option<CheckpointCount>,
@@ -152,7 +128,7 @@ impl KeyValues {
         KeyValues {
             groups: PrefixGroups::default(),
             types: Vec::new(),
-            octaves: [(0, 0); 33],
+            octaves: Octaves::default(),
             expiry: ExpiryReport::default(),
             checkpoints: BTreeMap::new(),
             unlisted: None,
@@ -169,11 +145,7 @@ impl KeyValues {
         let Entry { key, value_bytes, .. } = entry;
         let key_bytes = key.len() as u64;
         self.groups.add(key, value_bytes);
-        let octave = (64 - value_bytes.leading_zeros()).min(32) as usize;
-        if let Some((count, bytes)) = self.octaves.get_mut(octave) {
-            *count += 1;
-            *bytes += value_bytes;
-        }
+        self.octaves.add(value_bytes);
         self.key_and_value.see(key_bytes + value_bytes, key);
         self.key.see(key_bytes, key);
         self.value.see(value_bytes, key);
@@ -185,11 +157,7 @@ impl KeyValues {
             } else if self.expires_at.find(entry.value).is_some()
                 && let Some(time) = facts.expires_at_ms(entry.value)
             {
-                self.expiry.expiring_count += 1;
-                if time < self.now_ms {
-                    self.expiry.expired_count += 1;
-                    self.expiry.expired_bytes += key_bytes + value_bytes;
-                }
+                self.expiry.add(time, self.now_ms, key_bytes + value_bytes);
             }
         }
         if let Some(name) = key.strip_prefix(b"checkpoint:") {
@@ -239,14 +207,8 @@ impl KeyValues {
         for kind in &other.types {
             self.count_type(kind.name, kind.count, kind.value_bytes);
         }
-        for ((count, bytes), (more, more_bytes)) in self.octaves.iter_mut().zip(other.octaves) {
-            *count += more;
-            *bytes += more_bytes;
-        }
-        self.expiry.expiring_count += other.expiry.expiring_count;
-        self.expiry.expired_count += other.expiry.expired_count;
-        self.expiry.expired_bytes += other.expiry.expired_bytes;
-        self.expiry.unexamined_count += other.expiry.unexamined_count;
+        self.octaves.merge(&other.octaves);
+        self.expiry.merge(other.expiry);
         for (id, count) in &other.checkpoints {
             self.add_checkpoint(id, *count);
         }
@@ -272,23 +234,13 @@ impl KeyValues {
             .map(|(id, count)| checkpoint(Some(String::from_utf8_lossy(id).into_owned()), *count))
             .collect();
         checkpoints.extend(self.unlisted.map(|count| checkpoint(None, count)));
-        let sizes = (0_u32..)
-            .zip(self.octaves)
-            .filter(|(_, (count, _))| *count > 0)
-            .map(|(bits, (count, value_bytes))| SizeBucket {
-                from_bytes: (1 << bits) >> 1,
-                below_bytes: 1 << bits,
-                count,
-                value_bytes,
-            })
-            .collect();
         KeyValueReport {
             count: self.groups.count(),
             key_bytes: self.groups.key_bytes(),
             value_bytes: self.groups.value_bytes(),
             prefixes: self.groups.report(),
             types: self.types,
-            sizes,
+            sizes: self.octaves.report(),
             expiry: self.expiry,
             checkpoints,
         }

@@ -10,32 +10,27 @@
 //! KiB a part, and tables whose sizes the `MAX_` constants bound.
 
 mod findings;
-mod groups;
 mod key_values;
 mod overflow;
 mod page_map;
 mod plan;
 mod scan;
-mod sizes;
-mod time;
 
 use serde::Serialize;
 
-pub use findings::{LimitFinding, MAX_PROBLEMS, Problem};
-pub use groups::{MAX_PREFIX_BYTES, MAX_PREFIX_GROUPS, PrefixGroups, PrefixReport, prefix};
-pub use key_values::{
-    ExpiryReport, InnerCheckpoint, KeyValueReport, MAX_CHECKPOINTS, SizeBucket, TypeReport, ValueFacts,
-};
+pub use findings::{MAX_PROBLEMS, Problem};
+pub use key_values::{InnerCheckpoint, KeyValueReport, MAX_CHECKPOINTS, TypeReport, ValueFacts};
 pub use plan::MAX_NAMED_TREES;
-pub use sizes::{MAX_DISTINCT_SIZES, SizeSummary};
 
 use super::PageReader;
 use super::geometry::TextEncoding;
 use super::lookup::KEY_VALUE_TABLE;
 use super::schema::TreeKind;
 use crate::error::Result;
+use crate::id::Time;
 use crate::limits;
-use findings::{Problems, Watch};
+use crate::measure::{LimitFinding, Watch};
+use findings::Problems;
 use key_values::KeyValues;
 use plan::Layout;
 use scan::{Counts, Scanner};
@@ -94,8 +89,8 @@ pub struct TableReport {
 pub struct AlarmReport {
     /// In milliseconds since 1970.
     pub unix_ms: i64,
-    /// As RFC 3339.
-    pub time: String,
+    /// The same as RFC 3339.
+    pub time: Time,
 }
 
 /// The report on a database.
@@ -216,9 +211,10 @@ impl Inspection {
             tables,
             unlisted_table_count: layout.unnamed_tree_count,
             key_values: key_values.map(KeyValues::report),
-            alarm: layout.alarm_nanoseconds.map(|nanoseconds| {
+            alarm: layout.alarm_nanoseconds.and_then(|nanoseconds| {
                 let unix_ms = nanoseconds.div_euclid(1_000_000);
-                AlarmReport { unix_ms, time: time::rfc_3339(unix_ms) }
+                // No number of nanoseconds is outside the years that a time can have.
+                Time::from_unix_ms(unix_ms).ok().map(|time| AlarmReport { unix_ms, time })
             }),
             limits,
             problem_count: problems.count,

@@ -1,8 +1,8 @@
 //! The second pass: all pages that hold rows, in the order of the file, so that the reads are long
 //! and parts of the file can be scanned side by side.
 
-use super::findings::{Problems, Watch};
-use super::key_values::{Entry, KeyValues, MAX_EXAMINED_BYTES, ValueFacts};
+use super::findings::Problems;
+use super::key_values::{Entry, KeyValues, MAX_EXAMINED_BYTES, MAX_KEY_BYTES, ValueFacts};
 use super::overflow::{Followed, Follower};
 use super::page_map::Owner;
 use super::plan::{Layout, MISFIT, Tree, fits};
@@ -12,6 +12,7 @@ use crate::image::btree::{Cell, Page, PageKind};
 use crate::image::record::Header;
 use crate::image::schema::TreeKind;
 use crate::limits;
+use crate::measure::Watch;
 
 /// Bytes read at once at most.
 pub(super) const RUN_BYTES: usize = 256 * 1024;
@@ -239,7 +240,7 @@ impl<'a, V: ValueFacts> Scanner<'a, V> {
             let key_bytes = Header::parse(cell.local)
                 .ok()
                 .and_then(|header| header.types().next()?.ok())
-                .map_or(0, |key| key.value_bytes().min(MAX_EXAMINED_BYTES));
+                .map_or(0, |key| key.value_bytes().min(MAX_KEY_BYTES));
             HEAD_BYTES + key_bytes
         };
         let mut payload = std::mem::take(&mut self.payload);

@@ -2,10 +2,11 @@
 
 mod fixtures;
 mod hostile;
+mod property;
 mod random;
 mod workerd;
 
-use super::{check_properties, decode, encode, kind, to_json};
+use super::{check_properties, decode, encode, kind, property_number, to_json};
 
 /// The JSON of bytes that must decode and come back as they were.
 fn json(bytes: &[u8]) -> String {

@@ -7,6 +7,7 @@ use dotctl_engine::image::inspect::{DatabaseReport, Inspection, Partial, ValueFa
 use dotctl_engine::{Error, ErrorKind, Result, value};
 
 use crate::database::LiveDatabase;
+use crate::drive::Progress;
 use crate::pipeline;
 
 /// Attempts at a database that others change in ways no lock prevents.
@@ -14,10 +15,14 @@ const ATTEMPTS_MAX: u32 = 20;
 
 /// Reports on the database at `path`, in use or not. Entries are expired that expire before
 /// `now_ms`, in milliseconds since 1970.
-pub fn inspect_database(path: &Path, now_ms: i64) -> Result<DatabaseReport> {
+pub fn inspect_database(path: &Path, now_ms: i64, progress: &dyn Progress) -> Result<DatabaseReport> {
     for attempt in 1.. {
         let database = LiveDatabase::open(path)?;
-        let report = inspect_pages(&database, now_ms);
+        let pages = Watched { pages: &database, progress };
+        let total_bytes = u64::from(database.page_count()) * u64::from(database.page_bytes());
+        progress.begin("reading pages", Some(total_bytes));
+        let report = inspect_pages(&pages, now_ms);
+        progress.end();
         match database.check_unchanged() {
             Err(error) if error.kind() == ErrorKind::Busy && attempt < ATTEMPTS_MAX => {}
             Err(error) => return Err(error),
@@ -52,7 +57,29 @@ impl ValueFacts for Facts {
         value::kind(bytes).ok().map(value::ValueKind::name)
     }
 
-    fn expires_at_ms(&self, _bytes: &[u8]) -> Option<f64> {
-        None
+    fn expires_at_ms(&self, bytes: &[u8]) -> Option<f64> {
+        value::property_number(bytes, "expiresAt")
+    }
+}
+
+/// Pages whose reading is told of.
+struct Watched<'a> {
+    pages: &'a LiveDatabase,
+    progress: &'a dyn Progress,
+}
+
+impl PageReader for Watched<'_> {
+    fn page_bytes(&self) -> u32 {
+        self.pages.page_bytes()
+    }
+
+    fn page_count(&self) -> u32 {
+        self.pages.page_count()
+    }
+
+    fn read_pages(&self, first: u32, into: &mut [u8]) -> Result<()> {
+        self.pages.read_pages(first, into)?;
+        self.progress.advance(into.len() as u64);
+        Ok(())
     }
 }

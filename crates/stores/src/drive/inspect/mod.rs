@@ -1,0 +1,9 @@
+//! What is in a database, a state snapshot or a store.
+
+mod database;
+mod state;
+mod store;
+
+pub use database::inspect_database;
+pub use state::inspect_state;
+pub use store::{NamespaceReport, StoreReport, inspect_store};
