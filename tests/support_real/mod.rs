@@ -152,7 +152,17 @@ impl Scratch {
 
     /// `dotctl COMMAND --store STORE ARGS`.
     pub fn dotctl(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+        self.extend(dotctl(), args)
+    }
+
+    /// The same with `--format json`.
+    pub fn dotctl_json(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         let mut command = dotctl();
+        command.args(["--format", "json"]);
+        self.extend(command, args)
+    }
+
+    fn extend(&self, mut command: Command, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
         let mut args = args.into_iter();
         command.arg(args.next().expect("a command")).arg("--store").arg(self.store()).args(args);
         command
@@ -165,12 +175,12 @@ impl Scratch {
 
     /// Runs it with `--format json` and gives the document.
     pub fn json(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Value {
-        finish(self.dotctl(args).args(["--format", "json"])).expect(0).json()
+        finish(&mut self.dotctl_json(args)).expect(0).json()
     }
 
     /// Runs it with `--format json`; it must fail with `code`. Gives the error.
     pub fn fails(&self, code: i32, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Value {
-        finish(self.dotctl(args).args(["--format", "json"])).expect(code).error()
+        finish(&mut self.dotctl_json(args)).expect(code).error()
     }
 
     /// Captures `source`; the checkpoint.
