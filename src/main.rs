@@ -56,8 +56,10 @@ fn misused(error: &clap::Error) -> Exit {
         || words.windows(2).any(|pair| pair == ["--format", "json"]);
     if json {
         let text = error.to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        report_parts(Format::Json, "usage", message, Some("dotctl --help"));
+        // The first paragraph says what is wrong; usage and tips follow.
+        let words = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect::<Vec<_>>();
+        let message = words.join(" ");
+        report_parts(Format::Json, "usage", message.trim_start_matches("error: "), Some("dotctl --help"));
     } else {
         let _ = error.print();
     }

@@ -138,7 +138,11 @@ fn capture(store: &FolderStore, job: &Job<'_>, setting: &SnapshotSetting, output
     }
     let (committed, reordered) = capture_state(store, job.path, setting, &bar)?;
     if reordered {
-        output.warn(&format!("{} was not in the order of its keys and has been sorted", job.path.display()));
+        let name = match job.path.to_str() {
+            Some("-") => "standard input".to_owned(),
+            _ => job.path.display().to_string(),
+        };
+        output.warn(&format!("{name} was not in the order of its keys and has been sorted"));
     }
     Ok(Made { committed, reordered })
 }

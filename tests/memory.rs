@@ -1,0 +1,123 @@
+//! Memory of every command on what is larger than it may have. Alone in its binary, because the
+//! peak is that of all children.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg(target_os = "linux")]
+
+mod support_real;
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use sha2::{Digest, Sha256};
+
+use support_real::*;
+
+const PEAK_BYTES_MAX: i64 = 64 << 20;
+const COUNT: u64 = 400_000;
+
+/// The greatest peak of any child so far. It begins with this process's own, which stays small.
+fn peak_bytes() -> i64 {
+    getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss() * 1024
+}
+
+fn assert_peak(what: &str) {
+    let peak_bytes = peak_bytes();
+    assert!(peak_bytes < PEAK_BYTES_MAX, "{what} takes {peak_bytes} bytes");
+    assert!(peak_bytes > 1 << 20, "{what}: nothing was measured");
+    eprintln!("{what}: {} KiB at most so far", peak_bytes >> 10);
+}
+
+/// Entry `number` of a state; its key has ten digits.
+fn entry(number: u64) -> String {
+    let mut numbers = Numbers(number);
+    let value: String = (0..8).map(|_| format!("{:016x}", numbers.draw() & 0xffff_0000_ffff)).collect();
+    format!(
+        "[\"user:{number:010}\",{{\"value\":\"{value}\",\"createdAt\":1767225600000,\"expiresAt\":{number}}}]"
+    )
+}
+
+/// Writes the lines of a state in an order far from that of its keys. Every number comes once, as
+/// the factor shares none with COUNT.
+fn write_shuffled(path: &Path) -> u64 {
+    let mut lines = BufWriter::new(File::create(path).unwrap());
+    let mut bytes = 0;
+    for position in 0..COUNT {
+        let line = entry(position * 161_803_397 % COUNT);
+        bytes += line.len() as u64 + 1;
+        writeln!(lines, "{line}").unwrap();
+    }
+    lines.flush().unwrap();
+    bytes
+}
+
+/// SHA-256 of the state as one array.
+fn expected_sha256() -> String {
+    let mut sha256 = Sha256::new();
+    for number in 0..COUNT {
+        sha256.update(if number == 0 { "[" } else { "," });
+        sha256.update(entry(number));
+    }
+    sha256.update("]");
+    sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn no_command_takes_more_than_64_mib() {
+    let scratch = Scratch::new();
+    let source = scratch.path("shuffled.ndjson");
+    let bytes = write_shuffled(&source);
+    assert!(bytes > 64 << 20, "{bytes} bytes do not fit");
+    let made = scratch.snapshot(&source, &[]);
+    assert_peak("sorting a state");
+    assert_eq!(made["reordered"], true);
+    assert_eq!(made["record_count"], COUNT);
+    assert_eq!(made["content_sha256"], expected_sha256(), "sorted beyond memory, complete and in order");
+    let left: Vec<_> = std::fs::read_dir(scratch.store().join("staging")).unwrap().collect();
+    assert!(left.is_empty(), "nothing stays behind: {left:?}");
+
+    let id = made["id"].as_str().unwrap();
+    let restored = scratch.restore(id, "restored.json");
+    assert_peak("restoring a state");
+    assert_eq!(scratch.json(["verify"])["ok"], true);
+    assert_peak("verifying a state");
+    assert_eq!(scratch.run(["get", id, "user:0000200000"]).text().trim_end(), entry(200_000));
+    assert_peak("a look-up in a state");
+    let again = scratch.snapshot(&restored, &["--codec", "gzip", "--chunk-bytes", "4MiB"]);
+    assert_peak("capturing a sorted state");
+    assert_eq!(again["content_sha256"], made["content_sha256"]);
+    for path in [&source, &restored] {
+        std::fs::remove_file(path).unwrap();
+    }
+
+    let database = scratch.path("object.sqlite");
+    write_database(&database);
+    let made = scratch.snapshot(&database, &["--chunk-bytes", "4MiB"]);
+    assert_peak("capturing a database");
+    assert!(made["raw_bytes"].as_u64().unwrap() > 64 << 20, "{made}");
+    let restored = scratch.restore(made["id"].as_str().unwrap(), "restored.sqlite");
+    assert_peak("restoring a database");
+    assert_eq!(sha256_file(&restored), sha256_file(&database));
+    assert_eq!(scratch.json(["verify"])["ok"], true);
+    assert_peak("verifying a database");
+    let report = finish(dotctl().args(["inspect", "--format", "json"]).arg(&database)).expect(0).json();
+    assert_peak("inspecting a database");
+    assert_eq!(report["page_count"], made["record_count"]);
+}
+
+/// A database of some 80 MB, by SQLite with a small cache.
+fn write_database(path: &Path) {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection
+        .execute_batch(
+            "PRAGMA cache_size = -1000;
+             PRAGMA journal_mode = OFF;
+             CREATE TABLE _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
+             BEGIN;
+             WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 75000)
+             INSERT INTO _cf_KV SELECT printf('user:%08d', n), x'ff0f5c' || randomblob(1000) FROM number;
+             COMMIT;",
+        )
+        .unwrap();
+}
