@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 use dotctl_engine::format::layout::{MANIFESTS, ManifestKey, PACKS, STORE_MARKER, pack_key};
 use dotctl_engine::id::Hash;
-use dotctl_engine::{Error, ErrorKind, Result};
+use dotctl_engine::{Damage, Error, ErrorKind, Result};
 
 use crate::io_error;
 use crate::store::{ManifestListing, Pack, PackListing, Session, Store};
@@ -46,6 +46,14 @@ impl FolderStore {
             Ok(_) => Err(Error::corrupt("this is not the marker of a store that this dotctl reads")
                 .at(marker.display().to_string())
                 .hint("a newer dotctl may have written the store, or the file was damaged")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && holds_checkpoints(root)? => {
+                let name = STORE_MARKER.0;
+                Err(Error::damaged(Damage::Missing, "the marker of this store", name, "nothing")
+                    .at(marker.display().to_string())
+                    .hint(format!(
+                        "copy {name} from any other store; `dotctl verify` then reads all the rest"
+                    )))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(Error::new(ErrorKind::Missing, "there is no store of checkpoints here")
                     .at(root.display().to_string())
@@ -84,6 +92,16 @@ impl FolderStore {
     fn pack_path(&self, sha256: &Hash) -> PathBuf {
         self.root.join(pack_key(sha256))
     }
+}
+
+/// Whether a store was written here: its marker comes before anything else in it.
+fn holds_checkpoints(root: &Path) -> Result<bool> {
+    for folder in [MANIFESTS, PACKS] {
+        if !read_names(&root.join(folder))?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The names in a folder, sorted; a folder that is not there has none.
