@@ -33,9 +33,11 @@ impl Target {
     /// killed run left on its way to the same name is removed. With `replace` an existing file may
     /// be there.
     pub fn begin(path: &Path, raw_bytes: u64, replace: bool) -> Result<Self> {
-        check_vacant(path, replace)?;
+        refuse_folder(path)?;
         let partial = partial_path(path)?;
+        // Also where the target then turns out to be there: the killed run may have got so far.
         remove_abandoned(&partial)?;
+        check_vacant(path, replace)?;
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -126,14 +128,19 @@ fn busy(path: &Path) -> Error {
         .hint("wait until it is done")
 }
 
+fn refuse_folder(path: &Path) -> Result<()> {
+    if !path.is_dir() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Exists, "the target is a folder")
+        .at(path.display().to_string())
+        .hint("name the file to write"))
+}
+
 /// Refuses a target that is there, or beside which a database left files that would be applied to
 /// the restored one.
 fn check_vacant(path: &Path, replace: bool) -> Result<()> {
-    if path.is_dir() {
-        return Err(Error::new(ErrorKind::Exists, "the target is a folder")
-            .at(path.display().to_string())
-            .hint("name the file to write"));
-    }
+    refuse_folder(path)?;
     if replace {
         return Ok(());
     }

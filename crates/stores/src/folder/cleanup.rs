@@ -7,15 +7,20 @@ use dotctl_engine::Result;
 use dotctl_engine::format::Manifest;
 use dotctl_engine::format::layout::PACKS;
 
-use super::durable::sync_folder;
+use super::durable::{TEMPORARY, sync_folder};
 use super::{FolderStore, STAGING, read_names};
 use crate::io_error;
 use crate::store::Store;
 
-/// Removes what killed writers left: packs that no manifest names, then their staging folders.
+/// Removes what killed writers left: a marker on its way to its name, packs that no manifest names,
+/// then their staging folders.
 /// The caller holds the store's lock alone. With a manifest that cannot be read nothing is
 /// removed, since it may name any pack.
 pub fn clean(store: &FolderStore) -> Result<()> {
+    for name in read_names(&store.root)?.iter().filter(|name| name.starts_with(TEMPORARY)) {
+        let path = store.root.join(name);
+        fs::remove_file(&path).map_err(|error| io_error("remove", &path, &error))?;
+    }
     let staging = store.root.join(STAGING);
     let abandoned = read_names(&staging)?;
     if abandoned.is_empty() {

@@ -25,9 +25,12 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
         .map_err(|error| io_error("write", path, &error))
 }
 
+/// How names of files begin that are on their way to their own.
+pub const TEMPORARY: &str = ".tmp-";
+
 /// Gives `folder/name` these bytes in one step unless it exists; says whether it did not.
 pub fn create_new(folder: &Path, name: &str, bytes: &[u8]) -> Result<bool> {
-    let temporary = folder.join(format!(".tmp-{}-{name}", std::process::id()));
+    let temporary = folder.join(format!("{TEMPORARY}{}-{name}", std::process::id()));
     // Left by a killed process that had our number.
     let _ = fs::remove_file(&temporary);
     let written = write_new(&temporary, bytes).and_then(|()| link_new(&temporary, &folder.join(name)));

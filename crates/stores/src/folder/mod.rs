@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! store.json                                   marks the folder, says the layout's version
-//! lock                                         empty; writers share it, cleaning takes it alone
+//! lock                                         empty; writers share it, making and cleaning the
+//!                                              store takes it alone
 //! manifests/<namespace>/<sequence>-<id>.json   a checkpoint exists if and only if this does
 //! packs/<sha256>
 //! staging/<writer>/                            packs on their way; gone once the writer is done
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use dotctl_engine::format::layout::{MANIFESTS, ManifestKey, PACKS, STORE_MARKER, pack_key};
 use dotctl_engine::id::Hash;
-use dotctl_engine::{Error, ErrorKind, Result};
+use dotctl_engine::{Damage, Error, ErrorKind, Result};
 
 use crate::io_error;
 use crate::store::{ManifestListing, Pack, PackListing, Session, Store};
@@ -46,6 +47,14 @@ impl FolderStore {
             Ok(_) => Err(Error::corrupt("this is not the marker of a store that this dotctl reads")
                 .at(marker.display().to_string())
                 .hint("a newer dotctl may have written the store, or the file was damaged")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && lost_marker(root)? => {
+                let name = STORE_MARKER.0;
+                Err(Error::damaged(Damage::Missing, "the marker of this store", name, "nothing")
+                    .at(marker.display().to_string())
+                    .hint(format!(
+                        "copy {name} from any other store; `dotctl verify` then reads all the rest"
+                    )))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(Error::new(ErrorKind::Missing, "there is no store of checkpoints here")
                     .at(root.display().to_string())
@@ -66,7 +75,9 @@ impl FolderStore {
     fn create(root: &Path) -> Result<Self> {
         fs::create_dir_all(root).map_err(|error| io_error("create the store", root, &error))?;
         let foreign = read_names(root)?.into_iter().find(|name| {
-            ![PACKS, MANIFESTS, STAGING, LOCK].contains(&name.as_str()) && !name.starts_with(".tmp-")
+            // The marker may be there since a moment ago.
+            ![PACKS, MANIFESTS, STAGING, LOCK, STORE_MARKER.0].contains(&name.as_str())
+                && !name.starts_with(durable::TEMPORARY)
         });
         if let Some(name) = foreign {
             return Err(Error::new(ErrorKind::Exists, format!("this folder is no store, it holds `{name}`"))
@@ -77,13 +88,28 @@ impl FolderStore {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(|error| io_error("create", &path, &error))?;
         }
+        let store = FolderStore { root: root.to_owned() };
+        let lock = session::open_lock(&store)?;
+        lock.lock().map_err(|error| io_error("lock the store", root, &error))?;
         durable::create_new(root, STORE_MARKER.0, STORE_MARKER.1)?;
+        drop(lock);
         FolderStore::open(root)
     }
 
     fn pack_path(&self, sha256: &Hash) -> PathBuf {
         self.root.join(pack_key(sha256))
     }
+}
+
+/// Whether a store was written here: its marker comes before anything else in it.
+fn lost_marker(root: &Path) -> Result<bool> {
+    for folder in [MANIFESTS, PACKS] {
+        if !read_names(&root.join(folder))?.is_empty() {
+            // Another process may have made the store since we looked.
+            return Ok(!root.join(STORE_MARKER.0).exists());
+        }
+    }
+    Ok(false)
 }
 
 /// The names in a folder, sorted; a folder that is not there has none.

@@ -179,16 +179,21 @@ impl Drop for FolderSession<'_> {
     }
 }
 
-/// Cleans up if nobody else is at work, then joins the writers.
-fn lock_shared(store: &FolderStore) -> Result<File> {
+/// The file that writers lock.
+pub fn open_lock(store: &FolderStore) -> Result<File> {
     let path = store.root.join(LOCK);
-    let failed = |error: &io::Error| io_error("lock the store", &path, error);
-    let lock = OpenOptions::new()
+    OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
         .open(&path)
-        .map_err(|error| failed(&error))?;
+        .map_err(|error| io_error("lock the store", &path, &error))
+}
+
+/// Cleans up if nobody else is at work, then joins the writers.
+fn lock_shared(store: &FolderStore) -> Result<File> {
+    let failed = |error: &io::Error| io_error("lock the store", &store.root, error);
+    let lock = open_lock(store)?;
     if lock.try_lock().is_ok() {
         let cleaned = cleanup::clean(store);
         lock.unlock().map_err(|error| failed(&error))?;

@@ -1,0 +1,200 @@
+//! What the tests of faults share: the built binary, folders to work in, strace.
+
+#![allow(dead_code, reason = "every test file uses its part")]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// The built binary, with nothing of this shell's settings.
+pub fn dotctl() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dotctl"));
+    clean(&mut command);
+    command
+}
+
+/// Takes from `command` what would change how dotctl behaves.
+pub fn clean(command: &mut Command) {
+    command.env_remove("DOTCTL_STORE").env_remove("NO_COLOR").env("RUST_BACKTRACE", "0").stdin(Stdio::null());
+}
+
+/// What a run of the binary came to.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub signal: Option<i32>,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
+}
+
+impl Ran {
+    pub fn of(output: Output) -> Self {
+        Ran {
+            code: output.status.code(),
+            signal: output.status.signal(),
+            stdout: output.stdout,
+            stderr: String::from_utf8(output.stderr).expect("stderr is UTF-8"),
+        }
+    }
+
+    /// The one JSON object on stdout.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        self
+    }
+
+    /// Ended with `code`, nothing on stdout, and one error line of a few words, without a panic.
+    #[track_caller]
+    pub fn refuses(self, code: i32) -> Self {
+        let ran = self.exits(code);
+        assert!(ran.stdout.is_empty(), "{ran:?}");
+        ran.says_one_error();
+        ran
+    }
+
+    #[track_caller]
+    pub fn says_one_error(&self) {
+        let errors = self.stderr.lines().filter(|line| line.starts_with("error: ")).count();
+        assert_eq!(errors, 1, "{self:?}");
+        let message = self.stderr.lines().find(|line| line.starts_with("error: ")).unwrap_or_default();
+        assert!(message.split_whitespace().count() >= 4, "not a sentence: {self:?}");
+        assert!(!self.stderr.contains("panicked"), "{self:?}");
+    }
+
+    #[track_caller]
+    pub fn mentions(&self, words: &str) -> &Self {
+        assert!(self.stderr.contains(words), "`{words}` is not in {self:?}");
+        self
+    }
+}
+
+/// Runs the binary to its end.
+pub fn run<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> Ran {
+    Ran::of(dotctl().args(words).output().expect("dotctl runs"))
+}
+
+/// Splits a line of words that hold no spaces, for readable commands.
+pub fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Something committed under `fixtures/`.
+pub fn fixture(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(path)
+}
+
+pub const HOT: &str = "9bc9614cc10db727e951b51ecb3f6e7c9bd7c86b34f116ae3533981908720522.sqlite";
+
+/// A copy of the object that `kill -9` left with all its data in the log.
+pub fn hot_database(folder: &Path) -> PathBuf {
+    copy_tree(&fixture("objects/hot-wal"), folder);
+    folder.join(HOT)
+}
+
+/// A folder to work in: in memory where this machine has that, since what a kill leaves behind does
+/// not depend on the disk and thousands of syncs do.
+pub fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()).expect("a temporary folder")
+}
+
+/// Copies everything below `from` into the folder `to`, made if need be.
+pub fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a readable folder") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("a copy");
+        }
+    }
+}
+
+/// Every file below `root`, sorted.
+pub fn files_below(root: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a readable folder") {
+            let path = entry.expect("an entry").path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => files.push(path),
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// Every file below `root` with its bytes.
+pub fn contents_below(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    files_below(root).into_iter().map(|path| (path.clone(), fs::read(&path).expect("a file"))).collect()
+}
+
+/// The names in a folder, sorted; none if it is not there.
+pub fn names_in(folder: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Makes a checkpoint and gives what `snapshot --format json` says of it.
+#[track_caller]
+pub fn snapshot(store: &Path, source: &Path, more: &str) -> serde_json::Value {
+    let mut command = dotctl();
+    command
+        .arg("snapshot")
+        .arg(source)
+        .arg("--store")
+        .arg(store)
+        .args(["--format", "json"])
+        .args(words(more));
+    Ran::of(command.output().expect("dotctl runs")).exits(0).json()["checkpoint"].take()
+}
+
+/// strace, which kills and fails system calls where no test could by itself.
+pub fn strace() -> Command {
+    let probe = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).output();
+    match probe {
+        Err(error) => panic!("these tests need strace ({error}): `apt-get install strace`"),
+        Ok(output) if !output.status.success() => panic!(
+            "strace may not trace here ({}): allow ptrace, as with `docker run --cap-add SYS_PTRACE`, or \
+             `sysctl kernel.yama.ptrace_scope=1`",
+            String::from_utf8_lossy(&output.stderr).trim()
+        ),
+        Ok(_) => {}
+    }
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq"]);
+    clean(&mut command);
+    command
+}
+
+/// A simple generator, so that a failing run can be repeated.
+pub struct Random(pub u64);
+
+impl Random {
+    /// The next number below `bound`.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+
+    pub fn bytes(&mut self, count: usize) -> Vec<u8> {
+        (0..count).map(|_| self.below(256) as u8).collect()
+    }
+}
