@@ -1,0 +1,197 @@
+
+use builtin;
+use str;
+
+set edit:completion:arg-completer[dotctl] = {|@words|
+    fn spaces {|n|
+        builtin:repeat $n ' ' | str:join ''
+    }
+    fn cand {|text desc|
+        edit:complex-candidate $text &display=$text' '(spaces (- 14 (wcswidth $text)))$desc
+    }
+    var command = 'dotctl'
+    for word $words[1..-1] {
+        if (str:has-prefix $word '-') {
+            break
+        }
+        set command = $command';'$word
+    }
+    var completions = [
+        &'dotctl'= {
+            cand --format 'What stdout speaks: text for people, or one JSON object'
+            cand --color 'Colour in what people read; NO_COLOR is heeded'
+            cand -q 'Print the result and errors, nothing else'
+            cand --quiet 'Print the result and errors, nothing else'
+            cand --no-progress 'Draw no progress bar'
+            cand -v 'Say more on stderr about what is being done'
+            cand --verbose 'Say more on stderr about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand -V 'Print version'
+            cand --version 'Print version'
+            cand snapshot 'Capture a database, a state snapshot or a folder of objects as checkpoints'
+            cand restore 'Write a checkpoint back as the database or state it was made of'
+            cand verify 'Read checkpoints, manifests or files back and tell everything that is wrong'
+            cand list 'List checkpoints, newest first'
+            cand show 'Show what a checkpoint''s manifest says'
+            cand get 'Print one entry of a checkpoint'
+            cand inspect 'Tell what is in a database, a state snapshot, a folder of objects or a store'
+            cand completions 'Print the completion script for a shell'
+            cand man 'Print the manual page, of dotctl or of one command'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'dotctl;snapshot'= {
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --namespace 'Whose state it is [default: <class>/<object id> for an object, else the file''s name]'
+            cand --kind 'How a database is captured'
+            cand --codec 'How chunks are compressed: zstd, gzip or none'
+            cand --level 'The codec''s level [default: zstd 1, gzip 6]'
+            cand --chunk-bytes 'Raw size that chunks aim at, 64KiB to 4MiB'
+            cand --base 'What to build on; only full checkpoints exist so far'
+            cand --format 'What stdout speaks: text for people, or one JSON object'
+            cand --color 'Colour in what people read; NO_COLOR is heeded'
+            cand --dry-run 'Say what would be done, and do nothing'
+            cand -q 'Print the result and errors, nothing else'
+            cand --quiet 'Print the result and errors, nothing else'
+            cand --no-progress 'Draw no progress bar'
+            cand -v 'Say more on stderr about what is being done'
+            cand --verbose 'Say more on stderr about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dotctl;restore'= {
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --to 'The file to write; `-` is stdout'
+            cand --as 'What to write: state as one JSON array or a line an entry, an image as a database'
+            cand --format 'What stdout speaks: text for people, or one JSON object'
+            cand --color 'Colour in what people read; NO_COLOR is heeded'
+            cand --force 'Replace the target if it exists'
+            cand --dry-run 'Say what would be done, and do nothing'
+            cand -q 'Print the result and errors, nothing else'
+            cand --quiet 'Print the result and errors, nothing else'
+            cand --no-progress 'Draw no progress bar'
+            cand -v 'Say more on stderr about what is being done'
+            cand --verbose 'Say more on stderr about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dotctl;verify'= {
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --checksum 'What the file must hash to: sha256:HEX or murmur3:HEX (MurmurHash3 x86 32, seed 0)'
+            cand --format 'What stdout speaks: text for people, or one JSON object'
+            cand --color 'Colour in what people read; NO_COLOR is heeded'
+            cand --quick 'Take the stored packs'' hashes and decode nothing'
+            cand -q 'Print the result and errors, nothing else'
+            cand --quiet 'Print the result and errors, nothing else'
+            cand --no-progress 'Draw no progress bar'
+            cand -v 'Say more on stderr about what is being done'
+            cand --verbose 'Say more on stderr about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'dotctl;list'= {
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --namespace 'Only this namespace''s'
+            cand --format 'What stdout speaks: text for people, or one JSON object'
+            cand --color 'Colour in what people read; NO_COLOR is heeded'
+            cand -q 'Print the result and errors, nothing else'
+            cand --quiet 'Print the result and errors, nothing else'
+            cand --no-progress 'Draw no progress bar'
+            cand -v 'Say more on stderr about what is being done'
+            cand --verbose 'Say more on stderr about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'dotctl;show'= {
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --format 'What stdout speaks: text for people, or one JSON object'
+            cand --color 'Colour in what people read; NO_COLOR is heeded'
+            cand --packs 'Print the stored packs in order, a path a line'
+            cand -q 'Print the result and errors, nothing else'
+            cand --quiet 'Print the result and errors, nothing else'
+            cand --no-progress 'Draw no progress bar'
+            cand -v 'Say more on stderr about what is being done'
+            cand --verbose 'Say more on stderr about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'dotctl;get'= {
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --format 'What stdout speaks: text for people, or one JSON object'
+            cand --color 'Colour in what people read; NO_COLOR is heeded'
+            cand -q 'Print the result and errors, nothing else'
+            cand --quiet 'Print the result and errors, nothing else'
+            cand --no-progress 'Draw no progress bar'
+            cand -v 'Say more on stderr about what is being done'
+            cand --verbose 'Say more on stderr about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'dotctl;inspect'= {
+            cand --format 'What stdout speaks: text for people, or one JSON object'
+            cand --color 'Colour in what people read; NO_COLOR is heeded'
+            cand -q 'Print the result and errors, nothing else'
+            cand --quiet 'Print the result and errors, nothing else'
+            cand --no-progress 'Draw no progress bar'
+            cand -v 'Say more on stderr about what is being done'
+            cand --verbose 'Say more on stderr about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'dotctl;completions'= {
+            cand --format 'What stdout speaks: text for people, or one JSON object'
+            cand --color 'Colour in what people read; NO_COLOR is heeded'
+            cand -q 'Print the result and errors, nothing else'
+            cand --quiet 'Print the result and errors, nothing else'
+            cand --no-progress 'Draw no progress bar'
+            cand -v 'Say more on stderr about what is being done'
+            cand --verbose 'Say more on stderr about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'dotctl;man'= {
+            cand --format 'What stdout speaks: text for people, or one JSON object'
+            cand --color 'Colour in what people read; NO_COLOR is heeded'
+            cand -q 'Print the result and errors, nothing else'
+            cand --quiet 'Print the result and errors, nothing else'
+            cand --no-progress 'Draw no progress bar'
+            cand -v 'Say more on stderr about what is being done'
+            cand --verbose 'Say more on stderr about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'dotctl;help'= {
+            cand snapshot 'Capture a database, a state snapshot or a folder of objects as checkpoints'
+            cand restore 'Write a checkpoint back as the database or state it was made of'
+            cand verify 'Read checkpoints, manifests or files back and tell everything that is wrong'
+            cand list 'List checkpoints, newest first'
+            cand show 'Show what a checkpoint''s manifest says'
+            cand get 'Print one entry of a checkpoint'
+            cand inspect 'Tell what is in a database, a state snapshot, a folder of objects or a store'
+            cand completions 'Print the completion script for a shell'
+            cand man 'Print the manual page, of dotctl or of one command'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'dotctl;help;snapshot'= {
+        }
+        &'dotctl;help;restore'= {
+        }
+        &'dotctl;help;verify'= {
+        }
+        &'dotctl;help;list'= {
+        }
+        &'dotctl;help;show'= {
+        }
+        &'dotctl;help;get'= {
+        }
+        &'dotctl;help;inspect'= {
+        }
+        &'dotctl;help;completions'= {
+        }
+        &'dotctl;help;man'= {
+        }
+        &'dotctl;help;help'= {
+        }
+    ]
+    $completions[$command]
+}

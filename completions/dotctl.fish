@@ -1,0 +1,161 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_dotctl_global_optspecs
+    string join \n format= q/quiet no-progress color= v/verbose h/help V/version
+end
+
+function __fish_dotctl_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_dotctl_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_dotctl_using_subcommand
+    set -l cmd (__fish_dotctl_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c dotctl -n "__fish_dotctl_needs_command" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
+json\t''"
+complete -c dotctl -n "__fish_dotctl_needs_command" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dotctl -n "__fish_dotctl_needs_command" -s q -l quiet -d 'Print the result and errors, nothing else'
+complete -c dotctl -n "__fish_dotctl_needs_command" -l no-progress -d 'Draw no progress bar'
+complete -c dotctl -n "__fish_dotctl_needs_command" -s v -l verbose -d 'Say more on stderr about what is being done'
+complete -c dotctl -n "__fish_dotctl_needs_command" -s h -l help -d 'Print help'
+complete -c dotctl -n "__fish_dotctl_needs_command" -s V -l version -d 'Print version'
+complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "snapshot" -d 'Capture a database, a state snapshot or a folder of objects as checkpoints'
+complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "restore" -d 'Write a checkpoint back as the database or state it was made of'
+complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "verify" -d 'Read checkpoints, manifests or files back and tell everything that is wrong'
+complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "list" -d 'List checkpoints, newest first'
+complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "show" -d 'Show what a checkpoint\'s manifest says'
+complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "get" -d 'Print one entry of a checkpoint'
+complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "inspect" -d 'Tell what is in a database, a state snapshot, a folder of objects or a store'
+complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
+complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "man" -d 'Print the manual page, of dotctl or of one command'
+complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l namespace -d 'Whose state it is [default: <class>/<object id> for an object, else the file\'s name]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l kind -d 'How a database is captured' -r -f -a "image\t'A database\'s pages, exact'"
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l codec -d 'How chunks are compressed: zstd, gzip or none' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l level -d 'The codec\'s level [default: zstd 1, gzip 6]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l chunk-bytes -d 'Raw size that chunks aim at, 64KiB to 4MiB' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l base -d 'What to build on; only full checkpoints exist so far' -r -f -a "auto\t'On the newest checkpoint of the namespace where that pays'
+none\t'On nothing'"
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
+json\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l dry-run -d 'Say what would be done, and do nothing'
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -s q -l quiet -d 'Print the result and errors, nothing else'
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l no-progress -d 'Draw no progress bar'
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -s v -l verbose -d 'Say more on stderr about what is being done'
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l to -d 'The file to write; `-` is stdout' -r -F
+complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l as -d 'What to write: state as one JSON array or a line an entry, an image as a database' -r -f -a "json\t'State as one compact JSON array'
+ndjson\t'State as one entry a line'
+sqlite\t'A database file'"
+complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
+json\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l force -d 'Replace the target if it exists'
+complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l dry-run -d 'Say what would be done, and do nothing'
+complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -s q -l quiet -d 'Print the result and errors, nothing else'
+complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l no-progress -d 'Draw no progress bar'
+complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -s v -l verbose -d 'Say more on stderr about what is being done'
+complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l checksum -d 'What the file must hash to: sha256:HEX or murmur3:HEX (MurmurHash3 x86 32, seed 0)' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
+json\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l quick -d 'Take the stored packs\' hashes and decode nothing'
+complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -s q -l quiet -d 'Print the result and errors, nothing else'
+complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l no-progress -d 'Draw no progress bar'
+complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -s v -l verbose -d 'Say more on stderr about what is being done'
+complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -s h -l help -d 'Print help'
+complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l namespace -d 'Only this namespace\'s' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
+json\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand list" -s q -l quiet -d 'Print the result and errors, nothing else'
+complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l no-progress -d 'Draw no progress bar'
+complete -c dotctl -n "__fish_dotctl_using_subcommand list" -s v -l verbose -d 'Say more on stderr about what is being done'
+complete -c dotctl -n "__fish_dotctl_using_subcommand list" -s h -l help -d 'Print help'
+complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
+json\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l packs -d 'Print the stored packs in order, a path a line'
+complete -c dotctl -n "__fish_dotctl_using_subcommand show" -s q -l quiet -d 'Print the result and errors, nothing else'
+complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l no-progress -d 'Draw no progress bar'
+complete -c dotctl -n "__fish_dotctl_using_subcommand show" -s v -l verbose -d 'Say more on stderr about what is being done'
+complete -c dotctl -n "__fish_dotctl_using_subcommand show" -s h -l help -d 'Print help'
+complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
+json\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand get" -s q -l quiet -d 'Print the result and errors, nothing else'
+complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l no-progress -d 'Draw no progress bar'
+complete -c dotctl -n "__fish_dotctl_using_subcommand get" -s v -l verbose -d 'Say more on stderr about what is being done'
+complete -c dotctl -n "__fish_dotctl_using_subcommand get" -s h -l help -d 'Print help'
+complete -c dotctl -n "__fish_dotctl_using_subcommand inspect" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
+json\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand inspect" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand inspect" -s q -l quiet -d 'Print the result and errors, nothing else'
+complete -c dotctl -n "__fish_dotctl_using_subcommand inspect" -l no-progress -d 'Draw no progress bar'
+complete -c dotctl -n "__fish_dotctl_using_subcommand inspect" -s v -l verbose -d 'Say more on stderr about what is being done'
+complete -c dotctl -n "__fish_dotctl_using_subcommand inspect" -s h -l help -d 'Print help'
+complete -c dotctl -n "__fish_dotctl_using_subcommand completions" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
+json\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand completions" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand completions" -s q -l quiet -d 'Print the result and errors, nothing else'
+complete -c dotctl -n "__fish_dotctl_using_subcommand completions" -l no-progress -d 'Draw no progress bar'
+complete -c dotctl -n "__fish_dotctl_using_subcommand completions" -s v -l verbose -d 'Say more on stderr about what is being done'
+complete -c dotctl -n "__fish_dotctl_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c dotctl -n "__fish_dotctl_using_subcommand man" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
+json\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand man" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand man" -s q -l quiet -d 'Print the result and errors, nothing else'
+complete -c dotctl -n "__fish_dotctl_using_subcommand man" -l no-progress -d 'Draw no progress bar'
+complete -c dotctl -n "__fish_dotctl_using_subcommand man" -s v -l verbose -d 'Say more on stderr about what is being done'
+complete -c dotctl -n "__fish_dotctl_using_subcommand man" -s h -l help -d 'Print help'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore verify list show get inspect completions man help" -f -a "snapshot" -d 'Capture a database, a state snapshot or a folder of objects as checkpoints'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore verify list show get inspect completions man help" -f -a "restore" -d 'Write a checkpoint back as the database or state it was made of'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore verify list show get inspect completions man help" -f -a "verify" -d 'Read checkpoints, manifests or files back and tell everything that is wrong'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore verify list show get inspect completions man help" -f -a "list" -d 'List checkpoints, newest first'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore verify list show get inspect completions man help" -f -a "show" -d 'Show what a checkpoint\'s manifest says'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore verify list show get inspect completions man help" -f -a "get" -d 'Print one entry of a checkpoint'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore verify list show get inspect completions man help" -f -a "inspect" -d 'Tell what is in a database, a state snapshot, a folder of objects or a store'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore verify list show get inspect completions man help" -f -a "completions" -d 'Print the completion script for a shell'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore verify list show get inspect completions man help" -f -a "man" -d 'Print the manual page, of dotctl or of one command'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore verify list show get inspect completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
