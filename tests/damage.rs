@@ -90,7 +90,7 @@ impl World {
             CheckpointKind::Image => RestoreForm::Database,
             CheckpointKind::State => RestoreForm::State(StateForm::Array),
         };
-        let target = Target::begin(&self.targets().join("restored"), false)?;
+        let target = Target::begin(&self.targets().join("restored"), 0, false)?;
         let write = |offset: u64, bytes: &[u8]| target.write_at(offset, bytes);
         restore(&store, &found.manifest, form, &write, &mut |_| Ok(()), &NoProgress)?;
         target.publish()

@@ -1,5 +1,7 @@
 //! `dotctl list`: the checkpoints of a store, newest first.
 
+use std::collections::HashMap;
+
 use serde_json::json;
 
 use dotctl_engine::Result;
@@ -12,7 +14,7 @@ use crate::error::Exit;
 use crate::open;
 use crate::output::Output;
 use crate::render::{Align, shorten, table};
-use crate::size::{show_count, show_size};
+use crate::size::show_size;
 
 pub fn run(args: &ListArgs, output: &Output) -> Result<Exit> {
     let store = open::store(&args.store.store)?;
@@ -26,13 +28,27 @@ pub fn run(args: &ListArgs, output: &Output) -> Result<Exit> {
             Err(error) => output.warn(&format!("{error}; `dotctl verify` tells more")),
         }
     }
-    found.sort_by_key(|found| {
-        std::cmp::Reverse((found.manifest.created_at, found.manifest.sequence, found.id()))
-    });
+    newest_first(&mut found);
     let documents: Vec<_> =
         found.iter().map(|found| CheckpointDocument::new(found.id(), &found.manifest)).collect();
     output.result(&json!({ "checkpoints": documents }), || human(&found))?;
     Ok(Exit::Done)
+}
+
+/// By the clock across namespaces, by sequence within one: a clock that was set back puts no
+/// checkpoint before an earlier one.
+fn newest_first(found: &mut [Found]) {
+    let mut latest = HashMap::new();
+    let mut order = HashMap::new();
+    // Listed by namespace and sequence.
+    for checkpoint in found.iter() {
+        let manifest = &checkpoint.manifest;
+        let moment = latest.entry(&manifest.namespace).or_insert(manifest.created_at);
+        *moment = (*moment).max(manifest.created_at);
+        order.insert(checkpoint.id(), (*moment, manifest.sequence));
+    }
+    found
+        .sort_by_key(|checkpoint| std::cmp::Reverse((order.get(&checkpoint.id()).copied(), checkpoint.id())));
 }
 
 fn human(found: &[Found]) -> String {
@@ -43,7 +59,6 @@ fn human(found: &[Found]) -> String {
         ("ID", Align::Left),
         ("CREATED", Align::Left),
         ("KIND", Align::Left),
-        ("RECORDS", Align::Right),
         ("RAW", Align::Right),
         ("STORED", Align::Right),
         ("NAMESPACE", Align::Left),
@@ -54,7 +69,6 @@ fn human(found: &[Found]) -> String {
             short_id(found.id()),
             show_moment(&manifest.created_at.to_string()),
             manifest.kind.name().to_owned(),
-            show_count(manifest.record_count),
             show_size(manifest.raw_bytes),
             show_size(manifest.stored_bytes()),
             shorten(manifest.namespace.as_str(), 14),

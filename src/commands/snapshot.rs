@@ -10,7 +10,7 @@ use dotctl_engine::checkpoint::codec_setting;
 use dotctl_engine::chunk::ChunkSize;
 use dotctl_engine::format::CheckpointKind;
 use dotctl_engine::id::Namespace;
-use dotctl_engine::{Error, Result};
+use dotctl_engine::{Error, ErrorKind, Result};
 use dotctl_stores::drive::SnapshotSetting;
 use dotctl_stores::folder::FolderStore;
 use dotctl_stores::objects::{LocalObject, object_namespace};
@@ -19,7 +19,7 @@ use dotctl_stores::store::Committed;
 
 use super::{CheckpointDocument, elapsed_ms, short_id};
 use crate::cli::{Kind, SnapshotArgs};
-use crate::error::Exit;
+use crate::error::{self, Exit};
 use crate::open::{self, Source};
 use crate::output::Output;
 use crate::render::{Align, Bar, table};
@@ -75,12 +75,35 @@ pub fn run(args: &SnapshotArgs, output: &Output) -> Result<Exit> {
         capture(&store, job, &setting, output)
     };
     if matches!(source, Source::Objects(_)) {
-        let made = jobs.iter().map(capture).collect::<Result<Vec<_>>>()?;
-        report_all(&made, elapsed_ms(begun), output)?;
-    } else if let [job] = jobs.as_slice() {
+        return capture_all(&jobs, capture, begun, output);
+    }
+    if let [job] = jobs.as_slice() {
         report(&capture(job)?, elapsed_ms(begun), output)?;
     }
     Ok(Exit::Done)
+}
+
+/// One object that cannot be captured does not keep the others from it.
+fn capture_all(
+    jobs: &[Job<'_>],
+    capture: impl Fn(&Job<'_>) -> Result<Made>,
+    begun: Instant,
+    output: &Output,
+) -> Result<Exit> {
+    let mut made = Vec::new();
+    let mut failed = Vec::new();
+    for job in jobs {
+        match capture(job) {
+            Ok(checkpoint) => made.push(checkpoint),
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
+            Err(error) => {
+                error::report(output.format, &error);
+                failed.push((job, error));
+            }
+        }
+    }
+    report_all(&made, &failed, elapsed_ms(begun), output)?;
+    Ok(failed.first().map_or(Exit::Done, |(_, error)| Exit::of(error.kind())))
 }
 
 /// One checkpoint to make.
@@ -206,9 +229,13 @@ fn novelty(committed: &Committed) -> String {
     )
 }
 
-fn report_all(made: &[Made], duration_ms: u64, output: &Output) -> Result<()> {
+fn report_all(made: &[Made], failed: &[(&Job<'_>, Error)], duration_ms: u64, output: &Output) -> Result<()> {
     let documents: Vec<_> = made.iter().map(Made::document).collect();
-    let document = json!({ "checkpoints": documents, "duration_ms": duration_ms });
+    let failures: Vec<_> = failed
+        .iter()
+        .map(|(job, error)| json!({ "namespace": job.namespace, "kind": error.kind().name(), "message": error.to_string() }))
+        .collect();
+    let document = json!({ "checkpoints": documents, "failed": failures, "duration_ms": duration_ms });
     output.result(&document, || {
         let columns = [
             ("ID", Align::Left),
@@ -228,6 +255,11 @@ fn report_all(made: &[Made], duration_ms: u64, output: &Output) -> Result<()> {
             ]
         });
         let checkpoints = made.len();
-        format!("{}\n{checkpoints} checkpoints in {}", table(&columns, rows), show_duration(duration_ms))
+        let failures = match failed.len() {
+            0 => String::new(),
+            count => format!(", {count} objects could not be captured"),
+        };
+        let duration = show_duration(duration_ms);
+        format!("{}\n{checkpoints} checkpoints in {duration}{failures}", table(&columns, rows))
     })
 }

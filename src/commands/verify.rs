@@ -102,11 +102,18 @@ fn verify_manifest_file(verifier: &mut Verifier<'_>, target: &str, bar: &Bar) ->
     verifier.checked.checkpoints += 1;
     match manifest {
         Ok(manifest) => verifier.manifest(&manifest, bar),
-        Err(error) => {
+        Err(error) if id.is_some() => {
             verifier.findings.push(Finding { target: target.to_owned(), error });
             Ok(())
         }
+        Err(_) => Err(no_target(target)),
     }
+}
+
+fn no_target(target: &str) -> Error {
+    Error::malformed("neither a checkpoint manifest of this store nor a database")
+        .at(target)
+        .hint("say what the file must hash to with --checksum sha256:HEX or murmur3:HEX")
 }
 
 /// Databases: every page of every tree in place.
@@ -116,9 +123,7 @@ fn verify_databases(targets: &[String]) -> Result<(Vec<Finding>, Checked)> {
     for target in targets {
         let path = Path::new(target);
         if !is_database(path)? {
-            return Err(Error::malformed("neither a checkpoint manifest of this store nor a database")
-                .at(target.as_str())
-                .hint("say what the file must hash to with --checksum sha256:HEX or murmur3:HEX"));
+            return Err(no_target(target));
         }
         let (problems, bytes) = dotctl_stores::source::check_database(path)?;
         checked.bytes += bytes;

@@ -30,7 +30,7 @@ impl SpillFile {
 fn failure(folder: &Path, what: &str, error: &io::Error) -> Error {
     Error::new(ErrorKind::Io, format!("The sort's temporary data cannot be {what}: {error}."))
         .at(folder.display().to_string())
-        .hint("Free space there, or set TMPDIR to a folder that has as much as the state.")
+        .hint("Free as much space there as the state takes, or keep the store elsewhere.")
 }
 
 #[cfg(unix)]

@@ -33,7 +33,7 @@ impl Target {
     /// killed run left on its way to the same name is removed. With `replace` an existing file may
     /// be there.
     pub fn begin(path: &Path, raw_bytes: u64, replace: bool) -> Result<Self> {
-        refuse_folder(path)?;
+        refuse_other_than_file(path)?;
         let partial = partial_path(path)?;
         // Also where the target then turns out to be there: the killed run may have got so far.
         remove_abandoned(&partial)?;
@@ -43,7 +43,7 @@ impl Target {
             .write(true)
             .create_new(true)
             .open(&partial)
-            .map_err(|error| io_error("create", &partial, &error))?;
+            .map_err(|error| io_error("create", path, &error))?;
         let mut target =
             Target { path: path.to_owned(), partial, file, direct: None, replace, published: false };
         target.file.try_lock().map_err(|_| busy(&target.partial))?;
@@ -128,19 +128,21 @@ fn busy(path: &Path) -> Error {
         .hint("wait until it is done")
 }
 
-fn refuse_folder(path: &Path) -> Result<()> {
-    if !path.is_dir() {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::Exists, "the target is a folder")
+fn refuse_other_than_file(path: &Path) -> Result<()> {
+    let what = match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => "a folder",
+        Ok(metadata) if !metadata.is_file() => "no plain file",
+        _ => return Ok(()),
+    };
+    Err(Error::new(ErrorKind::Exists, format!("the target is {what}"))
         .at(path.display().to_string())
-        .hint("name the file to write"))
+        .hint("name the file to write, or `-` for stdout"))
 }
 
 /// Refuses a target that is there, or beside which a database left files that would be applied to
 /// the restored one.
 fn check_vacant(path: &Path, replace: bool) -> Result<()> {
-    refuse_folder(path)?;
+    refuse_other_than_file(path)?;
     if replace {
         return Ok(());
     }

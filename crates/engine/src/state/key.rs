@@ -1,7 +1,7 @@
 //! Keys: from JSON string text to the bytes that order them, and back for people.
 
 /// Bytes of a decoded key at most. An object's storage takes 2,048.
-pub const MAX_KEY_BYTES: usize = 64 * 1024;
+pub const MAX_KEY_BYTES: usize = crate::format::RecordKey::BYTES_MAX;
 
 /// Characters of a key that a message shows.
 const SHOWN_CHARACTERS: usize = 60;
