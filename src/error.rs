@@ -1,6 +1,7 @@
 //! From a failure to a sentence on stderr and an exit code.
 
 use std::fmt::Display;
+use std::io::Write;
 
 use dotctl_engine::{Error, ErrorKind};
 use serde_json::json;
@@ -54,14 +55,19 @@ pub fn report(format: Format, error: &Error) {
 pub fn report_parts(format: Format, kind: &str, message: impl Display, hint: Option<&str>) {
     match format {
         Format::Human => {
-            eprintln!("error: {message}");
+            say(format_args!("error: {message}"));
             if let Some(hint) = hint {
-                eprintln!("  hint: {hint}");
+                say(format_args!("  hint: {hint}"));
             }
         }
         Format::Json => {
             let message = message.to_string();
-            eprintln!("{}", json!({"error": {"kind": kind, "message": message, "hint": hint}}));
+            say(json!({"error": {"kind": kind, "message": message, "hint": hint}}));
         }
     }
+}
+
+/// Prints a line to stderr, whole. Nobody is left to be told where that fails; the exit code still speaks.
+pub fn say(line: impl Display) {
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }

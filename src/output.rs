@@ -7,6 +7,7 @@ use serde::Serialize;
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use crate::cli::{Format, Global, When};
+use crate::error::say;
 use crate::render::Look;
 
 /// How this run talks.
@@ -50,14 +51,14 @@ impl Output {
     /// Says something that matters and is no failure.
     pub fn warn(&self, message: &str) {
         if !self.quiet {
-            eprintln!("warning: {message}");
+            say(format_args!("warning: {message}"));
         }
     }
 
     /// Says what is being done, to those who asked.
     pub fn explain(&self, message: impl FnOnce() -> String) {
         if self.verbose {
-            eprintln!("{}", message());
+            say(message());
         }
     }
 }

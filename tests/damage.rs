@@ -59,11 +59,11 @@ impl World {
         self.folder.path().join("targets")
     }
 
-    /// The files that hold data; `lock` is empty, and writers make it when it is not there.
+    /// The files that hold data; locks are empty, and writers make them when they are not there.
     fn files(&self) -> Vec<PathBuf> {
-        let lock = self.store().join("lock");
-        assert_eq!(fs::metadata(&lock).unwrap().len(), 0);
-        files_below(&self.store()).into_iter().filter(|path| *path != lock).collect()
+        let locks = ["lock", "order.lock"].map(|name| self.store().join(name));
+        assert!(locks.iter().all(|lock| fs::metadata(lock).unwrap().len() == 0));
+        files_below(&self.store()).into_iter().filter(|path| !locks.contains(path)).collect()
     }
 
     fn file_in(&self, part: &str, number: usize) -> PathBuf {

@@ -6,15 +6,14 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use support::{
-    Ran, Random, contents_below, copy_tree, dotctl, fixture, folder, hot_database, names_in, snapshot, strace,
+    Ran, Random, calls_of, checkpoints, contents_below, copy_tree, dotctl, fixture, folder, hot_database,
+    in_parallel, leftovers, run_in, sha256_of, snapshot, strace,
 };
 use tempfile::TempDir;
 
@@ -71,36 +70,9 @@ impl Scene {
         world
     }
 
-    /// How often a thread makes each of [`CALLS`] at most: strace counts for each by itself.
-    fn calls(&self) -> BTreeMap<String, usize> {
-        let world = self.world();
-        let log = world.path().join("strace.log");
-        let mut command = strace();
-        command.current_dir(world.path()).arg("-o").arg(&log).arg(format!("-etrace={}", traced()));
-        command.arg(env!("CARGO_BIN_EXE_dotctl")).args(&self.words);
-        Ran::of(command.output().expect("strace runs")).exits(0);
-        let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
-        for line in fs::read_to_string(log).expect("a log").lines() {
-            let (thread, rest) = line.split_once(' ').expect("a thread's number");
-            // `<... fsync resumed>` is the end of a call that has been counted.
-            if let Some((call, _)) = rest.trim_start().split_once('(')
-                && CALLS.contains(&call)
-            {
-                *counts.entry((thread.to_owned(), call.to_owned())).or_default() += 1;
-            }
-        }
-        let mut most = BTreeMap::new();
-        for ((_, call), count) in counts {
-            let entry = most.entry(call).or_insert(0);
-            *entry = count.max(*entry);
-        }
-        most
-    }
-
     /// Kills before every call of [`CALLS`], then judges; the number of kills.
     fn kill_at_every_call(&self) -> usize {
-        let points: Vec<(String, usize)> = self
-            .calls()
+        let points: Vec<(String, usize)> = calls_of(self.world().path(), &self.words, &CALLS)
             .into_iter()
             .flat_map(|(call, count)| (1..=count).map(move |number| (call.clone(), number)))
             .collect();
@@ -203,38 +175,6 @@ impl Scene {
     }
 }
 
-/// [`CALLS`] for strace; `?` passes over a name that an architecture does not have.
-fn traced() -> String {
-    CALLS.map(|call| format!("?{call}")).join(",")
-}
-
-fn run_in(world: &Path, words: &[String]) -> Ran {
-    let mut command = dotctl();
-    Ran::of(command.current_dir(world).args(words).output().expect("dotctl runs"))
-}
-
-/// The store's checkpoints, newest first; nothing where there is no store yet.
-fn checkpoints(world: &Path) -> Option<Vec<serde_json::Value>> {
-    let ran = run_in(world, &support::words("list --format json"));
-    match ran.code {
-        Some(0) => {
-            assert_eq!(ran.stderr, "", "a manifest that cannot be read");
-            Some(ran.json()["checkpoints"].as_array().expect("a list").clone())
-        }
-        Some(3) => {
-            ran.mentions("there is no store");
-            None
-        }
-        _ => panic!("{ran:?}"),
-    }
-}
-
-fn sha256_of(path: &Path) -> String {
-    use sha2::Digest;
-    let digest = sha2::Sha256::digest(fs::read(path).expect("a file"));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// The rows of a copy of the target with the files beside it, so that looking changes nothing.
 fn rows_of(world: &Path) -> Vec<String> {
     let copy = folder();
@@ -249,50 +189,6 @@ fn rows_of(world: &Path) -> Vec<String> {
     let mut statement = database.prepare("SELECT word FROM words").expect("a table");
     let rows = statement.query_map([], |row| row.get(0)).expect("rows");
     rows.collect::<Result<_, _>>().expect("rows")
-}
-
-/// Everything that no finished run would have left.
-fn leftovers(world: &Path) -> Vec<String> {
-    let store = world.join(".dotctl");
-    let mut strange: Vec<String> = names_in(&store.join("staging"));
-    let known = ["lock", "manifests", "packs", "staging", "store.json"];
-    strange.extend(names_in(&store).into_iter().filter(|name| !known.contains(&name.as_str())));
-    strange.extend(names_in(world).into_iter().filter(|name| name.ends_with("partial")));
-    let mut named = Vec::new();
-    for namespace in names_in(&store.join("manifests")) {
-        let manifests = names_in(&store.join("manifests").join(&namespace));
-        if manifests.is_empty() {
-            strange.push(namespace.clone());
-        }
-        for name in manifests {
-            let bytes = fs::read(store.join("manifests").join(&namespace).join(&name)).expect("a manifest");
-            let manifest: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
-            for pack in manifest["runs"][0]["packs"].as_array().expect("packs") {
-                named.push(pack["sha256"].as_str().expect("a hash").to_owned());
-            }
-        }
-    }
-    strange.extend(names_in(&store.join("packs")).into_iter().filter(|pack| !named.contains(pack)));
-    strange
-}
-
-/// Runs `work` on every item, three at a time, since most of it is waiting; sums what they give.
-fn in_parallel<T: Sync>(items: &[T], work: impl Fn(&T) -> usize + Sync) -> usize {
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..3)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut sum = 0;
-                    while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        sum += work(item);
-                    }
-                    sum
-                })
-            })
-            .collect();
-        workers.into_iter().map(|worker| worker.join().expect("a worker")).sum()
-    })
 }
 
 /// A folder with `source/` and, made by the binary, checkpoints of `earlier` in `.dotctl`.

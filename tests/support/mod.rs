@@ -2,11 +2,13 @@
 
 #![allow(dead_code, reason = "every test file uses its part")]
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tempfile::TempDir;
 
@@ -182,6 +184,107 @@ pub fn strace() -> Command {
     command.args(["-f", "-qq"]);
     clean(&mut command);
     command
+}
+
+/// Runs the binary in the folder `world`.
+pub fn run_in(world: &Path, words: &[String]) -> Ran {
+    let mut command = dotctl();
+    Ran::of(command.current_dir(world).args(words).output().expect("dotctl runs"))
+}
+
+/// The store's checkpoints, newest first; nothing where there is no store yet.
+pub fn checkpoints(world: &Path) -> Option<Vec<serde_json::Value>> {
+    let ran = run_in(world, &words("list --format json"));
+    match ran.code {
+        Some(0) => {
+            assert_eq!(ran.stderr, "", "a manifest that cannot be read");
+            Some(ran.json()["checkpoints"].as_array().expect("a list").clone())
+        }
+        Some(3) => {
+            ran.mentions("there is no store");
+            None
+        }
+        _ => panic!("{ran:?}"),
+    }
+}
+
+/// SHA-256 of a file, in hexadecimal.
+pub fn sha256_of(path: &Path) -> String {
+    use sha2::Digest;
+    let digest = sha2::Sha256::digest(fs::read(path).expect("a file"));
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Everything that no finished run would have left.
+pub fn leftovers(world: &Path) -> Vec<String> {
+    let store = world.join(".dotctl");
+    let mut strange: Vec<String> = names_in(&store.join("staging"));
+    let known = ["lock", "manifests", "order.lock", "packs", "staging", "store.json"];
+    strange.extend(names_in(&store).into_iter().filter(|name| !known.contains(&name.as_str())));
+    strange.extend(names_in(world).into_iter().filter(|name| name.ends_with("partial")));
+    let mut named = Vec::new();
+    for namespace in names_in(&store.join("manifests")) {
+        let manifests = names_in(&store.join("manifests").join(&namespace));
+        if manifests.is_empty() {
+            strange.push(namespace.clone());
+        }
+        for name in manifests {
+            let bytes = fs::read(store.join("manifests").join(&namespace).join(&name)).expect("a manifest");
+            let manifest: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
+            for pack in manifest["runs"][0]["packs"].as_array().expect("packs") {
+                named.push(pack["sha256"].as_str().expect("a hash").to_owned());
+            }
+        }
+    }
+    strange.extend(names_in(&store.join("packs")).into_iter().filter(|pack| !named.contains(pack)));
+    strange
+}
+
+/// Runs `work` on every item, three at a time, since most of it is waiting; sums what they give.
+pub fn in_parallel<T: Sync>(items: &[T], work: impl Fn(&T) -> usize + Sync) -> usize {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut sum = 0;
+                    while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        sum += work(item);
+                    }
+                    sum
+                })
+            })
+            .collect();
+        workers.into_iter().map(|worker| worker.join().expect("a worker")).sum()
+    })
+}
+
+/// How often a thread of `dotctl words` makes each of `calls` at most: strace counts for each thread
+/// by itself.
+pub fn calls_of(world: &Path, words: &[String], calls: &[&str]) -> BTreeMap<String, usize> {
+    let log = world.join("strace.log");
+    // `?` passes over a name that an architecture does not have.
+    let traced: Vec<String> = calls.iter().map(|call| format!("?{call}")).collect();
+    let mut command = strace();
+    command.current_dir(world).arg("-o").arg(&log).arg(format!("-etrace={}", traced.join(",")));
+    command.arg(env!("CARGO_BIN_EXE_dotctl")).args(words);
+    Ran::of(command.output().expect("strace runs")).exits(0);
+    let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for line in fs::read_to_string(log).expect("a log").lines() {
+        let (thread, rest) = line.split_once(' ').expect("a thread's number");
+        // `<... fsync resumed>` is the end of a call that has been counted.
+        if let Some((call, _)) = rest.trim_start().split_once('(')
+            && calls.contains(&call)
+        {
+            *counts.entry((thread.to_owned(), call.to_owned())).or_default() += 1;
+        }
+    }
+    let mut most = BTreeMap::new();
+    for ((_, call), count) in counts {
+        let entry = most.entry(call).or_insert(0);
+        *entry = count.max(*entry);
+    }
+    most
 }
 
 /// A simple generator, so that a failing run can be repeated.

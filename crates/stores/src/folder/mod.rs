@@ -4,6 +4,7 @@
 //! store.json                                   marks the folder, says the layout's version
 //! lock                                         empty; writers share it, making and cleaning the
 //!                                              store takes it alone
+//! order.lock                                   empty; held while a checkpoint takes its number
 //! manifests/<namespace>/<sequence>-<id>.json   a checkpoint exists if and only if this does
 //! packs/<sha256>
 //! staging/<writer>/                            packs on their way; gone once the writer is done
@@ -31,6 +32,7 @@ use crate::store::{ManifestListing, Pack, PackListing, Session, Store};
 
 const STAGING: &str = "staging";
 const LOCK: &str = "lock";
+const ORDER_LOCK: &str = "order.lock";
 
 /// Checkpoints in a folder on this machine.
 #[derive(Debug)]
@@ -76,7 +78,7 @@ impl FolderStore {
         fs::create_dir_all(root).map_err(|error| io_error("create the store", root, &error))?;
         let foreign = read_names(root)?.into_iter().find(|name| {
             // The marker may be there since a moment ago.
-            ![PACKS, MANIFESTS, STAGING, LOCK, STORE_MARKER.0].contains(&name.as_str())
+            ![PACKS, MANIFESTS, STAGING, LOCK, ORDER_LOCK, STORE_MARKER.0].contains(&name.as_str())
                 && !name.starts_with(durable::TEMPORARY)
         });
         if let Some(name) = foreign {
@@ -89,8 +91,7 @@ impl FolderStore {
             fs::create_dir_all(&path).map_err(|error| io_error("create", &path, &error))?;
         }
         let store = FolderStore { root: root.to_owned() };
-        let lock = session::open_lock(&store)?;
-        lock.lock().map_err(|error| io_error("lock the store", root, &error))?;
+        let lock = session::lock_alone(&store, LOCK)?;
         durable::create_new(root, STORE_MARKER.0, STORE_MARKER.1)?;
         drop(lock);
         FolderStore::open(root)

@@ -15,7 +15,7 @@ use dotctl_engine::id::{Hash, Namespace, Time};
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use super::durable::{link_new, sync_folder, write_new};
-use super::{FolderStore, LOCK, STAGING, cleanup};
+use super::{FolderStore, LOCK, ORDER_LOCK, STAGING, cleanup};
 use crate::io_error;
 use crate::store::{Committed, Session, Store};
 
@@ -86,14 +86,6 @@ impl<'a> FolderSession<'a> {
         sync_folder(&self.store.root.join(PACKS))
     }
 
-    /// Waits until no other writer is between choosing a sequence number and taking it.
-    fn take_turn(&self) -> Result<File> {
-        let path = self.store.root.join(MANIFESTS);
-        let folder = File::open(&path).map_err(|error| io_error("open", &path, &error))?;
-        folder.lock().map_err(|error| io_error("lock", &path, &error))?;
-        Ok(folder)
-    }
-
     fn next_sequence(&self, namespace: &Namespace) -> Result<u64> {
         let listing = self.store.manifests()?;
         let last =
@@ -147,7 +139,8 @@ impl Session for FolderSession<'_> {
         created_at: Time,
     ) -> Result<Committed> {
         self.publish_packs()?;
-        let _turn = self.take_turn()?;
+        // Two writers at once must not take the same number.
+        let order = lock_alone(self.store, ORDER_LOCK)?;
         let manifest = facts.manifest(namespace.clone(), self.next_sequence(namespace)?, created_at);
         let (id, bytes) = manifest.write()?;
         let key = ManifestKey { namespace: namespace.clone(), sequence: manifest.sequence, id };
@@ -159,6 +152,7 @@ impl Session for FolderSession<'_> {
         write_new(&staged, &bytes)?;
         // An equal manifest that is there already is this one, made twice at one moment.
         link_new(&staged, &folder.join(key.name()))?;
+        drop(order);
         sync_folder(&folder)?;
         self.moving = false;
         Ok(Committed {
@@ -179,21 +173,27 @@ impl Drop for FolderSession<'_> {
     }
 }
 
-/// The file that writers lock.
-pub fn open_lock(store: &FolderStore) -> Result<File> {
-    let path = store.root.join(LOCK);
+/// Waits until nobody else holds `name`, then holds it until dropped.
+pub fn lock_alone(store: &FolderStore, name: &str) -> Result<File> {
+    let lock = open_lock(store, name)?;
+    lock.lock().map_err(|error| io_error("lock", &store.root.join(name), &error))?;
+    Ok(lock)
+}
+
+fn open_lock(store: &FolderStore, name: &str) -> Result<File> {
+    let path = store.root.join(name);
     OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
         .open(&path)
-        .map_err(|error| io_error("lock the store", &path, &error))
+        .map_err(|error| io_error("lock", &path, &error))
 }
 
 /// Cleans up if nobody else is at work, then joins the writers.
 fn lock_shared(store: &FolderStore) -> Result<File> {
     let failed = |error: &io::Error| io_error("lock the store", &store.root, error);
-    let lock = open_lock(store)?;
+    let lock = open_lock(store, LOCK)?;
     if lock.try_lock().is_ok() {
         let cleaned = cleanup::clean(store);
         lock.unlock().map_err(|error| failed(&error))?;
