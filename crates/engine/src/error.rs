@@ -74,7 +74,8 @@ pub struct Error {
     message: String,
     place: Option<String>,
     hint: Option<String>,
-    contrast: Option<(String, String)>,
+    // Boxed: a rare pair that every result would else make room for.
+    contrast: Option<Box<(String, String)>>,
 }
 
 impl Error {
@@ -104,7 +105,7 @@ impl Error {
             Damage::Malformed => format!("{what} is {actual}, it should be {expected}"),
         };
         let mut error = Error::new(ErrorKind::Corrupt(damage), message);
-        error.contrast = Some((expected, actual));
+        error.contrast = Some(Box::new((expected, actual)));
         error
     }
 
@@ -156,7 +157,7 @@ impl Error {
 
     /// What was expected and what was there instead, where the failure can be put so.
     pub fn contrast(&self) -> Option<(&str, &str)> {
-        self.contrast.as_ref().map(|(expected, actual)| (expected.as_str(), actual.as_str()))
+        self.contrast.as_deref().map(|(expected, actual)| (expected.as_str(), actual.as_str()))
     }
 
     /// What to do next, where there is something.
