@@ -3,7 +3,7 @@
 use dotctl_engine::image::inspect::{DatabaseReport, InnerCheckpoint, KeyValueReport, Problem, TableReport};
 use dotctl_engine::image::schema::TreeKind;
 
-use super::entries::{ROWS_MAX, expiry, prefixes, sizes, titled};
+use super::entries::{ROWS_MAX, counted, expiry, prefixes, sizes, titled};
 use super::limits::limits;
 use super::look::{Look, Tone};
 use super::name::{escape, shorten_middle, wrap};
@@ -51,7 +51,7 @@ fn header(target: &str, report: &DatabaseReport, look: Look) -> String {
                 show_count(report.freelist_page_count.into())
             ),
         ),
-        ("tables", format!("{} and {} indexes", show_count(table_count), show_count(index_count))),
+        ("schema", format!("{}, {}", counted(table_count, "table"), show_indexes(index_count))),
     ];
     if report.text_encoding != "UTF-8" {
         lines.push(("text", report.text_encoding.to_owned()));
@@ -103,6 +103,10 @@ fn tables(report: &DatabaseReport, look: Look) -> String {
         text += &format!("and {} more, {}\n", show_count(count), show_size(bytes));
     }
     text
+}
+
+fn show_indexes(count: u64) -> String {
+    if count == 1 { "1 index".to_owned() } else { format!("{} indexes", show_count(count)) }
 }
 
 fn kind(kind: TreeKind) -> &'static str {
@@ -166,7 +170,7 @@ fn problems(problems: &[Problem], count: u64, look: Look) -> String {
     if count == 0 {
         return String::new();
     }
-    let title = format!("DAMAGED: {} problems found", show_count(count));
+    let title = format!("DAMAGED: {} found", counted(count, "problem"));
     let mut text = format!("\n{}\n", look.paint(Tone::Alarm, &title));
     for problem in problems.iter().take(PROBLEMS_SHOWN_MAX) {
         let table = match problem.table.as_str() {

@@ -90,3 +90,8 @@ pub fn expiry(expiry: &ExpiryReport) -> String {
 pub fn titled(look: Look, title: &str, body: &str) -> String {
     format!("\n{}\n{body}", look.paint(Tone::Title, title))
 }
+
+/// A number of things that are called `thing`, or `things` where it is not one.
+pub fn counted(count: u64, thing: &str) -> String {
+    format!("{} {thing}{}", show_count(count), if count == 1 { "" } else { "s" })
+}

@@ -73,11 +73,8 @@ fn used(finding: &LimitFinding) -> f64 {
 
 /// How much of the limit the largest thing takes.
 pub fn share(finding: &LimitFinding) -> String {
-    match used(finding) * 100.0 {
-        none if none == 0.0 => "0 %".to_owned(),
-        little if little < 1.0 => "< 1 %".to_owned(),
-        percent => format!("{percent:.0} %"),
-    }
+    let percent = used(finding) * 100.0;
+    if percent > 0.0 && percent < 1.0 { "< 1 %".to_owned() } else { format!("{percent:.0} %") }
 }
 
 fn status(finding: &LimitFinding) -> String {

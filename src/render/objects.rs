@@ -3,6 +3,7 @@
 use dotctl_engine::image::inspect::DatabaseReport;
 use dotctl_engine::measure::LimitFinding;
 
+use super::entries::counted;
 use super::limits::{nearest, share};
 use super::look::{Look, Tone};
 use super::name::{escape, shorten_middle};
@@ -78,8 +79,8 @@ pub fn show(target: &str, objects: &[(String, Result<ObjectFacts, String>)], loo
     let readable = objects.iter().filter_map(|(_, facts)| facts.as_ref().ok());
     let bytes: u64 = readable.map(|facts| facts.raw_bytes).sum();
     let title = format!(
-        "{} objects, {}, below {}",
-        show_count(objects.len() as u64),
+        "{}, {}, below {}",
+        counted(objects.len() as u64, "object"),
         show_size(bytes),
         escape(target)
     );

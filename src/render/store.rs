@@ -2,7 +2,7 @@
 
 use dotctl_stores::drive::StoreReport;
 
-use super::entries::{ROWS_MAX, titled};
+use super::entries::{ROWS_MAX, counted, titled};
 use super::look::{Look, Tone};
 use super::name::{escape, shorten_middle, wrap};
 use super::table::{Align, COLUMNS_MAX, facts, fitted};
@@ -21,14 +21,14 @@ fn header(report: &StoreReport) -> Vec<(&'static str, String)> {
     let times = |ratio: Option<f64>, what: &str| {
         ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2} times {what}"))
     };
-    let packs = |count: u64, bytes: u64| format!("{} in {} packs", show_size(bytes), show_count(count));
+    let packs = |count: u64, bytes: u64| format!("{} in {}", show_size(bytes), counted(count, "pack"));
     let mut lines = vec![
         (
             "checkpoints",
             format!(
-                "{} of {} namespaces",
+                "{} of {}",
                 show_count(report.checkpoint_count),
-                show_count(report.namespaces.len() as u64)
+                counted(report.namespaces.len() as u64, "namespace")
             ),
         ),
         ("raw", format!("{} if all were restored", show_size(report.raw_bytes))),
@@ -87,6 +87,7 @@ fn problems(report: &StoreReport, look: Look) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    let title = look.paint(Tone::Alarm, &format!("DAMAGED: {} problems found", lines.len()));
+    let title =
+        look.paint(Tone::Alarm, &format!("DAMAGED: {} found", counted(lines.len() as u64, "problem")));
     format!("\n{title}\n{}", lines.iter().map(|line| wrap(line, COLUMNS_MAX)).collect::<String>())
 }

@@ -5,7 +5,6 @@ use std::cmp::Ordering;
 use serde::Serialize;
 
 use super::members::Members;
-use super::reader::Entry;
 use crate::id::Time;
 use crate::limits;
 use crate::measure::{ExpiryReport, LimitFinding, Octaves, PrefixGroups, PrefixReport, SizeBucket, Watch};
@@ -79,9 +78,9 @@ impl StateMeasure {
         }
     }
 
-    /// Counts the next entry.
-    pub fn add(&mut self, entry: Entry<'_>) {
-        let Entry { key, text, .. } = entry;
+    /// Counts the next entry: its decoded key and its text, as
+    /// [`EntryReader`](super::EntryReader) gives them.
+    pub fn add(&mut self, key: &[u8], text: &[u8]) {
         if self.count > 0 {
             match key.cmp(&self.last_key) {
                 Ordering::Less => self.sorted = false,
@@ -144,7 +143,7 @@ mod tests {
         let mut rest = text.as_bytes();
         loop {
             match reader.next().unwrap() {
-                Step::Entry(entry) => measure.add(entry),
+                Step::Entry(entry) => measure.add(entry.key, entry.text),
                 Step::End => return measure.report(),
                 Step::NeedInput if rest.is_empty() => reader.end(),
                 Step::NeedInput => {

@@ -3,6 +3,7 @@
 use super::decode::{Decoder, read_header};
 use super::document::{Encoding, Token};
 use super::reader::Reader;
+use super::tag;
 use crate::error::Result;
 
 /// The number that the object in `bytes` has under `name`, an ASCII name. `None` where the value
@@ -11,6 +12,9 @@ use crate::error::Result;
 pub fn property_number(bytes: &[u8], name: &str) -> Option<f64> {
     let mut reader = Reader::new(bytes).ok()?;
     let (version, _) = read_header(&mut reader).ok()?;
+    if let Some(found) = find_in_plain_objects(reader, name.as_bytes()) {
+        return found;
+    }
     // The second reading is `decode`'s: version 13 was once written with flags.
     find(reader, version >= 14, name).or_else(|_| find(reader, true, name)).ok()?
 }
@@ -44,5 +48,123 @@ fn find(reader: Reader<'_>, has_view_flags: bool, name: &str) -> Result<Option<f
         while decoder.frames.len() > 1 {
             decoder.advance()?;
         }
+    }
+}
+
+/// Levels of objects that are read without tokens.
+const PLAIN_LEVELS: usize = 8;
+
+/// The same for the usual state entry, which holds nothing but objects, text, numbers and the
+/// like: without memory for what is skipped. `None` where the value is anything else.
+fn find_in_plain_objects(mut reader: Reader<'_>, name: &[u8]) -> Option<Option<f64>> {
+    if reader.byte("").ok()? != tag::BEGIN_OBJECT {
+        return None;
+    }
+    // Properties seen of each open object.
+    let mut counts = [0_u32; PLAIN_LEVELS];
+    let mut level = 0;
+    loop {
+        match reader.byte("").ok()? {
+            tag::END_OBJECT => {
+                if reader.u32("").ok()? != *counts.get(level)? {
+                    return None;
+                }
+                match level.checked_sub(1) {
+                    Some(outer) => level = outer,
+                    None => return Some(None),
+                }
+                continue;
+            }
+            tag::ONE_BYTE_STRING => {}
+            _ => return None,
+        }
+        let length = reader.u32("").ok()?;
+        let found = reader.span(length.into(), "").ok()?;
+        let is_wanted = level == 0 && reader.slice(found) == name;
+        *counts.get_mut(level)? += 1;
+        let number = match reader.byte("").ok()? {
+            tag::INT32 => Some(f64::from(reader.zigzag("").ok()?)),
+            tag::UINT32 => Some(f64::from(reader.u32("").ok()?)),
+            tag::DOUBLE => Some(f64::from_bits(reader.double("").ok()?)),
+            tag::UNDEFINED | tag::NULL | tag::TRUE | tag::FALSE => None,
+            tag::ONE_BYTE_STRING => {
+                let length = reader.u32("").ok()?;
+                reader.span(length.into(), "").ok()?;
+                None
+            }
+            tag::BEGIN_OBJECT if !is_wanted => {
+                level += 1;
+                *counts.get_mut(level)? = 0;
+                continue;
+            }
+            _ => return None,
+        };
+        if is_wanted {
+            return Some(number);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What the reader of plain objects says, where it says something, the decoder says too.
+    fn agree(bytes: &[u8], name: &str) -> bool {
+        let mut reader = Reader::new(bytes).unwrap();
+        let Ok((version, _)) = read_header(&mut reader) else {
+            return false;
+        };
+        let Some(quick) = find_in_plain_objects(reader, name.as_bytes()) else {
+            return false;
+        };
+        let slow = find(reader, version >= 14, name).unwrap();
+        assert_eq!(quick.map(f64::to_bits), slow.map(f64::to_bits), "{bytes:02x?}");
+        true
+    }
+
+    fn value() -> impl Strategy<Value = Vec<u8>> {
+        let leaf = prop_oneof![
+            Just(b"T".to_vec()),
+            Just(b"_".to_vec()),
+            (0_u8..128).prop_map(|number| vec![b'I', number]),
+            (0_u8..128).prop_map(|number| vec![b'U', number]),
+            any::<[u8; 8]>().prop_map(|bits| [&b"N"[..], &bits].concat()),
+            "[a-c]{0,9}".prop_map(|text| [&[b'"', text.len() as u8], text.as_bytes()].concat()),
+            Just(b"A\0$\0\0".to_vec()),
+        ];
+        leaf.prop_recursive(10, 64, 4, |inner| {
+            prop::collection::vec(("[a-c]", inner), 0..4).prop_map(|properties| {
+                let mut bytes = vec![b'o'];
+                for (name, value) in &properties {
+                    bytes.extend_from_slice(&[b'"', 1, name.as_bytes()[0]]);
+                    bytes.extend_from_slice(value);
+                }
+                bytes.extend_from_slice(&[b'{', properties.len() as u8]);
+                bytes
+            })
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn both_readings_agree(value in value(), name in "[a-d]", place: prop::sample::Index, byte: u8) {
+            let mut bytes = [&b"\xff\x0f"[..], &value].concat();
+            agree(&bytes, &name);
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+            agree(&bytes, &name);
+        }
+    }
+
+    #[test]
+    fn a_state_entry_is_read_quickly() {
+        let entry = b"\xff\x0fo\"\x05valueo\"\x01a\"\x02hi{\x01\"\x09createdAtU\x07\"\x09expiresAtU\x09{\x03";
+        assert!(agree(entry, "expiresAt"));
+        assert!(!agree(&[&entry[..11], b"A\0$\0\0{\x01"].concat(), "expiresAt"));
     }
 }
