@@ -56,7 +56,8 @@ pub fn direct_range(offset: u64, bytes: &[u8]) -> Option<Range<usize>> {
         return None;
     }
     let begin = (offset.next_multiple_of(whole) - offset) as usize;
-    let end = bytes.len() - ((offset + bytes.len() as u64) % whole) as usize;
+    let overhang_bytes = (offset + bytes.len() as u64) % whole;
+    let end = bytes.len().checked_sub(overhang_bytes as usize)?;
     (begin < end).then_some(begin..end)
 }
 
