@@ -13,14 +13,11 @@ use crate::drive::{EntrySource, Progress, SnapshotSetting, snapshot_image, snaps
 use crate::entries::StateEntries;
 use crate::input::Input;
 use crate::io_error;
-use crate::spill::{SortedEntries, SpillSorter};
+use crate::spill::{SORT_MEMORY_BYTES, SortedEntries, SpillSorter};
 use crate::store::{Committed, Store};
 
 /// Attempts at a database that others change in ways no lock prevents.
 const DATABASE_ATTEMPTS_MAX: u32 = 20;
-
-/// Memory of the sorter, buffers included: what is left of 64 MiB beside the pipeline.
-const SORT_MEMORY_BYTES: usize = 24 << 20;
 
 /// Captures the database at `path`, in use or not, as one image.
 pub fn capture_database(
