@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(misused(&error).code()),
     };
+    dotctl_stores::memory::return_large_buffers();
     // Whatever is half done is not under its final name, so that stopping at once is safe.
     let interrupted = ctrlc::set_handler(|| std::process::exit(Exit::Interrupted.code().into()));
     let output = Output::new(&cli.global, open::no_color());

@@ -8,6 +8,7 @@ pub mod entries;
 pub mod folder;
 pub mod input;
 mod io_error;
+pub mod memory;
 pub mod objects;
 mod pipeline;
 pub mod reference;
