@@ -91,6 +91,23 @@ fn no_command_takes_more_than_64_mib() {
         std::fs::remove_file(path).unwrap();
     }
 
+    // Few entries of many megabytes, for which a chunk size means nothing.
+    let large = scratch.path("large.ndjson");
+    write_large(&large);
+    for codec in ["none", "zstd"] {
+        let made = scratch.snapshot(&large, &["--codec", codec]);
+        assert_peak("sorting large entries");
+        let restored = scratch.restore(made["id"].as_str().unwrap(), "large.json");
+        assert_peak("restoring large entries");
+        let again = scratch.snapshot(&restored, &["--codec", codec]);
+        assert_peak("capturing large entries");
+        assert_eq!(again["content_sha256"], made["content_sha256"]);
+        std::fs::remove_file(&restored).unwrap();
+    }
+    assert_eq!(scratch.json(["verify"])["ok"], true);
+    assert_peak("verifying large entries");
+    std::fs::remove_file(&large).unwrap();
+
     let database = scratch.path("object.sqlite");
     write_database(&database);
     let made = scratch.snapshot(&database, &["--chunk-bytes", "4MiB"]);
@@ -104,6 +121,21 @@ fn no_command_takes_more_than_64_mib() {
     let report = finish(dotctl().args(["inspect", "--format", "json"]).arg(&database)).expect(0).json();
     assert_peak("inspecting a database");
     assert_eq!(report["page_count"], made["record_count"]);
+}
+
+/// A dozen entries of 7 MB each, the last key first. Their parts stay small, since what this process
+/// takes counts as its children's.
+fn write_large(path: &Path) {
+    let mut lines = BufWriter::new(File::create(path).unwrap());
+    let mut numbers = Numbers(1);
+    for number in (0..12).rev() {
+        write!(lines, "[\"large:{number:03}\",{{\"value\":\"").unwrap();
+        for _ in 0..440_000 {
+            write!(lines, "{:016x}", numbers.draw()).unwrap();
+        }
+        writeln!(lines, "\",\"createdAt\":1}}]").unwrap();
+    }
+    lines.flush().unwrap();
 }
 
 /// A database of some 80 MB, by SQLite with a small cache.

@@ -68,20 +68,25 @@ impl ErrorKind {
 }
 
 /// One failure: its kind, a full sentence, the place it concerns and the next step.
+///
+/// Boxed, so that results which hardly ever fail stay small.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Error {
+pub struct Error(Box<Failure>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Failure {
     kind: ErrorKind,
     message: String,
     place: Option<String>,
     hint: Option<String>,
     // Boxed: a rare pair that every result would else make room for.
-    contrast: Option<Box<(String, String)>>,
+    contrast: Option<(String, String)>,
 }
 
 impl Error {
     /// A failure of `kind`, said in `message`.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Error { kind, message: message.into(), place: None, hint: None, contrast: None }
+        Error(Box::new(Failure { kind, message: message.into(), place: None, hint: None, contrast: None }))
     }
 
     /// Input from outside that is not what it claims to be.
@@ -105,7 +110,7 @@ impl Error {
             Damage::Malformed => format!("{what} is {actual}, it should be {expected}"),
         };
         let mut error = Error::new(ErrorKind::Corrupt(damage), message);
-        error.contrast = Some(Box::new((expected, actual)));
+        error.0.contrast = Some((expected, actual));
         error
     }
 
@@ -119,7 +124,7 @@ impl Error {
     #[must_use]
     pub fn at(mut self, place: impl Into<String>) -> Self {
         let place = place.into();
-        self.place = Some(match self.place {
+        self.0.place = Some(match self.0.place.take() {
             Some(inner) => format!("{place}, {inner}"),
             None => place,
         });
@@ -129,48 +134,48 @@ impl Error {
     /// Says what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.0.hint = Some(hint.into());
         self
     }
 
     /// The same failure seen as another kind, as when a decoder's complaint concerns stored data.
     #[must_use]
     pub fn of_kind(mut self, kind: ErrorKind) -> Self {
-        self.kind = kind;
+        self.0.kind = kind;
         self
     }
 
     /// What kind of failure this is.
     pub fn kind(&self) -> ErrorKind {
-        self.kind
+        self.0.kind
     }
 
     /// The place it concerns, outermost first.
     pub fn place(&self) -> Option<&str> {
-        self.place.as_deref()
+        self.0.place.as_deref()
     }
 
     /// What failed, without the place.
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     /// What was expected and what was there instead, where the failure can be put so.
     pub fn contrast(&self) -> Option<(&str, &str)> {
-        self.contrast.as_deref().map(|(expected, actual)| (expected.as_str(), actual.as_str()))
+        self.0.contrast.as_ref().map(|(expected, actual)| (expected.as_str(), actual.as_str()))
     }
 
     /// What to do next, where there is something.
     pub fn next_step(&self) -> Option<&str> {
-        self.hint.as_deref()
+        self.0.hint.as_deref()
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Some(place) => write!(f, "{place}: {}", self.message),
-            None => f.write_str(&self.message),
+        match &self.0.place {
+            Some(place) => write!(f, "{place}: {}", self.0.message),
+            None => f.write_str(&self.0.message),
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod folder;
 pub mod input;
 pub mod interrupt;
 mod io_error;
+pub mod memory;
 pub mod objects;
 mod pipeline;
 pub mod reference;

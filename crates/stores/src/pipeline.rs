@@ -26,18 +26,26 @@ pub fn slot_count(workers: usize, chunk_bytes: u32) -> usize {
 
 /// A buffer set that goes round.
 pub trait Slot: Default + Send {
-    /// Bytes held; slots far larger than usual pass through alone and are given back.
+    /// Bytes that its buffers hold, or will hold once it has been worked on.
     fn held_bytes(&self) -> usize;
 }
 
-/// Above this a slot is out of the ordinary: one very large record.
-const HELD_BYTES_USUAL: usize = 16 << 20;
+/// Bytes of all slots between their filling and their end; one slot may be larger by itself.
+const IN_FLIGHT_BYTES_MAX: usize = 24 << 20;
+
+/// A slot with one very large record: nobody fills another while it is on its way.
+const ALONE_BYTES: usize = 16 << 20;
+
+/// Buffers up to this size are used again.
+const KEPT_BYTES_MAX: usize = 4 << 20;
 
 struct Shared<S> {
     free: Vec<S>,
-    done: BTreeMap<u64, S>,
+    /// Slots that have been worked on, with the bytes they count for.
+    done: BTreeMap<u64, (S, usize)>,
     filled: u64,
     consumed: u64,
+    in_flight_bytes: usize,
     ended: bool,
     failure: Option<dotctl_engine::Error>,
 }
@@ -91,6 +99,7 @@ pub fn run<S: Slot, W>(
             done: BTreeMap::new(),
             filled: 0,
             consumed: 0,
+            in_flight_bytes: 0,
             ended: false,
             failure: None,
         }),
@@ -146,33 +155,37 @@ fn turn<S: Slot, W>(
         }
         let number = shared.filled;
         shared.filled += 1;
-        if slot.held_bytes() > HELD_BYTES_USUAL {
-            // Nobody else fills while this one is on its way.
-            while shared.consumed < number && shared.failure.is_none() {
-                shared = belt.wait(shared);
-            }
-            drop(shared);
-            finish(belt, number, slot, |slot| work(tools, slot))?;
-            let mut shared = belt.lock();
-            while shared.consumed <= number && shared.failure.is_none() {
-                shared = belt.wait(shared);
-            }
+        let bytes = slot.held_bytes();
+        // Nobody else fills meanwhile.
+        while shared.consumed < number
+            && shared.in_flight_bytes.saturating_add(bytes) > IN_FLIGHT_BYTES_MAX
+            && shared.failure.is_none()
+        {
+            shared = belt.wait(shared);
+        }
+        shared.in_flight_bytes = shared.in_flight_bytes.saturating_add(bytes);
+        drop(shared);
+        if bytes <= ALONE_BYTES {
+            drop(filler);
+            finish(belt, number, (slot, bytes), |slot| work(tools, slot))?;
             continue;
         }
-        drop(shared);
-        drop(filler);
-        finish(belt, number, slot, |slot| work(tools, slot))?;
+        finish(belt, number, (slot, bytes), |slot| work(tools, slot))?;
+        let mut shared = belt.lock();
+        while shared.consumed <= number && shared.failure.is_none() {
+            shared = belt.wait(shared);
+        }
     }
 }
 
 fn finish<S>(
     belt: &Belt<S>,
     number: u64,
-    mut slot: S,
+    (mut slot, bytes): (S, usize),
     work: impl FnOnce(&mut S) -> Result<()>,
 ) -> Result<()> {
     work(&mut slot)?;
-    belt.lock().done.insert(number, slot);
+    belt.lock().done.insert(number, (slot, bytes));
     belt.changed.notify_all();
     Ok(())
 }
@@ -180,14 +193,14 @@ fn finish<S>(
 fn drain<S: Slot>(belt: &Belt<S>, consume: &mut impl FnMut(&mut S) -> Result<()>) -> Result<()> {
     let mut next = 0;
     loop {
-        let mut slot = {
+        let (mut slot, bytes) = {
             let mut shared = belt.lock();
             loop {
                 if shared.failure.is_some() {
                     return Ok(());
                 }
-                if let Some(slot) = shared.done.remove(&next) {
-                    break slot;
+                if let Some(done) = shared.done.remove(&next) {
+                    break done;
                 }
                 if shared.ended && next == shared.filled {
                     return Ok(());
@@ -198,11 +211,12 @@ fn drain<S: Slot>(belt: &Belt<S>, consume: &mut impl FnMut(&mut S) -> Result<()>
         interrupt::check()?;
         consume(&mut slot)?;
         next += 1;
-        if slot.held_bytes() > HELD_BYTES_USUAL {
+        if slot.held_bytes() > KEPT_BYTES_MAX {
             slot = S::default();
         }
         let mut shared = belt.lock();
         shared.consumed = next;
+        shared.in_flight_bytes = shared.in_flight_bytes.saturating_sub(bytes);
         shared.free.push(slot);
         belt.changed.notify_all();
     }

@@ -109,6 +109,11 @@ impl ChunkPlan {
         self.pack.read(reader, &self.chunk, stored, raw, offset)
     }
 
+    /// Bytes the chunk takes in its pack.
+    pub fn stored_bytes(&self) -> u32 {
+        self.chunk.stored_bytes
+    }
+
     /// Bytes the chunk decodes to.
     pub fn raw_bytes(&self) -> u32 {
         self.chunk.raw_bytes

@@ -41,8 +41,8 @@ struct RestoreSlot {
 
 impl Slot for RestoreSlot {
     fn held_bytes(&self) -> usize {
-        let next_raw_bytes = self.plan.as_ref().map_or(0, |plan| plan.raw_bytes() as usize);
-        self.stored.capacity() + self.raw.capacity().max(next_raw_bytes)
+        let (stored, raw) = self.plan.as_ref().map_or((0, 0), |plan| (plan.stored_bytes(), plan.raw_bytes()));
+        self.stored.capacity().max(stored as usize) + self.raw.capacity().max(raw as usize)
     }
 }
 

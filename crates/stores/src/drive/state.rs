@@ -26,7 +26,8 @@ struct StateSlot {
 
 impl Slot for StateSlot {
     fn held_bytes(&self) -> usize {
-        self.raw.ndjson.capacity() + self.stored.bytes.capacity()
+        // What does not compress is stored in as many bytes.
+        self.raw.ndjson.capacity() + self.stored.bytes.capacity().max(self.raw.ndjson.len())
     }
 }
 

@@ -65,7 +65,11 @@ enum Job {
 
 impl Slot for VerifySlot {
     fn held_bytes(&self) -> usize {
-        self.stored.capacity() + self.raw.capacity()
+        let (stored, raw) = match &self.job {
+            Some(Job::Chunk(plan)) => (plan.stored_bytes(), plan.raw_bytes()),
+            Some(Job::Broken(_)) | None => (0, 0),
+        };
+        self.stored.capacity().max(stored as usize) + self.raw.capacity().max(raw as usize)
     }
 }
 
