@@ -70,7 +70,7 @@ fn stored_rows(folder: &str) -> Vec<Value> {
     let text = fs::read_to_string(fixture("objects/values.json")).unwrap();
     let lines = text.lines().map(|line| line.trim_end_matches(',')).filter(|line| line.len() > 1);
     let in_folder = |row: &Value| row["in"].as_array().unwrap().iter().any(|name| name == folder);
-    lines.map(|line| parse_deep(line)).filter(in_folder).collect()
+    lines.map(parse_deep).filter(in_folder).collect()
 }
 
 /// A row without its value, which may be deeper than this reader of JSON bears.

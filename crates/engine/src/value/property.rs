@@ -12,7 +12,7 @@ use crate::error::Result;
 pub fn property_number(bytes: &[u8], name: &str) -> Option<f64> {
     let mut reader = Reader::new(bytes).ok()?;
     let (version, _) = read_header(&mut reader).ok()?;
-    if let Some(found) = find_in_plain_objects(reader, name.as_bytes()) {
+    if let Some(found) = find_in_plain_values(reader, name.as_bytes()) {
         return found;
     }
     // The second reading is `decode`'s: version 13 was once written with flags.
@@ -51,37 +51,61 @@ fn find(reader: Reader<'_>, has_view_flags: bool, name: &str) -> Result<Option<f
     }
 }
 
-/// Levels of objects that are read without tokens.
+/// Levels of objects and arrays that are read without tokens.
 const PLAIN_LEVELS: usize = 8;
 
-/// The same for the usual state entry, which holds nothing but objects, text, numbers and the
-/// like: without memory for what is skipped. `None` where the value is anything else.
-fn find_in_plain_objects(mut reader: Reader<'_>, name: &[u8]) -> Option<Option<f64>> {
+/// An open object or dense array.
+#[derive(Clone, Copy)]
+enum Level {
+    /// So many properties so far.
+    Object(u32),
+    /// So many elements to come, of so many.
+    Array(u32, u32),
+}
+
+/// The same for the usual state entry, which holds nothing but objects, full arrays, text, numbers
+/// and the like: without memory for what is skipped. `None` where the value is anything else.
+fn find_in_plain_values(mut reader: Reader<'_>, name: &[u8]) -> Option<Option<f64>> {
     if reader.byte("").ok()? != tag::BEGIN_OBJECT {
         return None;
     }
-    // Properties seen of each open object.
-    let mut counts = [0_u32; PLAIN_LEVELS];
-    let mut level = 0;
+    let mut levels = [Level::Object(0); PLAIN_LEVELS];
+    let mut depth = 0;
     loop {
-        match reader.byte("").ok()? {
-            tag::END_OBJECT => {
-                if reader.u32("").ok()? != *counts.get(level)? {
+        let level = levels.get_mut(depth)?;
+        let mut is_wanted = false;
+        match level {
+            Level::Object(properties) => match reader.byte("").ok()? {
+                tag::END_OBJECT => {
+                    if reader.u32("").ok()? != *properties {
+                        return None;
+                    }
+                    match depth.checked_sub(1) {
+                        Some(outer) => depth = outer,
+                        None => return Some(None),
+                    }
+                    continue;
+                }
+                tag::ONE_BYTE_STRING => {
+                    *properties += 1;
+                    let length = reader.u32("").ok()?;
+                    let found = reader.span(length.into(), "").ok()?;
+                    is_wanted = depth == 0 && reader.slice(found) == name;
+                }
+                _ => return None,
+            },
+            Level::Array(0, length) => {
+                let ends = reader.byte("").ok()? == tag::END_DENSE_ARRAY
+                    && reader.u32("").ok()? == 0
+                    && reader.u32("").ok()? == *length;
+                if !ends {
                     return None;
                 }
-                match level.checked_sub(1) {
-                    Some(outer) => level = outer,
-                    None => return Some(None),
-                }
+                depth = depth.checked_sub(1)?;
                 continue;
             }
-            tag::ONE_BYTE_STRING => {}
-            _ => return None,
+            Level::Array(remaining, _) => *remaining -= 1,
         }
-        let length = reader.u32("").ok()?;
-        let found = reader.span(length.into(), "").ok()?;
-        let is_wanted = level == 0 && reader.slice(found) == name;
-        *counts.get_mut(level)? += 1;
         let number = match reader.byte("").ok()? {
             tag::INT32 => Some(f64::from(reader.zigzag("").ok()?)),
             tag::UINT32 => Some(f64::from(reader.u32("").ok()?)),
@@ -93,8 +117,14 @@ fn find_in_plain_objects(mut reader: Reader<'_>, name: &[u8]) -> Option<Option<f
                 None
             }
             tag::BEGIN_OBJECT if !is_wanted => {
-                level += 1;
-                *counts.get_mut(level)? = 0;
+                depth += 1;
+                *levels.get_mut(depth)? = Level::Object(0);
+                continue;
+            }
+            tag::BEGIN_DENSE_ARRAY if !is_wanted => {
+                let length = reader.u32("").ok()?;
+                depth += 1;
+                *levels.get_mut(depth)? = Level::Array(length, length);
                 continue;
             }
             _ => return None,
@@ -117,7 +147,7 @@ mod tests {
         let Ok((version, _)) = read_header(&mut reader) else {
             return false;
         };
-        let Some(quick) = find_in_plain_objects(reader, name.as_bytes()) else {
+        let Some(quick) = find_in_plain_values(reader, name.as_bytes()) else {
             return false;
         };
         let slow = find(reader, version >= 14, name).unwrap();
@@ -134,6 +164,8 @@ mod tests {
             any::<[u8; 8]>().prop_map(|bits| [&b"N"[..], &bits].concat()),
             "[a-c]{0,9}".prop_map(|text| [&[b'"', text.len() as u8], text.as_bytes()].concat()),
             Just(b"A\0$\0\0".to_vec()),
+            Just(b"A\x02I\x02\"\x01a$\0\x02".to_vec()),
+            Just(b"A\x01-$\0\x01".to_vec()),
         ];
         leaf.prop_recursive(10, 64, 4, |inner| {
             prop::collection::vec(("[a-c]", inner), 0..4).prop_map(|properties| {
@@ -165,6 +197,9 @@ mod tests {
     fn a_state_entry_is_read_quickly() {
         let entry = b"\xff\x0fo\"\x05valueo\"\x01a\"\x02hi{\x01\"\x09createdAtU\x07\"\x09expiresAtU\x09{\x03";
         assert!(agree(entry, "expiresAt"));
-        assert!(!agree(&[&entry[..11], b"A\0$\0\0{\x01"].concat(), "expiresAt"));
+        let array = b"\xff\x0fo\"\x05valueA\x02A\0$\0\0o{\0$\0\x02\"\x01bI\x04{\x02";
+        assert!(agree(array, "b"));
+        assert_eq!(property_number(array, "b"), Some(2.0));
+        assert!(!agree(b"\xff\x0fo\"\x05valueA\x01-$\0\x01{\x01", "b"));
     }
 }
