@@ -499,7 +499,7 @@ fn a_manifest_under_another_name() {
         (format!("one/{sequence}-{other_id}"), [1]),
         (format!("one/1-{id}"), [3]),
         (format!("one/{name}.old"), [3]),
-        (format!("{name}"), [3]),
+        (name.to_string(), [3]),
     ] {
         let moved = manifests.join(&to);
         fs::create_dir_all(moved.parent().unwrap()).unwrap();
