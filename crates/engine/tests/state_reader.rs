@@ -295,61 +295,61 @@ fn error_of(data: &[u8]) -> String {
 #[test]
 fn errors_say_entry_byte_and_what_was_expected() {
     for (data, message) in [
-        ("", "The input is empty; a state without entries is the array `[]`."),
-        (" \n", "The input is empty; a state without entries is the array `[]`."),
-        ("{}", "byte 0: Expected `[`, the start of an array of entries or of an entry, found `{`."),
-        ("[1]", "byte 1: Expected an entry, an entry's key, or `]`, found `1`."),
-        ("[", "byte 1: Expected an entry, an entry's key, or `]`, found the end of the input."),
-        ("[[\"a\",{}],]", "entry 2, byte 10: Expected an entry `[key, {…}]`, found `]`."),
+        ("", "the input is empty; a state without entries is the array `[]`"),
+        (" \n", "the input is empty; a state without entries is the array `[]`"),
+        ("{}", "byte 0: expected `[`, the start of an array of entries or of an entry, found `{`"),
+        ("[1]", "byte 1: expected an entry, an entry's key, or `]`, found `1`"),
+        ("[", "byte 1: expected an entry, an entry's key, or `]`, found the end of the input"),
+        ("[[\"a\",{}],]", "entry 2, byte 10: expected an entry `[key, {…}]`, found `]`"),
         (
             "[[\"a\",{}]",
-            "after entry 1, byte 9: Expected `,` or `]` after an entry, found the end of the input.",
+            "after entry 1, byte 9: expected `,` or `]` after an entry, found the end of the input",
         ),
-        ("[] x", "byte 3: Expected nothing after the array, found `x`."),
-        ("[[\"a\",{}] [\"b\",{}]]", "after entry 1, byte 10: Expected `,` or `]` after an entry, found `[`."),
-        ("[\"a\",{}][\"b\",{}]", "after entry 1, byte 8: Expected a line end after an entry, found `[`."),
-        ("[\"a\",{}]\n7", "entry 2, byte 9: Expected an entry `[key, {…}]`, found `7`."),
+        ("[] x", "byte 3: expected nothing after the array, found `x`"),
+        ("[[\"a\",{}] [\"b\",{}]]", "after entry 1, byte 10: expected `,` or `]` after an entry, found `[`"),
+        ("[\"a\",{}][\"b\",{}]", "after entry 1, byte 8: expected a line end after an entry, found `[`"),
+        ("[\"a\",{}]\n7", "entry 2, byte 9: expected an entry `[key, {…}]`, found `7`"),
         (
             "[\"a\",{}]\n[\"b\"",
-            "entry 2, byte 13: Expected the rest of the entry, found the end of the input.",
+            "entry 2, byte 13: expected the rest of the entry, found the end of the input",
         ),
-        ("[\"a\"]", "entry 1, byte 4: Expected `,` after the entry's key, found `]`."),
-        ("[\"a\",1]", "entry 1, byte 5: Expected an object after the entry's key, found `1`."),
-        ("[\"a\",{},1]", "entry 1, byte 7: Expected `]` at the end of the entry, found `,`."),
-        ("[[1,{}]]", "entry 1, byte 2: Expected the entry's key, a string, found `1`."),
-        ("[\"a\",{\"b\" 1}]", "entry 1, byte 10: Expected `:` after a member's name, found `1`."),
-        ("[\"a\",{\"b\":01}]", "entry 1, byte 11: Expected `,` or `}` after a member, found `1`."),
-        ("[\"a\",{\"b\":-}]", "entry 1, byte 11: Expected a digit, found `}`."),
+        ("[\"a\"]", "entry 1, byte 4: expected `,` after the entry's key, found `]`"),
+        ("[\"a\",1]", "entry 1, byte 5: expected an object after the entry's key, found `1`"),
+        ("[\"a\",{},1]", "entry 1, byte 7: expected `]` at the end of the entry, found `,`"),
+        ("[[1,{}]]", "entry 1, byte 2: expected the entry's key, a string, found `1`"),
+        ("[\"a\",{\"b\" 1}]", "entry 1, byte 10: expected `:` after a member's name, found `1`"),
+        ("[\"a\",{\"b\":01}]", "entry 1, byte 11: expected `,` or `}` after a member, found `1`"),
+        ("[\"a\",{\"b\":-}]", "entry 1, byte 11: expected a digit, found `}`"),
         (
             "[\"a\",{\"b\":[1 2]}]",
-            "entry 1, byte 13: Expected `,` or `]` after an array's element, found `2`.",
+            "entry 1, byte 13: expected `,` or `]` after an array's element, found `2`",
         ),
-        ("[\"a\",{\"b\":}]", "entry 1, byte 10: Expected a value, found `}`."),
-        ("[\"a\",{\"b\":nul}]", "entry 1, byte 13: Expected `null`, found `}`."),
+        ("[\"a\",{\"b\":}]", "entry 1, byte 10: expected a value, found `}`"),
+        ("[\"a\",{\"b\":nul}]", "entry 1, byte 13: expected `null`, found `}`"),
         (
             "[\"a\",{\"b\":\"\n\"}]",
-            "entry 1, byte 11: Expected a string's text (control characters must be escaped), found byte 0x0a.",
+            "entry 1, byte 11: expected a string's text (control characters must be escaped), found byte 0x0a",
         ),
         (
             "[\"a\",{\"b\":\"\\x\"}]",
-            "entry 1, byte 12: Expected an escape: one of \" \\ / b f n r t u, found `x`.",
+            "entry 1, byte 12: expected an escape: one of \" \\ / b f n r t u, found `x`",
         ),
         (
             "[\"a\",{\"b\":\"\\u00g0\"}]",
-            "entry 1, byte 15: Expected four hexadecimal digits after `\\u`, found `g`.",
+            "entry 1, byte 15: expected four hexadecimal digits after `\\u`, found `g`",
         ),
-        ("\u{feff}[\"a\",{,}]", "entry 1, byte 9: Expected a member's name in quotes, found `,`."),
+        ("\u{feff}[\"a\",{,}]", "entry 1, byte 9: expected a member's name in quotes, found `,`"),
     ] {
         assert_eq!(error_of(data.as_bytes()), message, "{data}");
     }
     assert_eq!(
         error_of(b"[\"a\",{}]\n[\"b\",{\"value\":\"ab\xff\"}]"),
-        "entry 2, byte 26: Expected UTF-8 text, found byte 0xff."
+        "entry 2, byte 26: expected UTF-8 text, found byte 0xff"
     );
     // A surrogate and an overlong form are no UTF-8.
     for bytes in [&b"\xed\xa0\x80"[..], b"\xc0\x80", b"\xe2\x82", b"\xf4\x90\x80\x80"] {
         let data = [b"[\"", bytes, b"\",{}]"].concat();
-        assert!(error_of(&data).contains("Expected UTF-8 text"), "{bytes:x?}");
+        assert!(error_of(&data).contains("expected UTF-8 text"), "{bytes:x?}");
     }
 }
 
@@ -387,16 +387,16 @@ fn depth_has_a_limit() {
     let data = format!("[\"k\",{{\"value\":{open}1{close}}}]");
     texts_and_keys(data.as_bytes(), usize::MAX);
     let wrong = data.replacen("}]}]", "}]]}", 1);
-    assert!(error_of(wrong.as_bytes()).contains("Expected"));
+    assert!(error_of(wrong.as_bytes()).contains("expected"));
 }
 
 #[test]
 fn ten_megabytes_of_nesting_are_refused() {
     let data = format!("[\"deep\",{{\"value\":{}", "[".repeat(10_000_000));
     let message = error_of(data.as_bytes());
-    assert!(message.starts_with("entry 1, byte 10015: Expected at most 10,000 levels"), "{message}");
+    assert!(message.starts_with("entry 1, byte 10015: expected at most 10,000 levels"), "{message}");
     let data = "[".repeat(10_000_000);
-    assert_eq!(error_of(data.as_bytes()), "entry 1, byte 2: Expected the entry's key, a string, found `[`.");
+    assert_eq!(error_of(data.as_bytes()), "entry 1, byte 2: expected the entry's key, a string, found `[`");
 }
 
 fn entry_of(bytes: usize) -> Vec<u8> {
@@ -422,7 +422,7 @@ fn entries_up_to_the_limit() {
         assert_eq!(entries.len(), 1);
         assert_eq!(
             error.as_deref(),
-            Some("entry 2, byte 9: The entry with key \"large\" is larger than 16777216 bytes.")
+            Some("entry 2, byte 9: the entry with key \"large\" is larger than 16777216 bytes")
         );
     }
 }

@@ -61,7 +61,7 @@ impl Input {
         }
         let name = path.display().to_string();
         let file = File::open(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Error::new(ErrorKind::Missing, "There is no such file.").at(&*name),
+            io::ErrorKind::NotFound => Error::new(ErrorKind::Missing, "there is no such file").at(&*name),
             _ => unreadable(&name, &error),
         })?;
         Input::new(name, file)
@@ -122,18 +122,18 @@ impl Input {
         if self.compression == Compression::None || error.raw_os_error().is_some() {
             unreadable(&self.name, error)
         } else if error.kind() == io::ErrorKind::UnexpectedEof {
-            Error::malformed(format!("The {what} ends too early; it was cut off."))
+            Error::malformed(format!("the {what} ends too early; it was cut off"))
                 .at(&*self.name)
-                .hint("Copy or download it again.")
+                .hint("copy or download it again")
         } else if error.to_string().contains("too much memory") {
             Error::unsupported(format!(
-                "The {what} needs a window of more than {} MiB to decompress.",
+                "the {what} needs a window of more than {} MiB to decompress",
                 (1_u64 << MAX_WINDOW_LOG) >> 20
             ))
             .at(&*self.name)
-            .hint("Decompress it first: `zstd -d --long=31 --stdout FILE | dotctl … -`.")
+            .hint("decompress it first: `zstd -d --long=31 --stdout FILE | dotctl … -`")
         } else {
-            Error::malformed(format!("The {what} is damaged: {error}.")).at(&*self.name)
+            Error::malformed(format!("the {what} is damaged: {error}")).at(&*self.name)
         }
     }
 }
@@ -143,7 +143,7 @@ fn buffered<R: Read>(source: R) -> BufReader<R> {
 }
 
 fn unreadable(name: &str, error: &io::Error) -> Error {
-    Error::new(ErrorKind::Io, format!("It cannot be read: {error}.")).at(name)
+    Error::new(ErrorKind::Io, format!("it cannot be read: {error}")).at(name)
 }
 
 #[cfg(test)]

@@ -28,9 +28,9 @@ impl SpillFile {
 }
 
 fn failure(folder: &Path, what: &str, error: &io::Error) -> Error {
-    Error::new(ErrorKind::Io, format!("The sort's temporary data cannot be {what}: {error}."))
+    Error::new(ErrorKind::Io, format!("the sort's temporary data cannot be {what}: {error}"))
         .at(folder.display().to_string())
-        .hint("Free as much space there as the state takes, or keep the store elsewhere.")
+        .hint("free as much space there as the state takes, or keep the store elsewhere")
 }
 
 #[cfg(unix)]
@@ -231,7 +231,7 @@ impl SpillSorter {
         let shared = self.builder.shared_key_bytes();
         drop(self.builder);
         let Some(file) = self.file else {
-            return Err(Error::new(ErrorKind::Io, "The sort lost its temporary file."));
+            return Err(Error::new(ErrorKind::Io, "the sort lost its temporary file"));
         };
         let memory_bytes = self.memory_bytes.saturating_sub(WRITE_BLOCK_BYTES);
         let fan_in = RunMerge::fan_in(memory_bytes);

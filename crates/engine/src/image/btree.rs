@@ -85,10 +85,10 @@ impl<'a> Page<'a> {
     pub fn parse(number: u32, bytes: &'a [u8], geometry: &'a Geometry) -> Result<Page<'a>> {
         let usable = bytes
             .get(..geometry.usable_bytes as usize)
-            .ok_or_else(|| Error::malformed("The page is cut short.").at(place(number)))?;
+            .ok_or_else(|| Error::malformed("the page is cut short").at(place(number)))?;
         let at = if number == 1 { 100 } else { 0 };
         let Some(flags) = usable.get(at) else {
-            return Err(Error::malformed("The page is cut short.").at(place(number)));
+            return Err(Error::malformed("the page is cut short").at(place(number)));
         };
         let kind = match flags {
             2 => PageKind::IndexInterior,
@@ -97,7 +97,7 @@ impl<'a> Page<'a> {
             13 => PageKind::TableLeaf,
             other => {
                 return Err(Error::malformed(format!(
-                    "Its first byte is {other}, which is no kind of b-tree page."
+                    "its first byte is {other}, which is no kind of b-tree page"
                 ))
                 .at(place(number)));
             }
@@ -106,7 +106,7 @@ impl<'a> Page<'a> {
         let cell_count = half_word(usable, at + 3).unwrap_or(0);
         let content_from = at + header_bytes + 2 * cell_count;
         let Some(pointers) = usable.get(at + header_bytes..content_from) else {
-            return Err(Error::malformed(format!("It cannot hold the {cell_count} cells it claims."))
+            return Err(Error::malformed(format!("it cannot hold the {cell_count} cells it claims"))
                 .at(place(number)));
         };
         Ok(Page {
@@ -154,7 +154,7 @@ impl<'a> Page<'a> {
 
     #[cold]
     fn malformed(&self, index: usize, what: &str) -> Error {
-        Error::malformed(format!("Cell {index} {what}.")).at(place(self.number))
+        Error::malformed(format!("cell {index} {what}")).at(place(self.number))
     }
 
     /// The number of child `index`, counted from the left.
@@ -169,7 +169,7 @@ impl<'a> Page<'a> {
         };
         if !self.geometry.contains(child) {
             return Err(Error::malformed(format!(
-                "Child {index} is page {child}, and the database has {} pages.",
+                "child {index} is page {child}, and the database has {} pages",
                 self.geometry.page_count
             ))
             .at(place(self.number)));
@@ -274,14 +274,14 @@ impl Chain {
     #[inline]
     pub fn take<'p>(&mut self, page: &'p [u8], geometry: &Geometry) -> Result<&'p [u8]> {
         let number = self.next;
-        let cut = || Error::malformed("The overflow page is cut short.").at(place(number));
+        let cut = || Error::malformed("the overflow page is cut short").at(place(number));
         let room = page.get(4..geometry.usable_bytes as usize).ok_or_else(cut)?;
         let taken = self.remaining_bytes.min(room.len() as u64);
         self.remaining_bytes -= taken;
         self.next = word(page, 0).ok_or_else(cut)?;
         if self.remaining_bytes > 0 && !geometry.contains(self.next) {
             return Err(Error::malformed(format!(
-                "The payload goes on for {} bytes in page {}, which does not exist.",
+                "the payload goes on for {} bytes in page {}, which does not exist",
                 self.remaining_bytes, self.next
             ))
             .at(place(number)));

@@ -94,9 +94,9 @@ impl Basics {
     pub fn parse(page_one: &[u8], page_count: u32) -> Result<Basics> {
         let malformed = |message: String| Error::malformed(message).at("page 1");
         let header: &[u8; 100] =
-            page_one.first_chunk().ok_or_else(|| malformed("The database header is cut short.".into()))?;
+            page_one.first_chunk().ok_or_else(|| malformed("the database header is cut short".into()))?;
         if header.first_chunk() != Some(MAGIC) {
-            return Err(malformed("This is not a SQLite database header.".into()));
+            return Err(malformed("this is not a SQLite database header".into()));
         }
         let word = |at: usize| {
             header
@@ -114,7 +114,7 @@ impl Basics {
         }
         if page_count > MAX_PAGES {
             return Err(Error::unsupported(format!(
-                "The database has {page_count} pages; at most {MAX_PAGES} can be read."
+                "the database has {page_count} pages; at most {MAX_PAGES} can be read"
             )));
         }
         let text_encoding = match word(56) {

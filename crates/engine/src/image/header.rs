@@ -130,7 +130,7 @@ impl DatabaseHeader {
                 self.stated_pages
             ))
             .at("database header, byte 28")
-            .hint("The file is truncated, or its -wal was left behind when it was copied."));
+            .hint("the file is truncated, or its -wal was left behind when it was copied"));
         }
         Ok(self.stated_pages)
     }

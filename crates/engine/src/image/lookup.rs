@@ -200,7 +200,7 @@ impl Lookup {
                         if let Some((by, root)) = tree_of(&self.target, &mut self.roots, &entry) {
                             if !geometry.contains(root) {
                                 return Err(Error::malformed(format!(
-                                    "Its root page {root} does not exist."
+                                    "its root page {root} does not exist"
                                 ))
                                 .at(entry.name.as_ref()));
                             }
@@ -209,7 +209,7 @@ impl Lookup {
                     }
                     Step::End if self.roots.table.is_some() => {
                         return Err(
-                            Error::unsupported("The table has no index on its keys.").at(KEY_VALUE_TABLE)
+                            Error::unsupported("the table has no index on its keys").at(KEY_VALUE_TABLE)
                         );
                     }
                     // What could not be read may have been what is looked for.
@@ -255,7 +255,7 @@ impl Lookup {
         self.pages_read = self.pages_read.saturating_add(1);
         // Each tree on the way may read each page once; what reads more goes in circles.
         if self.pages_read / 3 > self.page_count {
-            return Err(Error::malformed("The tree leads to the same pages again."));
+            return Err(Error::malformed("the tree leads to the same pages again"));
         }
         match (&mut self.phase, self.geometry) {
             (Phase::Start, _) => {
@@ -264,7 +264,7 @@ impl Lookup {
                 self.encoding = basics.text_encoding;
                 if matches!(self.target, Target::Key(_)) && self.encoding != TextEncoding::Utf8 {
                     return Err(Error::unsupported(format!(
-                        "Keys stored as {} cannot be looked up.",
+                        "keys stored as {} cannot be looked up",
                         self.encoding.name()
                     )));
                 }
@@ -293,7 +293,7 @@ impl Lookup {
     /// Missing where nothing was found or the row has no such column; malformed where its record
     /// is.
     pub fn column(&self, index: usize) -> Result<Column<'_>> {
-        let missing = || Error::new(crate::ErrorKind::Missing, "There is no such row or column.");
+        let missing = || Error::new(crate::ErrorKind::Missing, "there is no such row or column");
         if !matches!(self.phase, Phase::Found) {
             return Err(missing());
         }
@@ -331,13 +331,13 @@ impl Lookup {
         let page = Page::parse(descent.number, &descent.page, &geometry)?;
         if let Some(cell) = &descent.cell {
             if cell.key.is_some() {
-                return Err(Error::malformed("A key is longer than its record.").at(place(descent.number)));
+                return Err(Error::malformed("a key is longer than its record").at(place(descent.number)));
             }
             // The cell is the one, and its payload is whole.
             if let By::KeyOfRow { table_root } = descent.by {
                 let column = Columns::of(&self.payload)?.nth(1).transpose()?;
                 let Some(Column::Integer(rowid)) = column else {
-                    return Err(Error::malformed("An index entry names no row.").at(place(descent.number)));
+                    return Err(Error::malformed("an index entry names no row").at(place(descent.number)));
                 };
                 self.phase = Phase::Descent(Descent::new(By::Rowid(rowid), table_root));
             } else {
@@ -359,7 +359,7 @@ impl Lookup {
         let ordering = match (descent.by, &self.target) {
             (By::Rowid(rowid), _) => {
                 let here = cell.rowid.ok_or_else(|| {
-                    Error::malformed("A table's page hangs in an index.").at(place(descent.number))
+                    Error::malformed("a table's page hangs in an index").at(place(descent.number))
                 })?;
                 // A table's interior cell has its rows, the named one included, on its left.
                 match rowid.cmp(&here) {
@@ -428,12 +428,12 @@ impl Descent {
     fn enter(&mut self, number: u32, bytes: &[u8], geometry: &Geometry) -> Result<()> {
         let page = Page::parse(number, bytes, geometry)?;
         if page.kind().is_index() == matches!(self.by, By::Rowid(_)) {
-            return Err(Error::malformed("A table's page hangs in an index, or the other way round.")
+            return Err(Error::malformed("a table's page hangs in an index, or the other way round")
                 .at(place(number)));
         }
         if self.depth >= MAX_DEPTH {
             return Err(
-                Error::malformed(format!("The tree is deeper than {MAX_DEPTH} pages.")).at(place(number))
+                Error::malformed(format!("the tree is deeper than {MAX_DEPTH} pages")).at(place(number))
             );
         }
         self.low = 0;
@@ -485,6 +485,6 @@ pub fn alarm_nanoseconds(column: Column<'_>) -> Result<Option<i64>> {
     match column {
         Column::Integer(time) => Ok(Some(time)),
         Column::Null => Ok(None),
-        _ => Err(Error::malformed("The alarm is not a number.").at(METADATA_TABLE)),
+        _ => Err(Error::malformed("the alarm is not a number").at(METADATA_TABLE)),
     }
 }

@@ -59,7 +59,7 @@ impl SerialType {
             8 => Column::Integer(0),
             9 => Column::Integer(1),
             10 | 11 => {
-                return Err(Error::malformed(format!("Serial type {} is reserved.", self.0)));
+                return Err(Error::malformed(format!("serial type {} is reserved", self.0)));
             }
             _ if self.is_text() => Column::Text(bytes),
             _ => Column::Blob(bytes),
@@ -87,7 +87,7 @@ impl<'a> Header<'a> {
     /// Malformed where the header is not wholly in `bytes`.
     #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Header<'a>> {
-        let cut = || Error::malformed("The record's header is cut short.");
+        let cut = || Error::malformed("the record's header is cut short");
         let (claimed, taken) = varint::read(bytes).ok_or_else(cut)?;
         let header_bytes = usize::try_from(claimed).map_err(|_| cut())?;
         let types = bytes.get(taken..header_bytes).ok_or_else(cut)?;
@@ -123,7 +123,7 @@ impl Iterator for Types<'_> {
         }
         let Some((value, taken)) = varint::read(self.rest) else {
             self.rest = &[];
-            return Some(Err(Error::malformed("A serial type is cut short.")));
+            return Some(Err(Error::malformed("a serial type is cut short")));
         };
         self.rest = self.rest.get(taken..).unwrap_or_default();
         Some(Ok(SerialType(value)))
@@ -161,7 +161,7 @@ impl<'a> Iterator for Columns<'a> {
             .and_then(|length| self.body.split_at_checked(length));
         let Some((value, rest)) = split else {
             self.types = Types { rest: &[] };
-            return Some(Err(Error::malformed("A column's value is longer than its record.")));
+            return Some(Err(Error::malformed("a column's value is longer than its record")));
         };
         self.body = rest;
         Some(serial_type.column(value))

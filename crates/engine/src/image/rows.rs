@@ -75,7 +75,7 @@ impl Rows {
             if let Some(page) = self.wanted {
                 if !self.geometry.contains(page) {
                     return Err(Error::malformed(format!(
-                        "A tree's root is page {page}, and the database has {} pages.",
+                        "a tree's root is page {page}, and the database has {} pages",
                         self.geometry.page_count
                     )));
                 }
@@ -116,7 +116,7 @@ impl Rows {
     pub fn give(&mut self, bytes: &[u8]) -> Result<()> {
         self.pages_read += 1;
         if self.pages_read > self.geometry.page_count {
-            return Err(Error::malformed("The tree leads to the same pages again."));
+            return Err(Error::malformed("the tree leads to the same pages again"));
         }
         if let Some(chain) = &mut self.chain {
             let part = chain.take(bytes, &self.geometry)?;
@@ -128,12 +128,12 @@ impl Rows {
         };
         let kind = Page::parse(number, bytes, &self.geometry)?.kind();
         if *self.is_index.get_or_insert(kind.is_index()) != kind.is_index() {
-            return Err(Error::malformed("A table's page hangs in an index, or the other way round.")
+            return Err(Error::malformed("a table's page hangs in an index, or the other way round")
                 .at(place(number)));
         }
         if self.frames.len() >= MAX_DEPTH {
             return Err(
-                Error::malformed(format!("The tree is deeper than {MAX_DEPTH} pages.")).at(place(number))
+                Error::malformed(format!("the tree is deeper than {MAX_DEPTH} pages")).at(place(number))
             );
         }
         let mut copy = self.spare.pop().unwrap_or_default();

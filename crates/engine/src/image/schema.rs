@@ -64,7 +64,7 @@ impl<'a> SchemaEntry<'a> {
     /// # Errors
     /// Malformed where its columns are not those of a schema.
     pub fn parse(payload: &'a [u8], encoding: TextEncoding) -> Result<SchemaEntry<'a>> {
-        let wrong = |column: &str| Error::malformed(format!("A schema row has no {column}."));
+        let wrong = |column: &str| Error::malformed(format!("a schema row has no {column}"));
         let mut columns = Columns::of(payload)?;
         let mut text_column = |name: &str| match columns.next() {
             Some(Ok(Column::Text(bytes))) => Ok(text(bytes, encoding)),
@@ -76,7 +76,7 @@ impl<'a> SchemaEntry<'a> {
         let table_name = text_column("table name")?;
         let root = match columns.next().transpose()? {
             Some(Column::Integer(root)) => u32::try_from(root)
-                .map_err(|_| Error::malformed(format!("Page {root} is no root page.")).at(name.as_ref()))?,
+                .map_err(|_| Error::malformed(format!("page {root} is no root page")).at(name.as_ref()))?,
             Some(Column::Null) => 0,
             _ => return Err(wrong("root page").at(name.as_ref())),
         };

@@ -50,8 +50,8 @@ impl OrderCheck {
 /// Two entries, by their numbers from 1, with the same key.
 pub(super) fn duplicate_key(key: &[u8], one: u64, other: u64) -> Error {
     let (first, second) = (one.min(other), one.max(other));
-    Error::malformed(format!("Entries {first} and {second} have the same key {}.", shown_key(key)))
-        .hint("Keep one entry for each key.")
+    Error::malformed(format!("entries {first} and {second} have the same key {}", shown_key(key)))
+        .hint("keep one entry for each key")
 }
 
 #[cfg(test)]

@@ -313,7 +313,7 @@ impl EntryReader {
         match self.expect {
             Expect::AfterArray | Expect::Line | Expect::AfterLine => Ok(Progress::End),
             Expect::Start | Expect::FirstToken => {
-                Err(Error::malformed("The input is empty; a state without entries is the array `[]`."))
+                Err(Error::malformed("the input is empty; a state without entries is the array `[]`"))
             }
             _ => Err(self.unexpected(self.start, self.expected())),
         }
@@ -421,7 +421,7 @@ impl EntryReader {
             Some(byte @ 0x21..=0x7e) => format!("`{}`", char::from(*byte)),
             Some(byte) => format!("byte 0x{byte:02x}"),
         };
-        Error::malformed(format!("Expected {expected}, found {found}.")).at(self.place(position))
+        Error::malformed(format!("expected {expected}, found {found}")).at(self.place(position))
     }
 
     fn place(&self, position: usize) -> String {
@@ -440,7 +440,7 @@ impl EntryReader {
     #[cold]
     fn key_too_long(&self) -> Error {
         Error::malformed(format!(
-            "The key {} is longer than {MAX_KEY_BYTES} bytes.",
+            "the key {} is longer than {MAX_KEY_BYTES} bytes",
             shown_key(self.entry().key)
         ))
         .at(self.place(self.text.start))
@@ -455,7 +455,7 @@ impl EntryReader {
         let mut key = Vec::new();
         decode(entry.get(key_start..key_end).unwrap_or_default(), &mut key);
         Error::malformed(format!(
-            "The entry with key {} is larger than {MAX_ENTRY_BYTES} bytes.",
+            "the entry with key {} is larger than {MAX_ENTRY_BYTES} bytes",
             shown_key(&key)
         ))
         .at(self.place(self.start))

@@ -44,16 +44,16 @@ pub(super) fn failed(error: &io::Error, verb: &str, path: &Path) -> Error {
     let place = path.display().to_string();
     match error.kind() {
         io::ErrorKind::NotFound => {
-            Error::new(ErrorKind::Missing, "no such file").at(place).hint("Check the path.")
+            Error::new(ErrorKind::Missing, "no such file").at(place).hint("check the path")
         }
         io::ErrorKind::PermissionDenied => {
             Error::new(ErrorKind::Io, format!("cannot {verb} it: permission denied"))
                 .at(place)
-                .hint("Run as a user who may read the database and the files beside it.")
+                .hint("run as a user who may read the database and the files beside it")
         }
         _ => Error::new(ErrorKind::Io, format!("cannot {verb} it: {error}"))
             .at(place)
-            .hint("Check the disk, then run the command again."),
+            .hint("check the disk, then run the command again"),
     }
 }
 

@@ -119,7 +119,7 @@ impl LiveDatabase {
                     if !patience.wait() {
                         return Err(Error::new(ErrorKind::Busy, format!("the database is in use: {hurdle}"))
                             .at(path.display().to_string())
-                            .hint("Let it finish, or stop it, then run the command again."));
+                            .hint("let it finish, or stop it, then run the command again"));
                     }
                 }
             }
@@ -145,7 +145,7 @@ impl LiveDatabase {
         if start_bytes == 0 {
             return Err(Error::malformed("the file is empty")
                 .at(paths.main.display().to_string())
-                .hint("To SQLite it is a database without tables; there is nothing to read."));
+                .hint("to SQLite it is a database without tables; there is nothing to read"));
         }
 
         // With -shm locked, or in rollback mode, nobody can change what counts. Otherwise only
@@ -210,7 +210,7 @@ impl LiveDatabase {
         let changed = |path: &Path, what: &str| {
             Err(Error::new(ErrorKind::Busy, what)
                 .at(path.display().to_string())
-                .hint("Run the command again."))
+                .hint("run the command again"))
         };
         if Stamp::at(&self.paths.main)? != Some(self.main_stamp) {
             return changed(&self.paths.main, "it changed while it was read");
@@ -369,7 +369,7 @@ fn read_log(
                 log.page_count()
             ))
             .at(paths.log.display().to_string())
-            .hint("Let its program checkpoint the log, then check the database for damage."));
+            .hint("let its program checkpoint the log, then check the database for damage"));
         }
     } else {
         // Nobody was to be asked. If that changed meanwhile, so may have the answer.
@@ -506,7 +506,7 @@ fn assemble(
                 "its pages have {other_bytes} bytes, those of the database {page_bytes}"
             ))
             .at(path.display().to_string())
-            .hint("It belongs to another database: move it away."));
+            .hint("it belongs to another database: move it away"));
         }
     }
     let held_pages = match (&log, &journal) {
@@ -530,5 +530,5 @@ fn read_at(file: &File, into: &mut [u8], offset: u64, path: &Path) -> Result<usi
 fn lock_error(error: nix::errno::Errno, path: &Path) -> Error {
     Error::new(ErrorKind::Io, format!("cannot lock it: {}", error.desc()))
         .at(path.display().to_string())
-        .hint("Its file system has no locks; copy the database with its -wal to one that has.")
+        .hint("its file system has no locks; copy the database with its -wal to one that has")
 }

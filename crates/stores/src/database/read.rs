@@ -156,7 +156,7 @@ fn unread(error: &io::Error, path: &Path, offset: u64) -> Error {
     if error.kind() == io::ErrorKind::UnexpectedEof {
         return Error::new(ErrorKind::Busy, "it became shorter while it was read")
             .at(format!("{}, byte {offset}", path.display()))
-            .hint("Run the command again once nothing else changes the file.");
+            .hint("run the command again once nothing else changes the file");
     }
     failed(error, "read", path)
 }

@@ -55,7 +55,7 @@ impl<'a> Follower<'a> {
         while let Some(number) = chain.next_page() {
             if !self.map.claim(number) {
                 followed.damage =
-                    Some(Error::malformed("The overflow page is used twice.").at(place(number)));
+                    Some(Error::malformed("the overflow page is used twice").at(place(number)));
                 break;
             }
             let (window_first, window_bytes) = window;

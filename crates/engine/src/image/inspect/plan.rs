@@ -201,12 +201,12 @@ impl Planner<'_> {
     /// Goes through a tree's interior pages level by level and gives all its pages to it.
     fn walk(&mut self, index: usize, tree: &Tree, root: u32) -> Result<()> {
         if !self.geometry.contains(root) {
-            let detail = format!("The root page {root} does not exist.");
+            let detail = format!("the root page {root} does not exist");
             self.problems.add(&tree.name, root, detail);
             return Ok(());
         }
         if !self.map.claim(root) {
-            let detail = "The root page is used twice.";
+            let detail = "the root page is used twice";
             self.problems.add(&tree.name, root, detail);
             return Ok(());
         }
@@ -224,7 +224,7 @@ impl Planner<'_> {
                 return Ok(());
             }
         }
-        let detail = format!("The tree is deeper than {MAX_DEPTH} pages.");
+        let detail = format!("the tree is deeper than {MAX_DEPTH} pages");
         self.problems.add(&tree.name, level.first().copied().unwrap_or(root), detail);
         Ok(())
     }
@@ -282,7 +282,7 @@ impl Planner<'_> {
             }
         };
         if !page.kind().is_interior() {
-            let detail = "The page is a leaf where others on its level are not.";
+            let detail = "the page is a leaf where others on its level are not";
             self.problems.add(&tree.name, number, detail);
             self.map.set(number, leaf_of(index));
             return;
@@ -296,7 +296,7 @@ impl Planner<'_> {
             match page.child(child) {
                 Ok(child) if self.map.claim(child) => next.push(child),
                 Ok(child) => {
-                    let detail = format!("Its child page {child} is used twice.");
+                    let detail = format!("its child page {child} is used twice");
                     self.problems.add(&tree.name, number, detail);
                 }
                 Err(error) => self.problems.add(&tree.name, number, error.to_string()),
@@ -312,7 +312,7 @@ impl Planner<'_> {
         let mut from = 1;
         while trunk != 0 {
             if !self.map.claim(trunk) {
-                let detail = format!("It leads to page {trunk}, which is used or does not exist.");
+                let detail = format!("it leads to page {trunk}, which is used or does not exist");
                 self.problems.add(NAME, from, detail);
                 break;
             }
@@ -325,21 +325,21 @@ impl Planner<'_> {
             trunk = words.next().unwrap_or(0);
             let claimed = words.next().unwrap_or(0) as usize;
             if claimed > words.len() {
-                let detail = format!("A trunk page claims to list {claimed} pages.");
+                let detail = format!("a trunk page claims to list {claimed} pages");
                 self.problems.add(NAME, from, detail);
             }
             for leaf in words.take(claimed) {
                 if self.map.claim(leaf) {
                     found += 1;
                 } else {
-                    let detail = format!("It lists page {leaf}, which is used or does not exist.");
+                    let detail = format!("it lists page {leaf}, which is used or does not exist");
                     self.problems.add(NAME, from, detail);
                 }
             }
         }
         if found != basics.freelist_page_count {
             let detail = format!(
-                "The header counts {} free pages, and there are {found}.",
+                "the header counts {} free pages, and there are {found}",
                 basics.freelist_page_count
             );
             self.problems.add(NAME, 1, detail);
@@ -365,7 +365,7 @@ impl Planner<'_> {
 }
 
 /// Said of a page in the wrong sort of tree.
-pub(super) const MISFIT: &str = "A table's page hangs in an index, or the other way round.";
+pub(super) const MISFIT: &str = "a table's page hangs in an index, or the other way round";
 
 /// Whether a page of `kind` belongs into `tree`.
 pub(super) fn fits(kind: PageKind, tree: &Tree) -> bool {

@@ -176,7 +176,7 @@ impl<'a, V: ValueFacts> Scanner<'a, V> {
         }
         if page.kind().is_interior() != owner.interior {
             return Ok(Err(Error::malformed(
-                "The page has children where others on its level have none; they are not counted.",
+                "the page has children where others on its level have none; they are not counted",
             )));
         }
         if page.kind() == PageKind::TableInterior {
@@ -197,7 +197,7 @@ impl<'a, V: ValueFacts> Scanner<'a, V> {
             // Also what bounds the time that cells laid over each other can cost.
             stored_bytes += cell.stored_bytes;
             if stored_bytes > bytes.len() {
-                return Ok(Err(Error::malformed("Its cells overlap.")));
+                return Ok(Err(Error::malformed("its cells overlap")));
             }
             count.rows += 1;
             count.payload_bytes += cell.payload_bytes;
@@ -268,9 +268,9 @@ impl<'a, V: ValueFacts> Scanner<'a, V> {
         let mut types = header.types();
         let (Some(key_type), Some(value_type)) = (types.next().transpose()?, types.next().transpose()?)
         else {
-            return Err(Error::malformed("An entry lacks its key or value."));
+            return Err(Error::malformed("an entry lacks its key or value"));
         };
-        let wrong = || Error::malformed("An entry's key or value is longer than its record.");
+        let wrong = || Error::malformed("an entry's key or value is longer than its record");
         let body = payload.get(header.header_bytes()..).unwrap_or_default();
         let key_bytes = key_type.value_bytes();
         let value_bytes = value_type.value_bytes();
@@ -284,7 +284,7 @@ impl<'a, V: ValueFacts> Scanner<'a, V> {
         let (key, rest) = usize::try_from(key_bytes)
             .ok()
             .and_then(|length| body.split_at_checked(length))
-            .ok_or_else(|| Error::malformed("An entry's key is too long to be one."))?;
+            .ok_or_else(|| Error::malformed("an entry's key is too long to be one"))?;
         let value = usize::try_from(value_bytes).ok().and_then(|length| rest.get(..length)).unwrap_or(rest);
         if let Some(key_values) = &mut self.counts.key_values {
             key_values.add(Entry { key, value_bytes, value, is_blob: value_type.is_blob() }, self.facts);

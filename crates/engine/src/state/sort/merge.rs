@@ -111,7 +111,7 @@ impl Cursor {
 }
 
 fn changed() -> Error {
-    Error::corrupt("The temporary data of the sort changed while it was read.")
+    Error::corrupt("the temporary data of the sort changed while it was read")
 }
 
 /// Merges sorted runs into one sequence of records, and refuses keys that occur twice.
