@@ -59,7 +59,7 @@ pub fn capture_state(
 ) -> Result<(Committed, bool)> {
     let rereadable = Rereadable::new(path, store)?;
     let mut session = store.begin()?;
-    let mut ordered = InOrder::new(StateEntries::new(rereadable.open(path)?));
+    let mut ordered = InOrder::new(rereadable.open(path)?);
     progress.begin("reading entries", rereadable.total_bytes);
     let outcome = snapshot_state(&mut ordered, setting, session.as_mut(), progress);
     progress.end();
@@ -81,6 +81,7 @@ fn capture_unsorted(
     setting: &SnapshotSetting,
     progress: &dyn Progress,
 ) -> Result<Committed> {
+    let name = input.name().to_owned();
     progress.begin("sorting entries", None);
     let mut sorter = SpillSorter::new(&store.scratch_folder(), SORT_MEMORY_BYTES);
     let mut entries = StateEntries::new(input);
@@ -90,7 +91,12 @@ fn capture_unsorted(
     }
     drop(entries);
     progress.end();
-    let mut sorted = Sorted { entries: sorter.finish()?, key: Vec::new(), text: Vec::new() };
+    let mut sorted = Sorted {
+        entries: sorter.finish().map_err(|error| error.at(&name))?,
+        name,
+        key: Vec::new(),
+        text: Vec::new(),
+    };
     let mut session = store.begin()?;
     progress.begin("writing entries", None);
     let facts = snapshot_state(&mut sorted, setting, session.as_mut(), progress);
@@ -100,14 +106,16 @@ fn capture_unsorted(
 
 /// Entries that are expected in key order, and watched.
 struct InOrder {
+    name: String,
     entries: StateEntries,
     check: OrderCheck,
     out_of_order: bool,
 }
 
 impl InOrder {
-    fn new(entries: StateEntries) -> Self {
-        InOrder { entries, check: OrderCheck::new(), out_of_order: false }
+    fn new(input: Input) -> Self {
+        let name = input.name().to_owned();
+        InOrder { name, entries: StateEntries::new(input), check: OrderCheck::new(), out_of_order: false }
     }
 }
 
@@ -116,7 +124,7 @@ impl EntrySource for InOrder {
         let Some(entry) = self.entries.next()? else {
             return Ok(false);
         };
-        match self.check.push(entry.key)? {
+        match self.check.push(entry.key).map_err(|error| error.at(&self.name))? {
             Order::InOrder => Ok(true),
             Order::OutOfOrder => {
                 self.out_of_order = true;
@@ -132,6 +140,7 @@ impl EntrySource for InOrder {
 }
 
 struct Sorted {
+    name: String,
     entries: SortedEntries,
     key: Vec<u8>,
     text: Vec<u8>,
@@ -139,7 +148,7 @@ struct Sorted {
 
 impl EntrySource for Sorted {
     fn advance(&mut self) -> Result<bool> {
-        let Some((key, text)) = self.entries.next()? else {
+        let Some((key, text)) = self.entries.next().map_err(|error| error.at(&self.name))? else {
             return Ok(false);
         };
         self.key.clear();

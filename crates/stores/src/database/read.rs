@@ -98,6 +98,13 @@ impl Pages {
             usize::try_from(self.main_bytes.saturating_sub(offset)).unwrap_or(usize::MAX).min(now.len());
         let (there, beyond) = now.split_at_mut(there);
         self.main.read_exact_at(there, offset).map_err(|error| unread(&error, &paths.main, offset))?;
+        if !there.len().is_multiple_of(page_bytes) {
+            // SQLite would fill it up with zeros, and pass off a truncated copy as a database.
+            let page = offset / u64::from(self.page_bytes) + (there.len() / page_bytes) as u64 + 1;
+            return Err(Error::malformed(format!("the file ends in the middle of page {page}"))
+                .at(paths.main.display().to_string())
+                .hint("it was cut off; take another copy, or restore a checkpoint"));
+        }
         // What no file holds reads as zeros.
         beyond.fill(0);
         Ok(pages)
