@@ -199,10 +199,8 @@ impl Lookup {
                         };
                         if let Some((by, root)) = tree_of(&self.target, &mut self.roots, &entry) {
                             if !geometry.contains(root) {
-                                return Err(Error::malformed(format!(
-                                    "its root page {root} does not exist"
-                                ))
-                                .at(entry.name.as_ref()));
+                                return Err(Error::malformed(format!("its root page {root} does not exist"))
+                                    .at(entry.name.as_ref()));
                             }
                             self.phase = Phase::Descent(Descent::new(by, root));
                         }

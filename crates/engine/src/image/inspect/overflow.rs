@@ -54,8 +54,7 @@ impl<'a> Follower<'a> {
         let mut held = (0_u32, 0_u32);
         while let Some(number) = chain.next_page() {
             if !self.map.claim(number) {
-                followed.damage =
-                    Some(Error::malformed("the overflow page is used twice").at(place(number)));
+                followed.damage = Some(Error::malformed("the overflow page is used twice").at(place(number)));
                 break;
             }
             let (window_first, window_bytes) = window;

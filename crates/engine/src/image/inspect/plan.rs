@@ -338,10 +338,8 @@ impl Planner<'_> {
             }
         }
         if found != basics.freelist_page_count {
-            let detail = format!(
-                "the header counts {} free pages, and there are {found}",
-                basics.freelist_page_count
-            );
+            let detail =
+                format!("the header counts {} free pages, and there are {found}", basics.freelist_page_count);
             self.problems.add(NAME, 1, detail);
         }
         Ok(found)
