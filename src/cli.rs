@@ -1,4 +1,6 @@
 //! The command line's words: clap types and nothing else.
+// Doc comments here are read in a terminal, where `<class>` is no tag.
+#![allow(rustdoc::invalid_html_tags)]
 
 use std::path::PathBuf;
 
