@@ -707,15 +707,19 @@ fn holes_and_the_lock_page_are_zeros() {
     connection.execute_batch("PRAGMA page_size=65536; CREATE TABLE item(id)").unwrap();
     drop(connection);
     let file = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
-    // 16,390 pages, sparse, the lock page written on, the last page cut.
+    // 16,390 pages, sparse, the lock page written on, the last page cut: no copy to pass off.
     file.set_len(16_390 * 65_536 - 1000).unwrap();
     file.write_all_at(&16_390u32.to_be_bytes(), 28).unwrap();
     for page in [16_384u64, 16_385, 16_386] {
         file.write_all_at(b"written", (page - 1) * 65_536).unwrap();
     }
+    let mut pages = vec![1; 7 * 65_536];
+    let cut = LiveDatabase::open(&path).unwrap().read_pages(16_384, &mut pages).unwrap_err();
+    assert_eq!(cut.kind(), ErrorKind::Malformed);
+    assert!(cut.message().contains("middle of page 16390"), "{cut}");
+    file.set_len(16_390 * 65_536).unwrap();
     let database = LiveDatabase::open(&path).unwrap();
     assert_eq!(database.page_count(), 16_390);
-    let mut pages = vec![1; 7 * 65_536];
     database.read_pages(16_384, &mut pages).unwrap();
     for (at, start) in [(0, &b"written"[..]), (1, &[0; 7]), (2, b"written"), (6, &[0; 7])] {
         assert_eq!(&pages[at * 65_536..][..7], start);
