@@ -201,9 +201,18 @@ impl Manifest {
             |what: &str| Err(Error::corrupt(format!("the manifest's {what} contradict each other")));
         let mut record_count = 0_u64;
         let mut raw_bytes = 0_u64;
+        let mut stored_bytes = 0_u64;
         for pack in &run.packs {
-            record_count = record_count.saturating_add(pack.record_count);
-            raw_bytes = raw_bytes.saturating_add(pack.raw_bytes);
+            let sums = (
+                record_count.checked_add(pack.record_count),
+                raw_bytes.checked_add(pack.raw_bytes),
+                stored_bytes.checked_add(pack.stored_bytes),
+            );
+            // Whoever adds them up after this need not look again.
+            let (Some(records), Some(raw), Some(stored)) = sums else {
+                return contradiction("sizes");
+            };
+            (record_count, raw_bytes, stored_bytes) = (records, raw, stored);
             if u64::from(pack.index_bytes) > pack.stored_bytes {
                 return contradiction("pack and index sizes");
             }
