@@ -88,6 +88,8 @@ impl<'a> Verifier<'a> {
 
     /// Verifies everything that the store holds.
     pub fn store(&mut self, progress: &dyn Progress) -> Result<()> {
+        // Before the manifests: a checkpoint made meanwhile then explains its packs.
+        let packs = self.store.packs()?;
         let listing = self.store.manifests()?;
         for stray in listing.strays {
             self.find(stray, Error::corrupt("no manifest has this name"));
@@ -98,7 +100,6 @@ impl<'a> Verifier<'a> {
                 named.extend(manifest.packs().map(|pack| pack.sha256));
             }
         }
-        let packs = self.store.packs()?;
         // A writer at work, or stopped at work, explains packs without a manifest.
         let broken_manifest = self.findings.iter().any(|finding| finding.target.starts_with("manifests/"));
         if !packs.unfinished && !broken_manifest {

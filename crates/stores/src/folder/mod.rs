@@ -173,8 +173,9 @@ impl Store for FolderStore {
     }
 
     fn packs(&self) -> Result<PackListing> {
-        let unfinished = !read_names(&self.root.join(STAGING))?.is_empty();
         let packs = read_names(&self.root.join(PACKS))?;
+        // After the packs: whose writer is done by now has its manifest.
+        let unfinished = !read_names(&self.root.join(STAGING))?.is_empty();
         Ok(PackListing { packs: packs.iter().filter_map(|name| name.parse().ok()).collect(), unfinished })
     }
 
