@@ -77,9 +77,11 @@ impl OpenPack {
         raw: &mut AlignedBuffer,
         offset: u64,
     ) -> Result<()> {
-        stored.resize(chunk.stored_bytes as usize, 0);
         raw_bytes(chunk)
-            .map(|raw_bytes| raw.set_length(raw_bytes, offset))
+            .map(|raw_bytes| {
+                stored.resize(chunk.stored_bytes as usize, 0);
+                raw.set_length(raw_bytes, offset);
+            })
             .and_then(|()| self.pack.read_at(chunk.stored_offset, stored))
             .and_then(|()| reader.read(self.reading.codec(), chunk, stored, raw))
             .map_err(|error| error.at(format!("{}, chunk at byte {}", self.location, chunk.stored_offset)))
