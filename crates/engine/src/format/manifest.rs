@@ -10,9 +10,6 @@ use crate::id::{CheckpointId, Hash, Namespace, Time};
 
 const FORMAT_NAME: &str = "dotctl-manifest";
 
-/// Largest manifest that is read: 200,000 packs, some terabytes of state.
-const MANIFEST_BYTES_MAX: usize = 64 << 20;
-
 /// How a source was captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -114,6 +111,9 @@ struct Preamble {
 }
 
 impl Manifest {
+    /// Largest manifest that is written or read: 200,000 packs, some terabytes of state.
+    pub const BYTES_MAX: u64 = 64 << 20;
+
     /// A manifest of this build's version, without runs.
     pub fn new(
         namespace: Namespace,
@@ -143,6 +143,7 @@ impl Manifest {
         let mut bytes = serde_json::to_vec(self)
             .map_err(|error| Error::malformed(format!("the manifest cannot be written: {error}")))?;
         bytes.push(b'\n');
+        Manifest::check_length(bytes.len() as u64)?;
         Ok((Hash::of(&bytes), bytes))
     }
 
@@ -158,9 +159,7 @@ impl Manifest {
 
     /// Reads a document without knowing its id.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        if bytes.len() > MANIFEST_BYTES_MAX {
-            return Err(Error::unsupported(format!("a manifest of {} bytes", bytes.len())));
-        }
+        Manifest::check_length(bytes.len() as u64)?;
         let wrong = |error: serde_json::Error| Error::corrupt(format!("not a checkpoint manifest: {error}"));
         let preamble: Preamble = serde_json::from_slice(bytes).map_err(wrong)?;
         if preamble.format != FORMAT_NAME {
@@ -170,6 +169,17 @@ impl Manifest {
         let manifest: Manifest = serde_json::from_slice(bytes).map_err(wrong)?;
         manifest.check()?;
         Ok(manifest)
+    }
+
+    /// Refuses a document of more than [`Manifest::BYTES_MAX`] bytes.
+    pub fn check_length(bytes: u64) -> Result<()> {
+        if bytes > Self::BYTES_MAX {
+            return Err(Error::unsupported(format!(
+                "a manifest of {bytes} bytes, more than {}",
+                Self::BYTES_MAX
+            )));
+        }
+        Ok(())
     }
 
     /// The full run. Version 1 has exactly one.
