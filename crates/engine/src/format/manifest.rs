@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::key::RecordKey;
+use super::pack::PackIndex;
 use super::version::{FORMAT_VERSION, can_read};
 use crate::codec::Codec;
 use crate::error::{Damage, Error, Result};
@@ -223,6 +224,12 @@ impl Manifest {
                 return contradiction("sizes");
             };
             (record_count, raw_bytes, stored_bytes) = (records, raw, stored);
+            if pack.index_bytes > PackIndex::READ_BYTES_MAX {
+                return Err(Error::corrupt(format!(
+                    "the manifest claims an index of {} bytes",
+                    pack.index_bytes
+                )));
+            }
             if u64::from(pack.index_bytes) > pack.stored_bytes {
                 return contradiction("pack and index sizes");
             }
