@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dotctl_engine::checkpoint::{PackReading, index_range};
 use dotctl_engine::chunk::{ChunkReader, raw_bytes};
 use dotctl_engine::codec::Codec;
-use dotctl_engine::format::{ChunkEntry, Manifest, PackEntry, PackHeader};
+use dotctl_engine::format::{CheckpointKind, ChunkEntry, Manifest, PackEntry, PackHeader};
 use dotctl_engine::{Damage, Error, Result};
 
 use crate::buffer::AlignedBuffer;
@@ -120,6 +120,14 @@ impl ChunkPlan {
     pub fn raw_bytes(&self) -> u32 {
         self.chunk.raw_bytes
     }
+}
+
+/// Refuses a chunk of state that does not end with its last entry's line feed.
+pub fn check_end(kind: CheckpointKind, raw: &[u8]) -> Result<()> {
+    if kind == CheckpointKind::State && !raw.ends_with(b"\n") {
+        return Err(Error::corrupt("a chunk of state does not end with its last entry"));
+    }
+    Ok(())
 }
 
 impl<'a> CheckpointReader<'a> {

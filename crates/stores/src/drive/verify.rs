@@ -11,7 +11,7 @@ use dotctl_engine::format::{CheckpointKind, Manifest, PackEntry};
 use dotctl_engine::id::Hash;
 use dotctl_engine::{Damage, Error, ErrorKind, Result};
 
-use super::chunks::{ChunkPlan, OpenPack};
+use super::chunks::{ChunkPlan, OpenPack, check_end};
 use super::progress::Progress;
 use crate::buffer::AlignedBuffer;
 use crate::pipeline::{self, Slot};
@@ -177,7 +177,8 @@ impl<'a> Verifier<'a> {
             ChunkReader::new,
             |reader, slot| {
                 if let Some(Job::Chunk(plan)) = &slot.job {
-                    slot.outcome = Some(plan.read(reader, &mut slot.stored, &mut slot.raw, 0));
+                    let read = plan.read(reader, &mut slot.stored, &mut slot.raw, 0);
+                    slot.outcome = Some(read.and_then(|()| check_end(manifest.kind, &slot.raw)));
                     if manifest.kind == CheckpointKind::State {
                         StateForm::Array.shape(&mut slot.raw);
                     }
