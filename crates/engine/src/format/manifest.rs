@@ -201,6 +201,14 @@ impl Manifest {
         self.packs().fold(0, |sum, pack| sum.saturating_add(pack.stored_bytes))
     }
 
+    /// A hash of all that a restore depends on: not of whose checkpoint it is, or when it was made.
+    pub fn substance(&self) -> Result<Hash> {
+        let sizes = (self.record_count, self.raw_bytes, self.page_bytes);
+        serde_json::to_vec(&(self.kind, self.content_sha256, sizes, &self.runs))
+            .map(|bytes| Hash::of(&bytes))
+            .map_err(|error| Error::malformed(format!("the manifest cannot be written: {error}")))
+    }
+
     /// Every pack, in the order in which they are laid end to end.
     pub fn packs(&self) -> impl Iterator<Item = &PackEntry> {
         self.runs.iter().flat_map(|run| &run.packs)

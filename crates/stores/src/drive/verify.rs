@@ -1,6 +1,6 @@
 //! Reading checkpoints as a restore would, and telling everything that is wrong.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use sha2::{Digest, Sha256};
 
@@ -45,8 +45,8 @@ pub struct Verifier<'a> {
     pub findings: Vec<Finding>,
     /// Everything read so far.
     pub checked: Checked,
-    /// Content hashes and packs that have been verified, with the verdict.
-    contents: HashMap<(Hash, Vec<Hash>), bool>,
+    /// What manifests promise that have been verified, and packs that a quick check has hashed.
+    substances: HashSet<Hash>,
     packs: HashSet<Hash>,
 }
 
@@ -81,7 +81,7 @@ impl<'a> Verifier<'a> {
             quick,
             findings: Vec::new(),
             checked: Checked::default(),
-            contents: HashMap::new(),
+            substances: HashSet::new(),
             packs: HashSet::new(),
         }
     }
@@ -141,12 +141,8 @@ impl<'a> Verifier<'a> {
         if self.quick {
             return self.packs_quickly(manifest, progress);
         }
-        let packs: Vec<Hash> = manifest.packs().map(|pack| pack.sha256).collect();
-        let content = (manifest.content_sha256, packs);
-        if !self.contents.contains_key(&content) {
-            let found_before = self.findings.len();
+        if self.substances.insert(manifest.substance()?) {
             self.content(manifest, progress)?;
-            self.contents.insert(content, self.findings.len() == found_before);
         }
         Ok(())
     }
