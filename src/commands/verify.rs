@@ -88,7 +88,11 @@ fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<(Vec<Finding>, Che
 /// A manifest that somebody holds as a file; its packs are looked for in the store.
 fn verify_manifest_file(verifier: &mut Verifier<'_>, target: &str, bar: &Bar) -> Result<()> {
     let path = Path::new(target);
-    let bytes = std::fs::read(path).map_err(|error| dotctl_stores::io_error("read", path, &error))?;
+    let failed = |error: std::io::Error| dotctl_stores::io_error("read", path, &error);
+    if path.metadata().map_err(failed)?.len() > Manifest::BYTES_MAX {
+        return Err(no_target(target));
+    }
+    let bytes = std::fs::read(path).map_err(failed)?;
     // Under its native name the file must also hash to its id.
     let id = path
         .file_stem()

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use dotctl_engine::{Error, ErrorKind, Result};
@@ -44,9 +44,13 @@ impl Target {
             .create_new(true)
             .open(&partial)
             .map_err(|error| io_error("create", path, &error))?;
+        // Until it is locked another restore may take it for abandoned; what then lies there is not ours
+        // to remove or to publish.
+        if file.try_lock().is_err() || !lies_at(&file, &partial) {
+            return Err(busy(&partial));
+        }
         let mut target =
             Target { path: path.to_owned(), partial, file, direct: None, replace, published: false };
-        target.file.try_lock().map_err(|_| busy(&target.partial))?;
         direct::reserve(&target.file, raw_bytes)
             .map_err(|error| io_error("reserve space for", &target.partial, &error))?;
         if raw_bytes >= DIRECT_FROM_BYTES {
@@ -178,11 +182,22 @@ fn remove_abandoned(partial: &Path) -> Result<()> {
     let failed = |error: &io::Error| io_error("remove", partial, error);
     match OpenOptions::new().read(true).open(partial) {
         Ok(file) => {
-            file.try_lock().map_err(|_| busy(partial))?;
+            if file.try_lock().is_err() || !lies_at(&file, partial) {
+                return Err(busy(partial));
+            }
             fs::remove_file(partial).map_err(|error| failed(&error))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(failed(&error)),
+    }
+}
+
+/// Whether `file` is still what lies at `path`. Once it is locked, nobody else removes it.
+fn lies_at(file: &File, path: &Path) -> bool {
+    let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    match (file.metadata(), path.metadata()) {
+        (Ok(own), Ok(there)) => identity(own) == identity(there),
+        _ => false,
     }
 }
 

@@ -34,6 +34,8 @@ struct OpenPack {
     sha256: Sha256,
     stored_bytes: u64,
     index: PackIndex,
+    /// Bytes of the index's entries so far.
+    entry_bytes: usize,
 }
 
 /// What a manifest says of its content, before it has a name and a place in a sequence.
@@ -64,8 +66,10 @@ impl Assembler {
     pub fn add(&mut self, stored: &StoredChunk, content: &[u8], sink: &mut dyn PackSink) -> Result<()> {
         self.content.update(content);
         let chunk_bytes = stored.bytes.len() as u64;
+        let entry_bytes = PackIndex::entry_bytes(&stored.first_key);
         let full = self.pack.as_ref().is_some_and(|pack| {
-            self.border.ends_before(pack.stored_bytes, stored.first_key.as_bytes(), chunk_bytes)
+            pack.entry_bytes + entry_bytes > PackIndex::ENTRY_BYTES_MAX
+                || self.border.ends_before(pack.stored_bytes, stored.first_key.as_bytes(), chunk_bytes)
         });
         if full {
             self.seal(sink)?;
@@ -79,6 +83,7 @@ impl Assembler {
                     sha256: Sha256::new_with_prefix(&header),
                     stored_bytes: header.len() as u64,
                     index: PackIndex::new(self.codec),
+                    entry_bytes: 0,
                 })
             }
         };
@@ -92,6 +97,7 @@ impl Assembler {
             sha256: stored.sha256,
             first_key: stored.first_key.clone(),
         });
+        pack.entry_bytes += entry_bytes;
         pack.stored_bytes += chunk_bytes;
         self.record_count += u64::from(stored.record_count);
         Ok(())

@@ -66,8 +66,18 @@ impl ChunkReader {
     }
 }
 
+/// Largest stored chunk that a reader takes: what does not compress grows, by an eighth with the
+/// fastest gzip.
+const STORED_BYTES_MAX: u32 = ChunkSize::READ_BYTES_MAX / 4 * 5;
+
 /// Bytes that `chunk` decodes to; refuses one that claims more than any writer stores.
 pub fn raw_bytes(chunk: &ChunkEntry) -> Result<usize> {
+    if chunk.stored_bytes > STORED_BYTES_MAX {
+        return Err(Error::corrupt(format!(
+            "a chunk claims to take {} bytes, more than {STORED_BYTES_MAX}",
+            chunk.stored_bytes
+        )));
+    }
     if chunk.raw_bytes <= ChunkSize::READ_BYTES_MAX {
         return Ok(chunk.raw_bytes as usize);
     }

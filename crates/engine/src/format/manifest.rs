@@ -3,15 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::key::RecordKey;
+use super::pack::PackIndex;
 use super::version::{FORMAT_VERSION, can_read};
 use crate::codec::Codec;
 use crate::error::{Damage, Error, Result};
 use crate::id::{CheckpointId, Hash, Namespace, Time};
 
 const FORMAT_NAME: &str = "dotctl-manifest";
-
-/// Largest manifest that is read: 200,000 packs, some terabytes of state.
-const MANIFEST_BYTES_MAX: usize = 64 << 20;
 
 /// How a source was captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +112,9 @@ struct Preamble {
 }
 
 impl Manifest {
+    /// Largest manifest that is written or read: 200,000 packs, some terabytes of state.
+    pub const BYTES_MAX: u64 = 64 << 20;
+
     /// A manifest of this build's version, without runs.
     pub fn new(
         namespace: Namespace,
@@ -143,6 +144,7 @@ impl Manifest {
         let mut bytes = serde_json::to_vec(self)
             .map_err(|error| Error::malformed(format!("the manifest cannot be written: {error}")))?;
         bytes.push(b'\n');
+        Manifest::check_length(bytes.len() as u64)?;
         Ok((Hash::of(&bytes), bytes))
     }
 
@@ -158,9 +160,7 @@ impl Manifest {
 
     /// Reads a document without knowing its id.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        if bytes.len() > MANIFEST_BYTES_MAX {
-            return Err(Error::unsupported(format!("a manifest of {} bytes", bytes.len())));
-        }
+        Manifest::check_length(bytes.len() as u64)?;
         let wrong = |error: serde_json::Error| Error::corrupt(format!("not a checkpoint manifest: {error}"));
         let preamble: Preamble = serde_json::from_slice(bytes).map_err(wrong)?;
         if preamble.format != FORMAT_NAME {
@@ -170,6 +170,17 @@ impl Manifest {
         let manifest: Manifest = serde_json::from_slice(bytes).map_err(wrong)?;
         manifest.check()?;
         Ok(manifest)
+    }
+
+    /// Refuses a document of more than [`Manifest::BYTES_MAX`] bytes.
+    pub fn check_length(bytes: u64) -> Result<()> {
+        if bytes > Self::BYTES_MAX {
+            return Err(Error::unsupported(format!(
+                "a manifest of {bytes} bytes, more than {}",
+                Self::BYTES_MAX
+            )));
+        }
+        Ok(())
     }
 
     /// The full run. Version 1 has exactly one.
@@ -190,6 +201,14 @@ impl Manifest {
         self.packs().fold(0, |sum, pack| sum.saturating_add(pack.stored_bytes))
     }
 
+    /// A hash of all that a restore depends on: not of whose checkpoint it is, or when it was made.
+    pub fn substance(&self) -> Result<Hash> {
+        let sizes = (self.record_count, self.raw_bytes, self.page_bytes);
+        serde_json::to_vec(&(self.kind, self.content_sha256, sizes, &self.runs))
+            .map(|bytes| Hash::of(&bytes))
+            .map_err(|error| Error::malformed(format!("the manifest cannot be written: {error}")))
+    }
+
     /// Every pack, in the order in which they are laid end to end.
     pub fn packs(&self) -> impl Iterator<Item = &PackEntry> {
         self.runs.iter().flat_map(|run| &run.packs)
@@ -201,9 +220,24 @@ impl Manifest {
             |what: &str| Err(Error::corrupt(format!("the manifest's {what} contradict each other")));
         let mut record_count = 0_u64;
         let mut raw_bytes = 0_u64;
+        let mut stored_bytes = 0_u64;
         for pack in &run.packs {
-            record_count = record_count.saturating_add(pack.record_count);
-            raw_bytes = raw_bytes.saturating_add(pack.raw_bytes);
+            let sums = (
+                record_count.checked_add(pack.record_count),
+                raw_bytes.checked_add(pack.raw_bytes),
+                stored_bytes.checked_add(pack.stored_bytes),
+            );
+            // Whoever adds them up after this need not look again.
+            let (Some(records), Some(raw), Some(stored)) = sums else {
+                return contradiction("sizes");
+            };
+            (record_count, raw_bytes, stored_bytes) = (records, raw, stored);
+            if pack.index_bytes > PackIndex::READ_BYTES_MAX {
+                return Err(Error::corrupt(format!(
+                    "the manifest claims an index of {} bytes",
+                    pack.index_bytes
+                )));
+            }
             if u64::from(pack.index_bytes) > pack.stored_bytes {
                 return contradiction("pack and index sizes");
             }

@@ -79,6 +79,17 @@ pub struct PackIndex {
 }
 
 impl PackIndex {
+    /// Most bytes of entries in an index. Only keys far longer than an object's own come near.
+    pub const ENTRY_BYTES_MAX: usize = 1 << 20;
+
+    /// Largest index that is read, as stored.
+    pub const READ_BYTES_MAX: u32 = 2 << 20;
+
+    /// Bytes that the entry of a chunk takes whose first record has `first_key`.
+    pub fn entry_bytes(first_key: &RecordKey) -> usize {
+        ENTRY_FIXED_BYTES + first_key.as_bytes().len()
+    }
+
     /// An index without chunks.
     pub fn new(codec: Codec) -> Self {
         PackIndex { codec, chunks: Vec::new() }

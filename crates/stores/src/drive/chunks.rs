@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dotctl_engine::checkpoint::{PackReading, index_range};
 use dotctl_engine::chunk::{ChunkReader, raw_bytes};
 use dotctl_engine::codec::Codec;
-use dotctl_engine::format::{ChunkEntry, Manifest, PackEntry, PackHeader};
+use dotctl_engine::format::{CheckpointKind, ChunkEntry, Manifest, PackEntry, PackHeader};
 use dotctl_engine::{Damage, Error, Result};
 
 use crate::buffer::AlignedBuffer;
@@ -77,9 +77,11 @@ impl OpenPack {
         raw: &mut AlignedBuffer,
         offset: u64,
     ) -> Result<()> {
-        stored.resize(chunk.stored_bytes as usize, 0);
         raw_bytes(chunk)
-            .map(|raw_bytes| raw.set_length(raw_bytes, offset))
+            .map(|raw_bytes| {
+                stored.resize(chunk.stored_bytes as usize, 0);
+                raw.set_length(raw_bytes, offset);
+            })
             .and_then(|()| self.pack.read_at(chunk.stored_offset, stored))
             .and_then(|()| reader.read(self.reading.codec(), chunk, stored, raw))
             .map_err(|error| error.at(format!("{}, chunk at byte {}", self.location, chunk.stored_offset)))
@@ -118,6 +120,14 @@ impl ChunkPlan {
     pub fn raw_bytes(&self) -> u32 {
         self.chunk.raw_bytes
     }
+}
+
+/// Refuses a chunk of state that does not end with its last entry's line feed.
+pub fn check_end(kind: CheckpointKind, raw: &[u8]) -> Result<()> {
+    if kind == CheckpointKind::State && !raw.ends_with(b"\n") {
+        return Err(Error::corrupt("a chunk of state does not end with its last entry"));
+    }
+    Ok(())
 }
 
 impl<'a> CheckpointReader<'a> {

@@ -4,11 +4,11 @@ use sha2::{Digest, Sha256};
 
 use dotctl_engine::checkpoint::{ContentHash, StateForm};
 use dotctl_engine::chunk::{ChunkReader, ChunkSize};
-use dotctl_engine::format::{CheckpointKind, Manifest};
+use dotctl_engine::format::Manifest;
 use dotctl_engine::id::Hash;
 use dotctl_engine::{Damage, Error, Result};
 
-use super::chunks::{CheckpointReader, ChunkPlan};
+use super::chunks::{CheckpointReader, ChunkPlan, check_end};
 use super::progress::Progress;
 use crate::buffer::AlignedBuffer;
 use crate::pipeline::{self, Slot};
@@ -81,9 +81,7 @@ pub fn restore(
             let Some(plan) = &slot.plan else { return Ok(()) };
             let offset = plan.raw_offset + u64::from(array);
             plan.read(reader, &mut slot.stored, &mut slot.raw, offset)?;
-            if manifest.kind == CheckpointKind::State && !slot.raw.ends_with(b"\n") {
-                return Err(Error::corrupt("a chunk of state does not end with its last entry"));
-            }
+            check_end(manifest.kind, &slot.raw).map_err(|error| error.at(plan.location()))?;
             if array {
                 StateForm::Array.shape(&mut slot.raw);
                 // The last entry's comma is the array's closing bracket.

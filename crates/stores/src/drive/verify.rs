@@ -1,6 +1,6 @@
 //! Reading checkpoints as a restore would, and telling everything that is wrong.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use sha2::{Digest, Sha256};
 
@@ -11,7 +11,7 @@ use dotctl_engine::format::{CheckpointKind, Manifest, PackEntry};
 use dotctl_engine::id::Hash;
 use dotctl_engine::{Damage, Error, ErrorKind, Result};
 
-use super::chunks::{ChunkPlan, OpenPack};
+use super::chunks::{ChunkPlan, OpenPack, check_end};
 use super::progress::Progress;
 use crate::buffer::AlignedBuffer;
 use crate::pipeline::{self, Slot};
@@ -45,8 +45,8 @@ pub struct Verifier<'a> {
     pub findings: Vec<Finding>,
     /// Everything read so far.
     pub checked: Checked,
-    /// Content hashes and packs that have been verified, with the verdict.
-    contents: HashMap<(Hash, Vec<Hash>), bool>,
+    /// What manifests promise that have been verified, and packs that a quick check has hashed.
+    substances: HashSet<Hash>,
     packs: HashSet<Hash>,
 }
 
@@ -81,13 +81,15 @@ impl<'a> Verifier<'a> {
             quick,
             findings: Vec::new(),
             checked: Checked::default(),
-            contents: HashMap::new(),
+            substances: HashSet::new(),
             packs: HashSet::new(),
         }
     }
 
     /// Verifies everything that the store holds.
     pub fn store(&mut self, progress: &dyn Progress) -> Result<()> {
+        // Before the manifests: a checkpoint made meanwhile then explains its packs.
+        let packs = self.store.packs()?;
         let listing = self.store.manifests()?;
         for stray in listing.strays {
             self.find(stray, Error::corrupt("no manifest has this name"));
@@ -98,7 +100,6 @@ impl<'a> Verifier<'a> {
                 named.extend(manifest.packs().map(|pack| pack.sha256));
             }
         }
-        let packs = self.store.packs()?;
         // A writer at work, or stopped at work, explains packs without a manifest.
         let broken_manifest = self.findings.iter().any(|finding| finding.target.starts_with("manifests/"));
         if !packs.unfinished && !broken_manifest {
@@ -140,12 +141,8 @@ impl<'a> Verifier<'a> {
         if self.quick {
             return self.packs_quickly(manifest, progress);
         }
-        let packs: Vec<Hash> = manifest.packs().map(|pack| pack.sha256).collect();
-        let content = (manifest.content_sha256, packs);
-        if !self.contents.contains_key(&content) {
-            let found_before = self.findings.len();
+        if self.substances.insert(manifest.substance()?) {
             self.content(manifest, progress)?;
-            self.contents.insert(content, self.findings.len() == found_before);
         }
         Ok(())
     }
@@ -176,7 +173,8 @@ impl<'a> Verifier<'a> {
             ChunkReader::new,
             |reader, slot| {
                 if let Some(Job::Chunk(plan)) = &slot.job {
-                    slot.outcome = Some(plan.read(reader, &mut slot.stored, &mut slot.raw, 0));
+                    let read = plan.read(reader, &mut slot.stored, &mut slot.raw, 0);
+                    slot.outcome = Some(read.and_then(|()| check_end(manifest.kind, &slot.raw)));
                     if manifest.kind == CheckpointKind::State {
                         StateForm::Array.shape(&mut slot.raw);
                     }

@@ -23,6 +23,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use dotctl_engine::format::Manifest;
 use dotctl_engine::format::layout::{MANIFESTS, ManifestKey, PACKS, STORE_MARKER, pack_key};
 use dotctl_engine::id::Hash;
 use dotctl_engine::{Damage, Error, ErrorKind, Result};
@@ -156,7 +157,10 @@ impl Store for FolderStore {
 
     fn read_manifest(&self, key: &ManifestKey) -> Result<Vec<u8>> {
         let path = self.root.join(key.to_string());
-        fs::read(&path).map_err(|error| io_error("read the manifest", &path, &error))
+        let failed = |error: io::Error| io_error("read the manifest", &path, &error);
+        let bytes = fs::metadata(&path).map_err(failed)?.len();
+        Manifest::check_length(bytes).map_err(|error| error.at(path.display().to_string()))?;
+        fs::read(&path).map_err(failed)
     }
 
     fn open_pack(&self, sha256: &Hash) -> Result<Option<Box<dyn Pack>>> {
@@ -173,8 +177,9 @@ impl Store for FolderStore {
     }
 
     fn packs(&self) -> Result<PackListing> {
-        let unfinished = !read_names(&self.root.join(STAGING))?.is_empty();
         let packs = read_names(&self.root.join(PACKS))?;
+        // After the packs: whose writer is done by now has its manifest.
+        let unfinished = !read_names(&self.root.join(STAGING))?.is_empty();
         Ok(PackListing { packs: packs.iter().filter_map(|name| name.parse().ok()).collect(), unfinished })
     }
 

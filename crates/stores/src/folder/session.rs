@@ -15,7 +15,7 @@ use dotctl_engine::id::{Hash, Namespace, Time};
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use super::durable::{link_new, sync_folder, write_new};
-use super::{FolderStore, LOCK, ORDER_LOCK, STAGING, cleanup};
+use super::{FolderStore, LOCK, ORDER_LOCK, STAGING, cleanup, read_names};
 use crate::io_error;
 use crate::store::{Committed, Session, Store};
 
@@ -87,9 +87,13 @@ impl<'a> FolderSession<'a> {
     }
 
     fn next_sequence(&self, namespace: &Namespace) -> Result<u64> {
-        let listing = self.store.manifests()?;
-        let last =
-            listing.keys.iter().filter(|key| key.namespace == *namespace).map(|key| key.sequence).max();
+        let folder = namespace.encoded();
+        // Only its own folder: a store may have as many namespaces as there are objects.
+        let last = read_names(&self.store.root.join(MANIFESTS).join(&folder))?
+            .iter()
+            .filter_map(|name| ManifestKey::parse(&folder, name).ok())
+            .map(|key| key.sequence)
+            .max();
         Ok(last.unwrap_or(0).saturating_add(1))
     }
 }

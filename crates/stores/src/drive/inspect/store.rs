@@ -73,6 +73,8 @@ struct Named {
 /// # Errors
 /// The store's; a manifest that cannot be read is part of the report.
 pub fn inspect_store(store: &dyn Store) -> Result<StoreReport> {
+    // Before the manifests: a checkpoint made meanwhile then explains its packs.
+    let packs = store.packs()?;
     let listing = store.manifests()?;
     let mut problems: Vec<String> =
         listing.strays.iter().map(|name| format!("{name} is not the name of a manifest")).collect();
@@ -121,7 +123,6 @@ pub fn inspect_store(store: &dyn Store) -> Result<StoreReport> {
     }
     namespaces.sort_by_key(|own| std::cmp::Reverse(own.stored_bytes));
     let stored_bytes = named.values().fold(0_u64, |sum, pack| sum.saturating_add(pack.stored_bytes));
-    let packs = store.packs()?;
     let mut present: BTreeMap<bool, (u64, u64)> = BTreeMap::new();
     for sha256 in &packs.packs {
         // Gone since it was listed: somebody cleans up.
