@@ -84,12 +84,7 @@ fn capture_unsorted(
     }
     drop(entries);
     progress.end();
-    let mut sorted = Sorted {
-        entries: sorter.finish().map_err(|error| error.at(&name))?,
-        name,
-        key: Vec::new(),
-        text: Vec::new(),
-    };
+    let mut sorted = Sorted { entries: sorter.finish().map_err(|error| error.at(&name))?, name };
     let mut session = store.begin()?;
     progress.begin("writing entries", None);
     let facts = snapshot_state(&mut sorted, setting, session.as_mut(), progress);
@@ -135,24 +130,15 @@ impl EntrySource for InOrder {
 struct Sorted {
     name: String,
     entries: SortedEntries,
-    key: Vec<u8>,
-    text: Vec<u8>,
 }
 
 impl EntrySource for Sorted {
     fn advance(&mut self) -> Result<bool> {
-        let Some((key, text)) = self.entries.next().map_err(|error| error.at(&self.name))? else {
-            return Ok(false);
-        };
-        self.key.clear();
-        self.key.extend_from_slice(key);
-        self.text.clear();
-        self.text.extend_from_slice(text);
-        Ok(true)
+        self.entries.next().map(|entry| entry.is_some()).map_err(|error| error.at(&self.name))
     }
 
     fn entry(&self) -> (&[u8], &[u8]) {
-        (&self.key, &self.text)
+        self.entries.entry()
     }
 }
 

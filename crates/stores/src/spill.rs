@@ -281,6 +281,17 @@ impl SortedEntries {
         };
         Ok(record.map(|record| (record.key, record.text)))
     }
+
+    /// The entry that [`SortedEntries::next`] gave last; empty where there is none.
+    pub fn entry(&self) -> (&[u8], &[u8]) {
+        let record = match &self.0 {
+            Sorted::InMemory { builder, next } => {
+                next.checked_sub(1).and_then(|current| builder.record(current))
+            }
+            Sorted::Merged { merge, .. } => merge.record(),
+        };
+        record.map_or((&[], &[]), |record| (record.key, record.text))
+    }
 }
 
 #[cfg(test)]

@@ -232,7 +232,7 @@ impl RunMerge {
         let Some(head) = &cursor.head else {
             return Ok(None);
         };
-        let mut record = cursor.record();
+        let record = cursor.record();
         if started && self.last_key == record.key {
             return Err(duplicate_key(record.key, self.last_number, record.number));
         }
@@ -245,10 +245,20 @@ impl RunMerge {
             let offset = cursor.offset - behind + head.text.start as u64;
             self.large.resize(head.text.len(), 0);
             source.read_at(offset, &mut self.large)?;
-            record.text = &self.large;
         } else if self.large.capacity() > 0 {
             self.large = Vec::new();
         }
-        Ok(Some(record))
+        Ok(self.record())
+    }
+
+    /// The record that [`next`](Self::next) gave last.
+    pub fn record(&self) -> Option<Record<'_>> {
+        let cursor = self.cursors.get(self.winner)?;
+        let head = cursor.head.as_ref()?;
+        let mut record = cursor.record();
+        if head.text.end > cursor.block.len() {
+            record.text = &self.large;
+        }
+        Some(record)
     }
 }
