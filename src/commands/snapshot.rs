@@ -251,7 +251,7 @@ fn report_all(made: &[Made], failed: &[(&Job<'_>, Error)], duration_ms: u64, out
                 show_size(manifest.raw_bytes),
                 show_size(manifest.stored_bytes()),
                 show_size(made.committed.new_bytes),
-                crate::render::shorten(manifest.namespace.as_str(), 40),
+                crate::render::shorten(manifest.namespace.as_str(), 36),
             ]
         });
         let checkpoints = made.len();

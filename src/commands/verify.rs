@@ -9,7 +9,7 @@ use dotctl_engine::format::Manifest;
 use dotctl_engine::{Damage, Error, ErrorKind, Result};
 use dotctl_stores::checksum::{Checksum, checksum_of};
 use dotctl_stores::database::is_database;
-use dotctl_stores::drive::{Checked, Finding, Verifier};
+use dotctl_stores::drive::{Checked, Finding, Verifier, check_database};
 use dotctl_stores::reference::find_key;
 
 use super::elapsed_ms;
@@ -129,8 +129,15 @@ fn verify_databases(targets: &[String]) -> Result<(Vec<Finding>, Checked)> {
         if !is_database(path)? {
             return Err(no_target(target));
         }
-        let (problems, bytes) = dotctl_stores::source::check_database(path)?;
-        checked.bytes += bytes;
+        let problems = match check_database(path) {
+            Ok((problems, bytes)) => {
+                checked.bytes += bytes;
+                problems
+            }
+            // Too damaged to be walked.
+            Err(error) if Exit::of(error.kind()) != Exit::Failed => vec![error],
+            Err(error) => return Err(error),
+        };
         findings.extend(problems.into_iter().map(|error| Finding { target: target.clone(), error }));
     }
     Ok((findings, checked))

@@ -6,18 +6,15 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dotctl_engine::state::{Order, OrderCheck};
-use dotctl_engine::{Error, ErrorKind, Result};
+use dotctl_engine::{Error, Result};
 
-use crate::database::LiveDatabase;
-use crate::drive::{EntrySource, NoProgress, Progress, SnapshotSetting, snapshot_image, snapshot_state};
+use crate::database::read_still;
+use crate::drive::{EntrySource, Progress, SnapshotSetting, snapshot_image, snapshot_state};
 use crate::entries::StateEntries;
 use crate::input::Input;
 use crate::io_error;
 use crate::spill::{SORT_MEMORY_BYTES, SortedEntries, SpillSorter};
 use crate::store::{Committed, Store};
-
-/// Attempts at a database that others change in ways no lock prevents.
-const DATABASE_ATTEMPTS_MAX: u32 = 20;
 
 /// Captures the database at `path`, in use or not, as one image.
 pub fn capture_database(
@@ -26,20 +23,12 @@ pub fn capture_database(
     setting: &SnapshotSetting,
     progress: &dyn Progress,
 ) -> Result<Committed> {
-    for attempt in 1.. {
+    let (mut session, facts) = read_still(path, |database| {
         let mut session = store.begin()?;
-        let database = LiveDatabase::open(path)?;
-        let facts = snapshot_image(&database, setting, session.as_mut(), progress);
-        // What was read counts only if it stood still meanwhile, and so does what failed.
-        match database.check_unchanged() {
-            Err(error) if error.kind() == ErrorKind::Busy && attempt < DATABASE_ATTEMPTS_MAX => continue,
-            Err(error) => return Err(error),
-            Ok(()) => drop(database),
-        }
-        let facts = facts.map_err(|error| error.at(path.display().to_string()))?;
-        return session.commit(facts, &setting.namespace, setting.created_at);
-    }
-    Err(Error::new(ErrorKind::Busy, "the database does not stand still"))
+        let facts = snapshot_image(database, setting, session.as_mut(), progress)?;
+        Ok((session, facts))
+    })?;
+    session.commit(facts, &setting.namespace, setting.created_at)
 }
 
 /// Captures the state entries in the file at `path` (`-` is stdin); says whether they had to be
@@ -205,15 +194,4 @@ impl<R: Read> Read for Copying<R> {
         copy.write_all(into.get(..bytes).unwrap_or_default())?;
         Ok(bytes)
     }
-}
-
-/// Walks every page of the database at `path` and tells what is damaged, with the bytes read.
-pub fn check_database(path: &Path) -> Result<(Vec<Error>, u64)> {
-    let report = crate::drive::inspect_database(path, 0, &NoProgress)?;
-    let problems = report
-        .problems
-        .iter()
-        .map(|problem| Error::corrupt(format!("table {:?}: {}", problem.table, problem.detail)))
-        .collect();
-    Ok((problems, u64::from(report.page_bytes) * u64::from(report.page_count)))
 }

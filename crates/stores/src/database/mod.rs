@@ -22,6 +22,7 @@ mod files;
 mod index;
 mod locks;
 mod read;
+mod still;
 
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
@@ -40,6 +41,8 @@ use files::{Identity, Paths, Stamp};
 use index::{IndexHeader, read_index};
 use locks::Patience;
 use read::Pages;
+
+pub use still::read_still;
 
 /// How long [`LiveDatabase::open`] waits for others to let it in.
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(10);

@@ -12,7 +12,9 @@ mod verify;
 pub use chunks::CheckpointReader;
 pub use get::{StoredValue, get_entry, get_value};
 pub use image::snapshot_image;
-pub use inspect::{NamespaceReport, StoreReport, inspect_database, inspect_state, inspect_store};
+pub use inspect::{
+    NamespaceReport, StoreReport, check_database, inspect_database, inspect_state, inspect_store,
+};
 pub use progress::{NoProgress, Progress};
 pub use restore::{RestoreForm, Restored, restore};
 pub use state::{EntrySource, snapshot_state};

@@ -69,7 +69,10 @@ impl<'a> FolderSession<'a> {
         while offset < pack.stored_bytes {
             let length = (pack.stored_bytes - offset).min(buffer.len() as u64);
             let part = &mut buffer[..length as usize];
-            held.read_at(offset, part)?;
+            if held.read_at(offset, part).is_err() {
+                // A bad sector is damage too.
+                return Ok(false);
+            }
             sha256.update(&*part);
             offset += length;
         }
@@ -78,6 +81,8 @@ impl<'a> FolderSession<'a> {
 
     fn publish_packs(&mut self) -> Result<()> {
         self.syncer.finish()?;
+        // The folder that explains packs without a manifest comes before them.
+        sync_folder(&self.store.root.join(STAGING))?;
         self.moving = true;
         for pack in &self.staged {
             let path = self.store.pack_path(&pack.sha256);

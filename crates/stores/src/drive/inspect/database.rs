@@ -6,30 +6,28 @@ use dotctl_engine::image::PageReader;
 use dotctl_engine::image::inspect::{DatabaseReport, Inspection, Partial, ValueFacts};
 use dotctl_engine::{Error, ErrorKind, Result, value};
 
-use crate::database::LiveDatabase;
+use crate::database::{LiveDatabase, read_still};
 use crate::drive::Progress;
 use crate::pipeline;
-
-/// Attempts at a database that others change in ways no lock prevents.
-const ATTEMPTS_MAX: u32 = 20;
 
 /// Reports on the database at `path`, in use or not. Entries are expired that expire before
 /// `now_ms`, in milliseconds since 1970.
 pub fn inspect_database(path: &Path, now_ms: i64, progress: &dyn Progress) -> Result<DatabaseReport> {
-    for attempt in 1.. {
-        let database = LiveDatabase::open(path)?;
-        let pages = Watched { pages: &database, progress };
-        let total_bytes = u64::from(database.page_count()) * u64::from(database.page_bytes());
-        progress.begin("reading pages", Some(total_bytes));
-        let report = inspect_pages(&pages, now_ms);
-        progress.end();
-        match database.check_unchanged() {
-            Err(error) if error.kind() == ErrorKind::Busy && attempt < ATTEMPTS_MAX => {}
-            Err(error) => return Err(error),
-            Ok(()) => return report.map_err(|error| error.at(path.display().to_string())),
-        }
-    }
-    Err(Error::new(ErrorKind::Busy, "the database does not stand still"))
+    read_still(path, |database| inspect_still(database, now_ms, progress))
+}
+
+/// The same of a database that stands still.
+pub fn inspect_still(
+    database: &LiveDatabase,
+    now_ms: i64,
+    progress: &dyn Progress,
+) -> Result<DatabaseReport> {
+    let pages = Watched { pages: database, progress };
+    let total_bytes = u64::from(database.page_count()) * u64::from(database.page_bytes());
+    progress.begin("reading pages", Some(total_bytes));
+    let report = inspect_pages(&pages, now_ms);
+    progress.end();
+    report
 }
 
 fn inspect_pages(pages: &dyn PageReader, now_ms: i64) -> Result<DatabaseReport> {
