@@ -6,6 +6,7 @@ pub mod checksum;
 pub mod database;
 mod direct;
 pub mod drive;
+mod durable;
 pub mod entries;
 pub mod folder;
 pub mod input;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use crate::buffer::direct_range;
+use crate::durable::{link_new, sync_folder};
 use crate::{direct, io_error};
 
 /// Files that SQLite keeps beside a database and would apply to whatever lies there.
@@ -92,10 +93,9 @@ impl Target {
         if self.replace {
             replace(&self.partial, &self.path)?;
         } else {
-            fs::hard_link(&self.partial, &self.path).map_err(|error| match error.kind() {
-                io::ErrorKind::AlreadyExists => exists(&self.path),
-                _ => io_error("create", &self.path, &error),
-            })?;
+            if !link_new(&self.partial, &self.path)? {
+                return Err(exists(&self.path));
+            }
             let _ = fs::remove_file(&self.partial);
         }
         self.published = true;
@@ -211,11 +211,8 @@ fn replace(partial: &Path, path: &Path) -> Result<()> {
 }
 
 fn sync_parent(path: &Path) -> Result<()> {
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    File::open(parent)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|error| io_error("make durable", parent, &error))
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent),
+        _ => sync_folder(Path::new(".")),
+    }
 }

@@ -7,8 +7,8 @@ use dotctl_engine::Result;
 use dotctl_engine::format::Manifest;
 use dotctl_engine::format::layout::PACKS;
 
-use super::durable::{TEMPORARY, sync_folder};
 use super::{FolderStore, STAGING, read_names};
+use crate::durable::{TEMPORARY, sync_folder};
 use crate::io_error;
 use crate::store::Store;
 

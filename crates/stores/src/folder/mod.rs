@@ -15,7 +15,6 @@
 //! staging folder tells of it, and the next writer that is alone cleans it up.
 
 mod cleanup;
-mod durable;
 mod session;
 
 use std::fs::{self, File};
@@ -28,8 +27,8 @@ use dotctl_engine::format::layout::{MANIFESTS, ManifestKey, PACKS, STORE_MARKER,
 use dotctl_engine::id::Hash;
 use dotctl_engine::{Damage, Error, ErrorKind, Result};
 
-use crate::io_error;
 use crate::store::{ManifestListing, Pack, PackListing, Session, Store};
+use crate::{durable, io_error};
 
 const STAGING: &str = "staging";
 const LOCK: &str = "lock";

@@ -14,8 +14,8 @@ use dotctl_engine::format::layout::{MANIFESTS, ManifestKey, PACKS};
 use dotctl_engine::id::{Hash, Namespace, Time};
 use dotctl_engine::{Error, ErrorKind, Result};
 
-use super::durable::{link_new, sync_folder, write_new};
 use super::{FolderStore, LOCK, ORDER_LOCK, STAGING, cleanup, read_names};
+use crate::durable::{link_new, sync_folder, write_new};
 use crate::io_error;
 use crate::store::{Committed, Session, Store};
 

@@ -45,6 +45,10 @@ pub fn link_new(from: &Path, to: &Path) -> Result<bool> {
     match fs::hard_link(from, to) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) if matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied) => {
+            Err(io_error("create", to, &error)
+                .hint("check the permissions; file systems without hard links (exFAT, some network mounts) cannot be used"))
+        }
         Err(error) => Err(io_error("create", to, &error)),
     }
 }
