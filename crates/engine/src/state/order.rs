@@ -75,7 +75,7 @@ mod tests {
         check.push(b"a").unwrap();
         check.push(b"b\n").unwrap();
         let error = check.push(b"b\n").unwrap_err();
-        assert_eq!(error.to_string(), "Entries 2 and 3 have the same key \"b\\u000a\".");
+        assert_eq!(error.to_string(), "entries 2 and 3 have the same key \"b\\u000a\"");
         let mut check = OrderCheck::new();
         check.push(b"").unwrap();
         assert!(check.push(b"").is_err());
