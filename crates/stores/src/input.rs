@@ -230,7 +230,7 @@ mod tests {
                 }
                 let error = read_all(&whole[..length]).expect_err("a cut went unnoticed");
                 assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
-                assert!(error.to_string().starts_with("state.json: The "), "{error}");
+                assert!(error.to_string().starts_with("state.json: the "), "{error}");
                 assert!(error.to_string().contains("cut off"), "{length}: {error}");
             }
         }
@@ -280,7 +280,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let missing = Input::open(&folder.path().join("absent")).err().unwrap();
         assert_eq!(missing.kind(), ErrorKind::Missing);
-        assert!(missing.to_string().contains("absent: There is no"), "{missing}");
+        assert!(missing.to_string().contains("absent: there is no"), "{missing}");
         let directory = Input::open(folder.path()).err().unwrap();
         assert_eq!(directory.kind(), ErrorKind::Io);
     }

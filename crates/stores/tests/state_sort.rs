@@ -139,7 +139,7 @@ fn duplicates_are_found_wherever_they_are() {
             assert_eq!(error.kind(), ErrorKind::Malformed);
             assert_eq!(
                 error.to_string(),
-                format!("Entries {} and {} have the same key {}.", first + 1, second + 1, shown_key(&key))
+                format!("entries {} and {} have the same key {}", first + 1, second + 1, shown_key(&key))
             );
         }
     }

@@ -140,7 +140,7 @@ fn child_of(bytes: &[u8], page: usize) -> usize {
 #[test]
 fn damage_is_named_and_the_rest_goes_on() {
     found(&damaged(|bytes, root| bytes[root] = 99), "many", "no kind of b-tree page");
-    found(&damaged(|bytes, root| bytes[root] = 2), "many", "A table's page hangs in an index");
+    found(&damaged(|bytes, root| bytes[root] = 2), "many", "a table's page hangs in an index");
     found(&damaged(|bytes, root| bytes[root + 8] = 255), "many", "Child");
     found(
         &damaged(|bytes, root| {
@@ -172,7 +172,7 @@ fn damage_is_named_and_the_rest_goes_on() {
             bytes[leaf + 8..leaf + 10].copy_from_slice(&[0xff, 0xff]);
         }),
         "many",
-        "Cell 0 lies outside the page",
+        "cell 0 lies outside the page",
     );
     found(
         &damaged(|bytes, root| {
@@ -232,7 +232,7 @@ fn a_schema_that_cannot_be() {
     found(&report, "b", "root page is used twice");
     found(&report, "far", "root page 999999 does not exist");
     found(&report, "sqlite_schema", "no kind of schema row");
-    found(&report, "sqlite_schema", "Page -5 is no root page");
+    found(&report, "sqlite_schema", "page -5 is no root page");
     found(&report, "sqlite_schema", "has no type");
     let c = report.tables.iter().find(|table| table.name == "c").unwrap();
     assert_eq!(c.row_count, 1);
