@@ -49,7 +49,7 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Whose state it is [default: <class>/<object id> for an object, else the file''s name]')
             [CompletionResult]::new('--kind', '--kind', [CompletionResultType]::ParameterName, 'How a database is captured')
             [CompletionResult]::new('--codec', '--codec', [CompletionResultType]::ParameterName, 'How chunks are compressed: zstd, gzip or none')
-            [CompletionResult]::new('--level', '--level', [CompletionResultType]::ParameterName, 'The codec''s level [default: zstd 1, gzip 6]')
+            [CompletionResult]::new('--level', '--level', [CompletionResultType]::ParameterName, 'The codec''s level [default: zstd 1 for state and 2 for databases, gzip 6]')
             [CompletionResult]::new('--chunk-bytes', '--chunk-bytes', [CompletionResultType]::ParameterName, 'Raw size that chunks aim at, 64KiB to 4MiB')
             [CompletionResult]::new('--base', '--base', [CompletionResultType]::ParameterName, 'What to build on; only full checkpoints exist so far')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What stdout speaks: text for people, or one JSON object')

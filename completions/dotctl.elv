@@ -45,7 +45,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --namespace 'Whose state it is [default: <class>/<object id> for an object, else the file''s name]'
             cand --kind 'How a database is captured'
             cand --codec 'How chunks are compressed: zstd, gzip or none'
-            cand --level 'The codec''s level [default: zstd 1, gzip 6]'
+            cand --level 'The codec''s level [default: zstd 1 for state and 2 for databases, gzip 6]'
             cand --chunk-bytes 'Raw size that chunks aim at, 64KiB to 4MiB'
             cand --base 'What to build on; only full checkpoints exist so far'
             cand --format 'What stdout speaks: text for people, or one JSON object'

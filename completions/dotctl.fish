@@ -48,7 +48,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l store -d 'Whe
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l namespace -d 'Whose state it is [default: <class>/<object id> for an object, else the file\'s name]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l kind -d 'How a database is captured' -r -f -a "image\t'A database\'s pages, exact'"
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l codec -d 'How chunks are compressed: zstd, gzip or none' -r
-complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l level -d 'The codec\'s level [default: zstd 1, gzip 6]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l level -d 'The codec\'s level [default: zstd 1 for state and 2 for databases, gzip 6]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l chunk-bytes -d 'Raw size that chunks aim at, 64KiB to 4MiB' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l base -d 'What to build on; only full checkpoints exist so far' -r -f -a "auto\t'On the newest checkpoint of the namespace where that pays'
 none\t'On nothing'"
