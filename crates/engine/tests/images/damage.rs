@@ -141,7 +141,7 @@ fn child_of(bytes: &[u8], page: usize) -> usize {
 fn damage_is_named_and_the_rest_goes_on() {
     found(&damaged(|bytes, root| bytes[root] = 99), "many", "no kind of b-tree page");
     found(&damaged(|bytes, root| bytes[root] = 2), "many", "a table's page hangs in an index");
-    found(&damaged(|bytes, root| bytes[root + 8] = 255), "many", "Child");
+    found(&damaged(|bytes, root| bytes[root + 8] = 255), "many", "child ");
     found(
         &damaged(|bytes, root| {
             let own = (root as u32 / 512 + 1).to_be_bytes();

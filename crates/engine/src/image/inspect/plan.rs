@@ -355,7 +355,7 @@ impl Planner<'_> {
             return Err(failure);
         }
         Ok(found.unwrap_or_else(|error| {
-            let detail = format!("The alarm cannot be read: {error}");
+            let detail = format!("the alarm cannot be read: {error}");
             self.problems.add(METADATA_TABLE, 0, detail);
             None
         }))
