@@ -5,6 +5,7 @@ use dotctl_engine::{Error, ErrorKind, Result};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// Bytes that are written together.
@@ -33,46 +34,9 @@ fn failure(folder: &Path, what: &str, error: &io::Error) -> Error {
         .hint("free as much space there as the state takes, or keep the store elsewhere")
 }
 
-#[cfg(unix)]
-fn read_exact_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, into, offset)
-}
-
-#[cfg(unix)]
-fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
-}
-
-#[cfg(windows)]
-fn read_exact_at(file: &File, mut into: &mut [u8], mut offset: u64) -> io::Result<()> {
-    while !into.is_empty() {
-        match std::os::windows::fs::FileExt::seek_read(file, into, offset)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            bytes => {
-                into = into.get_mut(bytes..).unwrap_or_default();
-                offset += bytes as u64;
-            }
-        }
-    }
-    Ok(())
-}
-
-#[cfg(windows)]
-fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
-    while !bytes.is_empty() {
-        let written = std::os::windows::fs::FileExt::seek_write(file, bytes, offset)?;
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        bytes = bytes.get(written..).unwrap_or_default();
-        offset += written as u64;
-    }
-    Ok(())
-}
-
 impl RunSource for SpillFile {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()> {
-        read_exact_at(&self.file, into, offset).map_err(|error| self.failure("read", &error))
+        self.file.read_exact_at(into, offset).map_err(|error| self.failure("read", &error))
     }
 }
 
@@ -118,7 +82,7 @@ impl<'a> RunWriter<'a> {
 
     fn write_out(&mut self, bytes: &[u8]) -> Result<()> {
         let offset = self.start.saturating_add(self.written);
-        write_all_at(&self.file.file, bytes, offset).map_err(|error| self.file.failure("written", &error))?;
+        self.file.file.write_all_at(bytes, offset).map_err(|error| self.file.failure("written", &error))?;
         self.written = self.written.saturating_add(bytes.len() as u64);
         Ok(())
     }

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
-use dotctl_engine::Result;
+use sha2::{Digest, Sha256};
+
 use dotctl_engine::checkpoint::{CheckpointFacts, PackSink};
-use dotctl_engine::format::Manifest;
 use dotctl_engine::format::layout::ManifestKey;
+use dotctl_engine::format::{Manifest, PackEntry};
 use dotctl_engine::id::{CheckpointId, Hash, Namespace, Time};
+use dotctl_engine::{Damage, Error, Result};
 
 /// A place that keeps checkpoints.
 pub trait Store: Sync {
@@ -86,4 +88,31 @@ pub struct Committed {
     pub new_bytes: u64,
     /// Chunks in them.
     pub new_chunk_count: u64,
+}
+
+/// Reads all of `pack`, through `buffer`, and compares its length and hash with `entry`; `read`
+/// hears of the bytes.
+pub fn check_pack(
+    pack: &dyn Pack,
+    entry: &PackEntry,
+    buffer: &mut [u8],
+    mut read: impl FnMut(u64),
+) -> Result<()> {
+    if pack.stored_bytes() != entry.stored_bytes {
+        return Err(Error::damaged(Damage::Size, "the pack", entry.stored_bytes, pack.stored_bytes()));
+    }
+    let mut sha256 = Sha256::new();
+    let mut offset = 0;
+    while offset < entry.stored_bytes {
+        let length = (entry.stored_bytes - offset).min(buffer.len() as u64) as usize;
+        let part = buffer.get_mut(..length).unwrap_or_default();
+        pack.read_at(offset, part)?;
+        sha256.update(&*part);
+        offset += length as u64;
+        read(length as u64);
+    }
+    match Hash::finish(sha256) {
+        actual if actual == entry.sha256 => Ok(()),
+        actual => Err(Error::damaged(Damage::Checksum, "the pack", entry.sha256, actual)),
+    }
 }

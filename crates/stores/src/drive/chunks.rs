@@ -16,6 +16,7 @@ pub struct CheckpointReader<'a> {
     store: &'a dyn Store,
     codec: Codec,
     packs: std::slice::Iter<'a, PackEntry>,
+    pack: Option<&'a PackEntry>,
     open: Option<(Arc<OpenPack>, usize)>,
     raw_offset: u64,
 }
@@ -134,10 +135,22 @@ impl<'a> CheckpointReader<'a> {
     /// Reads what `manifest` names out of `store`.
     pub fn new(store: &'a dyn Store, manifest: &'a Manifest) -> Result<Self> {
         let run = manifest.full_run()?;
-        Ok(CheckpointReader { store, codec: run.codec, packs: run.packs.iter(), open: None, raw_offset: 0 })
+        Ok(CheckpointReader {
+            store,
+            codec: run.codec,
+            packs: run.packs.iter(),
+            pack: None,
+            open: None,
+            raw_offset: 0,
+        })
     }
 
-    /// The next chunk in order.
+    /// The pack that was opened last, or could not be.
+    pub fn pack(&self) -> Option<&'a PackEntry> {
+        self.pack
+    }
+
+    /// The next chunk in order. After a pack that cannot be opened it goes on with the next one.
     pub fn next_chunk(&mut self) -> Result<Option<ChunkPlan>> {
         loop {
             if let Some((pack, position)) = &mut self.open
@@ -147,7 +160,9 @@ impl<'a> CheckpointReader<'a> {
                 self.raw_offset += u64::from(plan.raw_bytes());
                 return Ok(Some(plan));
             }
-            let Some(entry) = self.packs.next() else {
+            self.open = None;
+            self.pack = self.packs.next();
+            let Some(entry) = self.pack else {
                 return Ok(None);
             };
             self.open = Some((Arc::new(OpenPack::open(self.store, self.codec, entry)?), 0));

@@ -2,8 +2,6 @@
 
 use std::collections::HashSet;
 
-use sha2::{Digest, Sha256};
-
 use dotctl_engine::checkpoint::{ContentHash, StateForm};
 use dotctl_engine::chunk::{ChunkReader, ChunkSize};
 use dotctl_engine::format::layout::ManifestKey;
@@ -11,11 +9,11 @@ use dotctl_engine::format::{CheckpointKind, Manifest, PackEntry};
 use dotctl_engine::id::Hash;
 use dotctl_engine::{Damage, Error, ErrorKind, Result};
 
-use super::chunks::{ChunkPlan, OpenPack, check_end};
+use super::chunks::{CheckpointReader, ChunkPlan, check_end};
 use super::progress::Progress;
 use crate::buffer::AlignedBuffer;
 use crate::pipeline::{self, Slot};
-use crate::store::Store;
+use crate::store::{Store, check_pack};
 
 /// One thing that is not as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,9 +155,8 @@ impl<'a> Verifier<'a> {
     /// Decodes every chunk and hashes the content.
     fn content(&mut self, manifest: &Manifest, progress: &dyn Progress) -> Result<()> {
         let store = self.store;
-        let run = manifest.full_run()?;
         let mut content = ContentHash::new(manifest.kind);
-        let mut plans = Plans { store, run, packs: run.packs.iter(), open: None };
+        let mut chunks = CheckpointReader::new(store, manifest)?;
         let mut whole = true;
         let workers = pipeline::worker_count();
         progress.begin("verifying", Some(manifest.raw_bytes));
@@ -167,7 +164,7 @@ impl<'a> Verifier<'a> {
             workers,
             pipeline::slot_count(workers, ChunkSize::DEFAULT.bytes()),
             |slot: &mut VerifySlot| {
-                slot.job = plans.next()?;
+                slot.job = next_job(store, &mut chunks)?;
                 Ok(slot.job.is_some())
             },
             ChunkReader::new,
@@ -269,23 +266,7 @@ fn hash_pack(store: &dyn Store, entry: &PackEntry, buffer: &mut [u8], progress: 
     let Some(pack) = store.open_pack(&entry.sha256)? else {
         return Err(Error::damaged(Damage::Missing, "the pack", entry.sha256, "nothing"));
     };
-    if pack.stored_bytes() != entry.stored_bytes {
-        return Err(Error::damaged(Damage::Size, "the pack", entry.stored_bytes, pack.stored_bytes()));
-    }
-    let mut sha256 = Sha256::new();
-    let mut offset = 0;
-    while offset < entry.stored_bytes {
-        let length = (entry.stored_bytes - offset).min(buffer.len() as u64) as usize;
-        let part = buffer.get_mut(..length).unwrap_or_default();
-        pack.read_at(offset, part)?;
-        sha256.update(&*part);
-        offset += length as u64;
-        progress.advance(length as u64);
-    }
-    match Hash::finish(sha256) {
-        actual if actual == entry.sha256 => Ok(()),
-        actual => Err(Error::damaged(Damage::Checksum, "the pack", entry.sha256, actual)),
-    }
+    check_pack(pack.as_ref(), entry, buffer, |bytes| progress.advance(bytes))
 }
 
 /// The finding that `error` is, unless it is the machine's and may be gone the next time.
@@ -296,34 +277,13 @@ fn lasting(error: Error) -> Result<Error> {
     }
 }
 
-/// The chunks to verify, with packs that cannot be opened as findings in between.
-struct Plans<'a> {
-    store: &'a dyn Store,
-    run: &'a dotctl_engine::format::Run,
-    packs: std::slice::Iter<'a, PackEntry>,
-    open: Option<(std::sync::Arc<OpenPack>, usize)>,
-}
-
-impl Plans<'_> {
-    fn next(&mut self) -> Result<Option<Job>> {
-        loop {
-            if let Some((pack, position)) = &mut self.open
-                && let Some(plan) = ChunkPlan::of(pack, *position, 0)
-            {
-                *position += 1;
-                return Ok(Some(Job::Chunk(plan)));
-            }
-            let Some(entry) = self.packs.next() else {
-                return Ok(None);
-            };
-            match OpenPack::open(self.store, self.run.codec, entry) {
-                Ok(pack) => self.open = Some((std::sync::Arc::new(pack), 0)),
-                Err(error) => {
-                    self.open = None;
-                    let target = self.store.pack_location(&entry.sha256);
-                    return Ok(Some(Job::Broken(Finding { target, error: lasting(error)? })));
-                }
-            }
+/// The next chunk to verify, or the finding that its pack cannot be opened.
+fn next_job(store: &dyn Store, chunks: &mut CheckpointReader<'_>) -> Result<Option<Job>> {
+    match chunks.next_chunk() {
+        Ok(plan) => Ok(plan.map(Job::Chunk)),
+        Err(error) => {
+            let target = chunks.pack().map_or_else(String::new, |pack| store.pack_location(&pack.sha256));
+            Ok(Some(Job::Broken(Finding { target, error: lasting(error)? })))
         }
     }
 }

@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use sha2::{Digest, Sha256};
-
 use dotctl_engine::checkpoint::{CheckpointFacts, PackSink};
 use dotctl_engine::format::PackEntry;
 use dotctl_engine::format::layout::{MANIFESTS, ManifestKey, PACKS};
@@ -17,7 +15,7 @@ use dotctl_engine::{Error, ErrorKind, Result};
 use super::{FolderStore, LOCK, ORDER_LOCK, STAGING, cleanup, read_names};
 use crate::durable::{link_new, sync_folder, write_new};
 use crate::io_error;
-use crate::store::{Committed, Session, Store};
+use crate::store::{Committed, Session, Store, check_pack};
 
 /// A pack in the staging folder that the store does not hold yet.
 struct StagedPack {
@@ -60,23 +58,8 @@ impl<'a> FolderSession<'a> {
         let Some(held) = self.store.open_pack(&pack.sha256)? else {
             return Ok(false);
         };
-        if held.stored_bytes() != pack.stored_bytes {
-            return Ok(false);
-        }
-        let mut sha256 = Sha256::new();
-        let mut buffer = vec![0; 256 << 10];
-        let mut offset = 0;
-        while offset < pack.stored_bytes {
-            let length = (pack.stored_bytes - offset).min(buffer.len() as u64);
-            let part = &mut buffer[..length as usize];
-            if held.read_at(offset, part).is_err() {
-                // A bad sector is damage too.
-                return Ok(false);
-            }
-            sha256.update(&*part);
-            offset += length;
-        }
-        Ok(Hash::finish(sha256) == pack.sha256)
+        // A bad sector is damage too.
+        Ok(check_pack(held.as_ref(), pack, &mut vec![0; 256 << 10], |_| ()).is_ok())
     }
 
     fn publish_packs(&mut self) -> Result<()> {
