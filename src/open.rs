@@ -9,6 +9,9 @@ use dotctl_engine::{Error, Result};
 use dotctl_stores::database::is_database;
 use dotctl_stores::folder::FolderStore;
 use dotctl_stores::objects::{LocalObject, find_objects};
+use dotctl_stores::store::Store;
+
+use crate::cli::StoreArgs;
 
 /// What a path on the command line turned out to be.
 pub enum Source {
@@ -47,14 +50,14 @@ pub fn source(path: &Path) -> Result<Source> {
     }
 }
 
-/// The store that `text` names, for reading.
-pub fn store(text: &str) -> Result<FolderStore> {
-    FolderStore::open(folder(text)?)
+/// The store that `args` name, for reading.
+pub fn store(args: &StoreArgs) -> Result<Box<dyn Store>> {
+    Ok(Box::new(FolderStore::open(folder(&args.store)?)?))
 }
 
-/// The store that `text` names, made if it is not there.
-pub fn store_for_writing(text: &str) -> Result<FolderStore> {
-    FolderStore::open_or_create(folder(text)?)
+/// The store that `args` name, made if it is not there.
+pub fn store_for_writing(args: &StoreArgs) -> Result<Box<dyn Store>> {
+    Ok(Box::new(FolderStore::open_or_create(folder(&args.store)?)?))
 }
 
 fn folder(text: &str) -> Result<&Path> {

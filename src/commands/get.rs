@@ -15,11 +15,11 @@ use crate::open;
 use crate::output::{Output, print};
 
 pub fn run(args: &GetArgs, output: &Output) -> Result<Exit> {
-    let store = open::store(&args.store.store)?;
-    let found = resolve(&store, &args.reference)?;
+    let store = open::store(&args.store)?;
+    let found = resolve(store.as_ref(), &args.reference)?;
     let text = match found.manifest.kind {
-        CheckpointKind::State => state_entry(&store, &found.manifest, &args.key, output.format)?,
-        CheckpointKind::Image => stored_value(&store, &found.manifest, &args.key, output.format)?,
+        CheckpointKind::State => state_entry(store.as_ref(), &found.manifest, &args.key, output.format)?,
+        CheckpointKind::Image => stored_value(store.as_ref(), &found.manifest, &args.key, output.format)?,
     };
     let Some(mut text) = text else {
         return Err(Error::new(

@@ -6,7 +6,6 @@ use serde_json::json;
 
 use dotctl_engine::Result;
 use dotctl_stores::reference::{Found, read};
-use dotctl_stores::store::Store;
 
 use super::{CheckpointDocument, short_id};
 use crate::cli::ListArgs;
@@ -17,13 +16,13 @@ use crate::render::{Align, shorten, table};
 use crate::size::show_size;
 
 pub fn run(args: &ListArgs, output: &Output) -> Result<Exit> {
-    let store = open::store(&args.store.store)?;
+    let store = open::store(&args.store)?;
     let mut found: Vec<Found> = Vec::new();
     for key in store.manifests()?.keys {
         if args.namespace.as_ref().is_some_and(|namespace| *namespace != key.namespace) {
             continue;
         }
-        match read(&store, key) {
+        match read(store.as_ref(), key) {
             Ok(checkpoint) => found.push(checkpoint),
             Err(error) => output.warn(&format!("{error}; `dotctl verify` tells more")),
         }

@@ -22,21 +22,21 @@ use crate::size::{show_duration, show_size};
 
 pub fn run(args: &RestoreArgs, output: &Output) -> Result<Exit> {
     let begun = Instant::now();
-    let store = open::store(&args.store.store)?;
-    let found = resolve(&store, &args.reference)?;
+    let store = open::store(&args.store)?;
+    let found = resolve(store.as_ref(), &args.reference)?;
     let form = restore_form(args.form, &found.manifest)?;
     let to = args.to.display().to_string();
     if args.dry_run {
         return plan(args, &found, &to, output);
     }
     if to == "-" {
-        restore_to_stdout(&store, &found.manifest, form, output)?;
+        restore_to_stdout(store.as_ref(), &found.manifest, form, output)?;
         return Ok(Exit::Done);
     }
     let target = Target::begin(&args.to, written_bytes(&found.manifest, form), args.force)?;
     let bar = Bar::new(output.progress);
     let written = |offset: u64, bytes: &[u8]| target.write_at(offset, bytes);
-    let restored = restore(&store, &found.manifest, form, &written, &mut |_| Ok(()), &bar)
+    let restored = restore(store.as_ref(), &found.manifest, form, &written, &mut |_| Ok(()), &bar)
         .map_err(|error| refuse(error, &to))?;
     target.publish()?;
     report(&found, &to, restored, elapsed_ms(begun), output)?;

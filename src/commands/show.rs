@@ -4,7 +4,6 @@ use serde_json::json;
 
 use dotctl_engine::Result;
 use dotctl_stores::reference::resolve;
-use dotctl_stores::store::Store;
 
 use super::CheckpointDocument;
 use crate::cli::ShowArgs;
@@ -15,8 +14,8 @@ use crate::render::facts;
 use crate::size::{show_count, show_size};
 
 pub fn run(args: &ShowArgs, output: &Output) -> Result<Exit> {
-    let store = open::store(&args.store.store)?;
-    let found = resolve(&store, &args.reference)?;
+    let store = open::store(&args.store)?;
+    let found = resolve(store.as_ref(), &args.reference)?;
     let manifest = &found.manifest;
     let locations: Vec<String> = manifest.packs().map(|pack| store.pack_location(&pack.sha256)).collect();
     if args.packs {

@@ -12,10 +12,9 @@ use dotctl_engine::format::CheckpointKind;
 use dotctl_engine::id::Namespace;
 use dotctl_engine::{Error, ErrorKind, Result};
 use dotctl_stores::drive::SnapshotSetting;
-use dotctl_stores::folder::FolderStore;
 use dotctl_stores::objects::{LocalObject, object_namespace};
 use dotctl_stores::source::{capture_database, capture_state};
-use dotctl_stores::store::Committed;
+use dotctl_stores::store::{Committed, Store};
 
 use super::{CheckpointDocument, elapsed_ms, short_id};
 use crate::cli::{Kind, SnapshotArgs};
@@ -66,13 +65,13 @@ pub fn run(args: &SnapshotArgs, output: &Output) -> Result<Exit> {
     if args.dry_run {
         return plan(args, &jobs, output);
     }
-    let store = open::store_for_writing(&args.store.store)?;
+    let store = open::store_for_writing(&args.store)?;
     let capture = |job: &Job| {
         let created_at = open::now()?;
         let kind = if job.is_database { CheckpointKind::Image } else { CheckpointKind::State };
         let codec = codec_setting(kind, args.codec, args.level)?;
         let setting = SnapshotSetting { namespace: job.namespace.clone(), created_at, codec, chunk_size };
-        capture(&store, job, &setting, output)
+        capture(store.as_ref(), job, &setting, output)
     };
     if matches!(source, Source::Objects(_)) {
         return capture_all(&jobs, capture, begun, output);
@@ -152,7 +151,7 @@ fn default_namespace(path: &Path) -> Result<Namespace> {
     Namespace::new(stem).map_err(|error| error.hint("name it with --namespace"))
 }
 
-fn capture(store: &FolderStore, job: &Job<'_>, setting: &SnapshotSetting, output: &Output) -> Result<Made> {
+fn capture(store: &dyn Store, job: &Job<'_>, setting: &SnapshotSetting, output: &Output) -> Result<Made> {
     output.explain(|| format!("capturing {} as {}", job.path.display(), job.namespace));
     let bar = Bar::new(output.progress);
     if job.is_database {

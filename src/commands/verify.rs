@@ -47,7 +47,7 @@ fn verify_files(targets: &[String], expected: &Checksum) -> Result<(Vec<Finding>
 
 fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<(Vec<Finding>, Checked)> {
     // A store whose marker is damaged is a finding, as any other of its files.
-    let store = match open::store(&args.store.store) {
+    let store = match open::store(&args.store) {
         Err(error) if matches!(error.kind(), ErrorKind::Corrupt(_)) => {
             return Ok((vec![Finding { target: args.store.store.clone(), error }], Checked::default()));
         }
@@ -60,7 +60,7 @@ fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<(Vec<Finding>, Che
         Err(_) if targets_are_files => return verify_databases(&args.targets),
         Err(error) => return Err(error),
     };
-    let mut verifier = Verifier::new(&store, args.quick);
+    let mut verifier = Verifier::new(store.as_ref(), args.quick);
     let mut others = (Vec::new(), Checked::default());
     if args.targets.is_empty() {
         verifier.store(bar)?;
@@ -68,7 +68,7 @@ fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<(Vec<Finding>, Che
     for target in &args.targets {
         let path = Path::new(target);
         if !path.is_file() {
-            let key = find_key(&store, target)?;
+            let key = find_key(store.as_ref(), target)?;
             verifier.checkpoint(&key, bar)?;
         } else if is_database(path)? {
             let (findings, checked) = verify_databases(std::slice::from_ref(target))?;

@@ -23,7 +23,13 @@ pub trait Store: Sync {
     fn read_manifest(&self, key: &ManifestKey) -> Result<Vec<u8>>;
 
     /// Opens a pack for reading; `None` where there is none of this name.
-    fn open_pack(&self, sha256: &Hash) -> Result<Option<Box<dyn Pack>>>;
+    fn open_pack(&self, sha256: &Hash, access: Access) -> Result<Option<Box<dyn Pack>>>;
+
+    /// How many packs a reader of whole packs should open before it needs them: none where reading
+    /// does not wait.
+    fn packs_ahead(&self) -> usize {
+        0
+    }
 
     /// Where a pack lies: a path or key that other tools understand.
     fn pack_location(&self, sha256: &Hash) -> String;
@@ -51,10 +57,19 @@ pub struct ManifestListing {
 /// What [`Store::packs`] found.
 #[derive(Debug, Default)]
 pub struct PackListing {
-    /// Names of packs.
-    pub packs: Vec<Hash>,
+    /// The packs, with the bytes that each has.
+    pub packs: Vec<(Hash, u64)>,
     /// Whether a writer is, or was, in the middle of something.
     pub unfinished: bool,
+}
+
+/// How much of a pack its reader wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// All of it, in order or nearly so.
+    Whole,
+    /// A few places.
+    Parts,
 }
 
 /// A stored pack, read at any place by any thread.

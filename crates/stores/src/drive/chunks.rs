@@ -1,5 +1,6 @@
 //! A checkpoint's chunks out of a store, in order.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use dotctl_engine::checkpoint::{PackReading, index_range};
@@ -9,7 +10,7 @@ use dotctl_engine::format::{CheckpointKind, ChunkEntry, Manifest, PackEntry, Pac
 use dotctl_engine::{Damage, Error, Result};
 
 use crate::buffer::AlignedBuffer;
-use crate::store::{Pack, Store};
+use crate::store::{Access, Pack, Store};
 
 /// Reads the packs of one checkpoint.
 pub struct CheckpointReader<'a> {
@@ -17,9 +18,14 @@ pub struct CheckpointReader<'a> {
     codec: Codec,
     packs: std::slice::Iter<'a, PackEntry>,
     pack: Option<&'a PackEntry>,
+    /// The packs after it, opened ahead.
+    ahead: VecDeque<(&'a PackEntry, Opened)>,
     open: Option<(Arc<OpenPack>, usize)>,
     raw_offset: u64,
 }
+
+/// What a store answered when it was asked for a pack.
+type Opened = Result<Option<Box<dyn Pack>>>;
 
 /// A pack whose header and index have been checked.
 pub struct OpenPack {
@@ -38,17 +44,20 @@ pub struct ChunkPlan {
 
 impl OpenPack {
     /// Opens `entry` of a run with `codec`: its size, header and index must be as promised.
-    pub fn open(store: &dyn Store, codec: Codec, entry: &PackEntry) -> Result<Self> {
+    pub fn open(store: &dyn Store, codec: Codec, entry: &PackEntry, access: Access) -> Result<Self> {
+        OpenPack::of(store, codec, entry, store.open_pack(&entry.sha256, access))
+    }
+
+    fn of(store: &dyn Store, codec: Codec, entry: &PackEntry, opened: Opened) -> Result<Self> {
         let location = store.pack_location(&entry.sha256);
-        let opened = OpenPack::check(store, codec, entry);
-        let (pack, reading) = opened.map_err(|error| error.at(location.clone()))?;
+        let checked = OpenPack::check(codec, entry, opened);
+        let (pack, reading) = checked.map_err(|error| error.at(location.clone()))?;
         Ok(OpenPack { pack, reading, location })
     }
 
-    fn check(store: &dyn Store, codec: Codec, entry: &PackEntry) -> Result<(Box<dyn Pack>, PackReading)> {
-        let pack = store
-            .open_pack(&entry.sha256)?
-            .ok_or_else(|| Error::damaged(Damage::Missing, "the pack", entry.sha256, "nothing"))?;
+    fn check(codec: Codec, entry: &PackEntry, opened: Opened) -> Result<(Box<dyn Pack>, PackReading)> {
+        let pack =
+            opened?.ok_or_else(|| Error::damaged(Damage::Missing, "the pack", entry.sha256, "nothing"))?;
         if pack.stored_bytes() != entry.stored_bytes {
             return Err(Error::damaged(Damage::Size, "the pack", entry.stored_bytes, pack.stored_bytes()));
         }
@@ -140,6 +149,7 @@ impl<'a> CheckpointReader<'a> {
             codec: run.codec,
             packs: run.packs.iter(),
             pack: None,
+            ahead: VecDeque::new(),
             open: None,
             raw_offset: 0,
         })
@@ -161,11 +171,17 @@ impl<'a> CheckpointReader<'a> {
                 return Ok(Some(plan));
             }
             self.open = None;
-            self.pack = self.packs.next();
-            let Some(entry) = self.pack else {
+            while self.ahead.len() <= self.store.packs_ahead()
+                && let Some(entry) = self.packs.next()
+            {
+                self.ahead.push_back((entry, self.store.open_pack(&entry.sha256, Access::Whole)));
+            }
+            let next = self.ahead.pop_front();
+            self.pack = next.as_ref().map(|(entry, _)| *entry);
+            let Some((entry, opened)) = next else {
                 return Ok(None);
             };
-            self.open = Some((Arc::new(OpenPack::open(self.store, self.codec, entry)?), 0));
+            self.open = Some((Arc::new(OpenPack::of(self.store, self.codec, entry, opened)?), 0));
         }
     }
 }

@@ -12,7 +12,7 @@ use dotctl_engine::{Error, Result, value};
 
 use super::chunks::{ChunkPlan, OpenPack};
 use crate::buffer::AlignedBuffer;
-use crate::store::Store;
+use crate::store::{Access, Store};
 
 /// The compact text of the entry with `key` in a checkpoint of state, decoded from one chunk.
 pub fn get_entry(store: &dyn Store, manifest: &Manifest, key: &[u8]) -> Result<Option<Vec<u8>>> {
@@ -21,7 +21,7 @@ pub fn get_entry(store: &dyn Store, manifest: &Manifest, key: &[u8]) -> Result<O
     let KeyStep::Index(entry) = finder.step() else {
         return Ok(None);
     };
-    let pack = OpenPack::open(store, codec, entry)?;
+    let pack = OpenPack::open(store, codec, entry, Access::Parts)?;
     finder.index(pack.reading());
     let KeyStep::Chunk(_, chunk) = finder.step() else {
         return Ok(None);
@@ -139,7 +139,7 @@ impl<'a> ImagePages<'a> {
             Some((_, pack)) => pack.clone(),
             None => {
                 let entry = run.packs.get(position).ok_or_else(missing)?;
-                let pack = Arc::new(OpenPack::open(self.store, run.codec, entry)?);
+                let pack = Arc::new(OpenPack::open(self.store, run.codec, entry, Access::Parts)?);
                 self.packs.push((position, pack.clone()));
                 pack
             }

@@ -13,7 +13,7 @@ use super::chunks::{CheckpointReader, ChunkPlan, check_end};
 use super::progress::Progress;
 use crate::buffer::AlignedBuffer;
 use crate::pipeline::{self, Slot};
-use crate::store::{Store, check_pack};
+use crate::store::{Access, Store, check_pack};
 
 /// One thing that is not as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl<'a> Verifier<'a> {
         // A writer at work, or stopped at work, explains packs without a manifest.
         let broken_manifest = self.findings.iter().any(|finding| finding.target.starts_with("manifests/"));
         if !packs.unfinished && !broken_manifest {
-            for pack in packs.packs.iter().filter(|pack| !named.contains(*pack)) {
+            for (pack, _) in packs.packs.iter().filter(|(pack, _)| !named.contains(pack)) {
                 let error =
                     Error::damaged(Damage::Missing, "the manifest of this pack", "a manifest", "none");
                 self.find(self.store.pack_location(pack), error);
@@ -263,7 +263,7 @@ impl Slot for QuickSlot {
 }
 
 fn hash_pack(store: &dyn Store, entry: &PackEntry, buffer: &mut [u8], progress: &dyn Progress) -> Result<()> {
-    let Some(pack) = store.open_pack(&entry.sha256)? else {
+    let Some(pack) = store.open_pack(&entry.sha256, Access::Whole)? else {
         return Err(Error::damaged(Damage::Missing, "the pack", entry.sha256, "nothing"));
     };
     check_pack(pack.as_ref(), entry, buffer, |bytes| progress.advance(bytes))

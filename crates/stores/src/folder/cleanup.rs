@@ -37,7 +37,7 @@ pub fn clean(store: &FolderStore) -> Result<()> {
     if !listing.strays.is_empty() {
         return Ok(());
     }
-    for pack in store.packs()?.packs.iter().filter(|pack| !named.contains(*pack)) {
+    for (pack, _) in store.packs()?.packs.iter().filter(|(pack, _)| !named.contains(pack)) {
         let path = store.pack_path(pack);
         fs::remove_file(&path).map_err(|error| io_error("remove the unfinished pack", &path, &error))?;
     }

@@ -27,7 +27,7 @@ use dotctl_engine::format::layout::{MANIFESTS, ManifestKey, PACKS, STORE_MARKER,
 use dotctl_engine::id::Hash;
 use dotctl_engine::{Damage, Error, ErrorKind, Result};
 
-use crate::store::{ManifestListing, Pack, PackListing, Session, Store};
+use crate::store::{Access, ManifestListing, Pack, PackListing, Session, Store};
 use crate::{durable, io_error};
 
 const STAGING: &str = "staging";
@@ -162,7 +162,7 @@ impl Store for FolderStore {
         fs::read(&path).map_err(failed)
     }
 
-    fn open_pack(&self, sha256: &Hash) -> Result<Option<Box<dyn Pack>>> {
+    fn open_pack(&self, sha256: &Hash, _: Access) -> Result<Option<Box<dyn Pack>>> {
         let path = self.pack_path(sha256);
         match PackFile::open(&path) {
             Ok(pack) => Ok(Some(Box::new(pack))),
@@ -176,10 +176,17 @@ impl Store for FolderStore {
     }
 
     fn packs(&self) -> Result<PackListing> {
-        let packs = read_names(&self.root.join(PACKS))?;
+        let folder = self.root.join(PACKS);
+        let mut packs = Vec::new();
+        for name in read_names(&folder)? {
+            // What is gone since it was listed has been cleaned up.
+            if let (Ok(sha256), Ok(metadata)) = (name.parse(), folder.join(&name).metadata()) {
+                packs.push((sha256, metadata.len()));
+            }
+        }
         // After the packs: whose writer is done by now has its manifest.
         let unfinished = !read_names(&self.root.join(STAGING))?.is_empty();
-        Ok(PackListing { packs: packs.iter().filter_map(|name| name.parse().ok()).collect(), unfinished })
+        Ok(PackListing { packs, unfinished })
     }
 
     fn scratch_folder(&self) -> PathBuf {

@@ -15,7 +15,7 @@ use dotctl_engine::{Error, ErrorKind, Result};
 use super::{FolderStore, LOCK, ORDER_LOCK, STAGING, cleanup, read_names};
 use crate::durable::{link_new, sync_folder, write_new};
 use crate::io_error;
-use crate::store::{Committed, Session, Store, check_pack};
+use crate::store::{Access, Committed, Session, Store, check_pack};
 
 /// A pack in the staging folder that the store does not hold yet.
 struct StagedPack {
@@ -55,7 +55,7 @@ impl<'a> FolderSession<'a> {
 
     /// Whether the store holds the pack, read and found whole: a damaged one is replaced.
     fn holds(&self, pack: &PackEntry) -> Result<bool> {
-        let Some(held) = self.store.open_pack(&pack.sha256)? else {
+        let Some(held) = self.store.open_pack(&pack.sha256, Access::Whole)? else {
             return Ok(false);
         };
         // A bad sector is damage too.

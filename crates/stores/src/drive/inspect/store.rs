@@ -124,14 +124,10 @@ pub fn inspect_store(store: &dyn Store) -> Result<StoreReport> {
     namespaces.sort_by_key(|own| std::cmp::Reverse(own.stored_bytes));
     let stored_bytes = named.values().fold(0_u64, |sum, pack| sum.saturating_add(pack.stored_bytes));
     let mut present: BTreeMap<bool, (u64, u64)> = BTreeMap::new();
-    for sha256 in &packs.packs {
-        // Gone since it was listed: somebody cleans up.
-        let Some(pack) = store.open_pack(sha256)? else {
-            continue;
-        };
+    for (sha256, stored_bytes) in &packs.packs {
         let (count, bytes) = present.entry(named.contains_key(sha256)).or_default();
         *count += 1;
-        *bytes = bytes.saturating_add(pack.stored_bytes());
+        *bytes = bytes.saturating_add(*stored_bytes);
     }
     let (used_count, used_bytes) = present.get(&true).copied().unwrap_or_default();
     let (unreferenced_pack_count, unreferenced_bytes) = present.get(&false).copied().unwrap_or_default();
