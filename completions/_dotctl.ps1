@@ -34,6 +34,7 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('snapshot', 'snapshot', [CompletionResultType]::ParameterValue, 'Capture a database, a state snapshot or a folder of objects as checkpoints')
             [CompletionResult]::new('restore', 'restore', [CompletionResultType]::ParameterValue, 'Write a checkpoint back as the database or state it was made of')
+            [CompletionResult]::new('copy', 'copy', [CompletionResultType]::ParameterValue, 'Copy a checkpoint into another store, verified on both sides')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Read checkpoints, manifests or files back and tell everything that is wrong')
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List checkpoints, newest first')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show what a checkpoint''s manifest says')
@@ -79,6 +80,21 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more on stderr about what is being done')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'dotctl;copy' {
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot')
+            [CompletionResult]::new('--to-store', '--to-store', [CompletionResultType]::ParameterName, 'Where to: a folder, made if it is not there')
+            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What stdout speaks: text for people, or one JSON object')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour in what people read; NO_COLOR is heeded')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Say what would be done, and do nothing')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors, nothing else')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors, nothing else')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Draw no progress bar')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more on stderr about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more on stderr about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
         'dotctl;verify' {
@@ -176,6 +192,7 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
         'dotctl;help' {
             [CompletionResult]::new('snapshot', 'snapshot', [CompletionResultType]::ParameterValue, 'Capture a database, a state snapshot or a folder of objects as checkpoints')
             [CompletionResult]::new('restore', 'restore', [CompletionResultType]::ParameterValue, 'Write a checkpoint back as the database or state it was made of')
+            [CompletionResult]::new('copy', 'copy', [CompletionResultType]::ParameterValue, 'Copy a checkpoint into another store, verified on both sides')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Read checkpoints, manifests or files back and tell everything that is wrong')
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List checkpoints, newest first')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show what a checkpoint''s manifest says')
@@ -190,6 +207,9 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             break
         }
         'dotctl;help;restore' {
+            break
+        }
+        'dotctl;help;copy' {
             break
         }
         'dotctl;help;verify' {

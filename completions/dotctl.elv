@@ -31,6 +31,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --version 'Print version'
             cand snapshot 'Capture a database, a state snapshot or a folder of objects as checkpoints'
             cand restore 'Write a checkpoint back as the database or state it was made of'
+            cand copy 'Copy a checkpoint into another store, verified on both sides'
             cand verify 'Read checkpoints, manifests or files back and tell everything that is wrong'
             cand list 'List checkpoints, newest first'
             cand show 'Show what a checkpoint''s manifest says'
@@ -74,6 +75,20 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --verbose 'Say more on stderr about what is being done'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dotctl;copy'= {
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --to-store 'Where to: a folder, made if it is not there'
+            cand --format 'What stdout speaks: text for people, or one JSON object'
+            cand --color 'Colour in what people read; NO_COLOR is heeded'
+            cand --dry-run 'Say what would be done, and do nothing'
+            cand -q 'Print the result and errors, nothing else'
+            cand --quiet 'Print the result and errors, nothing else'
+            cand --no-progress 'Draw no progress bar'
+            cand -v 'Say more on stderr about what is being done'
+            cand --verbose 'Say more on stderr about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
         }
         &'dotctl;verify'= {
             cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
@@ -163,6 +178,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
         &'dotctl;help'= {
             cand snapshot 'Capture a database, a state snapshot or a folder of objects as checkpoints'
             cand restore 'Write a checkpoint back as the database or state it was made of'
+            cand copy 'Copy a checkpoint into another store, verified on both sides'
             cand verify 'Read checkpoints, manifests or files back and tell everything that is wrong'
             cand list 'List checkpoints, newest first'
             cand show 'Show what a checkpoint''s manifest says'
@@ -175,6 +191,8 @@ set edit:completion:arg-completer[dotctl] = {|@words|
         &'dotctl;help;snapshot'= {
         }
         &'dotctl;help;restore'= {
+        }
+        &'dotctl;help;copy'= {
         }
         &'dotctl;help;verify'= {
         }

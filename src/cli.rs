@@ -76,6 +76,8 @@ pub enum Command {
     Snapshot(SnapshotArgs),
     /// Write a checkpoint back as the database or state it was made of
     Restore(RestoreArgs),
+    /// Copy a checkpoint into another store, verified on both sides
+    Copy(CopyArgs),
     /// Read checkpoints, manifests or files back and tell everything that is wrong
     Verify(VerifyArgs),
     /// List checkpoints, newest first
@@ -179,6 +181,27 @@ pub enum Form {
     Ndjson,
     /// A database file
     Sqlite,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dotctl copy latest --to-store /mnt/backup/checkpoints
+  dotctl copy Counter/4f2a…@latest --store .dotctl --to-store /mnt/backup/checkpoints
+
+The copy has the same id, packs and hashes. A checkpoint that is there already is only verified.")]
+pub struct CopyArgs {
+    /// Which checkpoint
+    #[arg(value_name = "REF")]
+    pub reference: String,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Where to: a folder, made if it is not there
+    #[arg(long, value_name = "STORE")]
+    pub to_store: String,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! One verb a file: read the words, call the engine, render.
 
 mod completions;
+mod copy;
 mod get;
 mod inspect;
 mod list;
@@ -27,6 +28,7 @@ pub fn run(command: &Command, output: &Output) -> Result<Exit> {
         Command::Snapshot(args) => snapshot::run(args, output),
         Command::Restore(args) => restore::run(args, output),
         Command::Verify(args) => verify::run(args, output),
+        Command::Copy(args) => copy::run(args, output),
         Command::List(args) => list::run(args, output),
         Command::Show(args) => show::run(args, output),
         Command::Get(args) => get::run(args, output),

@@ -90,6 +90,10 @@ pub trait Session: PackSink {
         namespace: &Namespace,
         created_at: Time,
     ) -> Result<Committed>;
+
+    /// Makes every pack durable, then creates a manifest that was made elsewhere and keeps its id: a
+    /// copy. `None` if it is there already.
+    fn adopt(&mut self, manifest: Manifest) -> Result<Option<Committed>>;
 }
 
 /// A checkpoint that now exists.

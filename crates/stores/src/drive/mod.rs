@@ -1,6 +1,7 @@
 //! The engine's verbs, driven by this machine's threads.
 
 mod chunks;
+mod copy;
 mod get;
 mod image;
 mod inspect;
@@ -10,6 +11,7 @@ mod state;
 mod verify;
 
 pub use chunks::CheckpointReader;
+pub use copy::copy;
 pub use get::{StoredValue, get_entry, get_value};
 pub use image::snapshot_image;
 pub use inspect::{

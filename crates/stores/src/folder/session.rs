@@ -7,8 +7,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use dotctl_engine::checkpoint::{CheckpointFacts, PackSink};
-use dotctl_engine::format::PackEntry;
 use dotctl_engine::format::layout::{MANIFESTS, ManifestKey, PACKS};
+use dotctl_engine::format::{Manifest, PackEntry};
 use dotctl_engine::id::{Hash, Namespace, Time};
 use dotctl_engine::{Error, ErrorKind, Result};
 
@@ -74,6 +74,28 @@ impl<'a> FolderSession<'a> {
         sync_folder(&self.store.root.join(PACKS))
     }
 
+    /// Creates the manifest, and says whether it was not there yet.
+    fn publish_manifest(&mut self, manifest: Manifest) -> Result<(Committed, bool)> {
+        let (id, bytes) = manifest.write()?;
+        let key = ManifestKey { namespace: manifest.namespace.clone(), sequence: manifest.sequence, id };
+        let manifests = self.store.root.join(MANIFESTS);
+        let folder = manifests.join(manifest.namespace.encoded());
+        fs::create_dir_all(&folder).map_err(|error| io_error("create", &folder, &error))?;
+        sync_folder(&manifests)?;
+        let staged = self.staging.join("manifest");
+        write_new(&staged, &bytes)?;
+        let new = link_new(&staged, &folder.join(key.name()))?;
+        sync_folder(&folder)?;
+        self.moving = false;
+        let committed = Committed {
+            id,
+            manifest,
+            new_bytes: self.staged.iter().map(|pack| pack.stored_bytes).sum(),
+            new_chunk_count: self.staged.iter().map(|pack| u64::from(pack.chunk_count)).sum(),
+        };
+        Ok((committed, new))
+    }
+
     fn next_sequence(&self, namespace: &Namespace) -> Result<u64> {
         let folder = namespace.encoded();
         // Only its own folder: a store may have as many namespaces as there are objects.
@@ -134,25 +156,16 @@ impl Session for FolderSession<'_> {
         // Two writers at once must not take the same number.
         let order = lock_alone(self.store, ORDER_LOCK)?;
         let manifest = facts.manifest(namespace.clone(), self.next_sequence(namespace)?, created_at);
-        let (id, bytes) = manifest.write()?;
-        let key = ManifestKey { namespace: namespace.clone(), sequence: manifest.sequence, id };
-        let manifests = self.store.root.join(MANIFESTS);
-        let folder = manifests.join(namespace.encoded());
-        fs::create_dir_all(&folder).map_err(|error| io_error("create", &folder, &error))?;
-        sync_folder(&manifests)?;
-        let staged = self.staging.join("manifest");
-        write_new(&staged, &bytes)?;
         // An equal manifest that is there already is this one, made twice at one moment.
-        link_new(&staged, &folder.join(key.name()))?;
+        let (committed, _) = self.publish_manifest(manifest)?;
         drop(order);
-        sync_folder(&folder)?;
-        self.moving = false;
-        Ok(Committed {
-            id,
-            manifest,
-            new_bytes: self.staged.iter().map(|pack| pack.stored_bytes).sum(),
-            new_chunk_count: self.staged.iter().map(|pack| u64::from(pack.chunk_count)).sum(),
-        })
+        Ok(committed)
+    }
+
+    fn adopt(&mut self, manifest: Manifest) -> Result<Option<Committed>> {
+        self.publish_packs()?;
+        let (committed, new) = self.publish_manifest(manifest)?;
+        Ok(new.then_some(committed))
     }
 }
 

@@ -1,0 +1,85 @@
+//! A checkpoint from one store into another, pack by pack: names, hashes and id stay.
+
+use sha2::{Digest, Sha256};
+
+use dotctl_engine::format::PackEntry;
+use dotctl_engine::id::Hash;
+use dotctl_engine::{Damage, Error, Result};
+
+use super::progress::Progress;
+use super::verify::Verifier;
+use crate::reference::Found;
+use crate::store::{Access, Committed, Store};
+
+/// Bytes of a pack that are in memory at once.
+const PART_BYTES: usize = 1 << 20;
+
+/// Copies `found` out of `from` into `to`; `None` if it is there already. The original is verified
+/// before, and what then lies in `to` after: hashes, decoding and content.
+pub fn copy(
+    from: &dyn Store,
+    found: &Found,
+    to: &dyn Store,
+    progress: &dyn Progress,
+) -> Result<Option<Committed>> {
+    check(from, found, "the original does not verify, nothing was copied", progress)?;
+    let mut session = to.begin()?;
+    progress.begin("copying", Some(found.manifest.stored_bytes()));
+    let mut buffer = vec![0; PART_BYTES];
+    let sent = found.manifest.packs().try_for_each(|entry| {
+        let location = || from.pack_location(&entry.sha256);
+        send_pack(from, entry, &mut buffer, &mut |bytes| session.append(bytes), progress)
+            .map_err(|error| error.at(location()))?;
+        session.seal(entry)
+    });
+    progress.end();
+    sent?;
+    let committed = session.adopt(found.manifest.clone())?;
+    drop(session);
+    check(to, found, "the copy does not verify", progress)?;
+    Ok(committed)
+}
+
+/// Hands the pack's bytes on in order. The last of them come once its hash was right.
+fn send_pack(
+    from: &dyn Store,
+    entry: &PackEntry,
+    buffer: &mut [u8],
+    append: &mut dyn FnMut(&[u8]) -> Result<()>,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let pack = from
+        .open_pack(&entry.sha256, Access::Whole)?
+        .ok_or_else(|| Error::damaged(Damage::Missing, "the pack", entry.sha256, "nothing"))?;
+    if pack.stored_bytes() != entry.stored_bytes {
+        return Err(Error::damaged(Damage::Size, "the pack", entry.stored_bytes, pack.stored_bytes()));
+    }
+    let mut sha256 = Sha256::new();
+    let mut offset = 0;
+    while offset < entry.stored_bytes {
+        let length = (entry.stored_bytes - offset).min(buffer.len() as u64) as usize;
+        let part = buffer.get_mut(..length).unwrap_or_default();
+        pack.read_at(offset, part)?;
+        sha256.update(&*part);
+        offset += length as u64;
+        if offset == entry.stored_bytes {
+            let actual = Hash::finish(std::mem::take(&mut sha256));
+            if actual != entry.sha256 {
+                return Err(Error::damaged(Damage::Checksum, "the pack", entry.sha256, actual));
+            }
+        }
+        append(part)?;
+        progress.advance(length as u64);
+    }
+    Ok(())
+}
+
+/// Verifies the checkpoint in `store` and refuses it at its first finding.
+fn check(store: &dyn Store, found: &Found, refusal: &str, progress: &dyn Progress) -> Result<()> {
+    let mut verifier = Verifier::new(store, false);
+    verifier.checkpoint(&found.key, progress)?;
+    match verifier.findings.into_iter().next() {
+        Some(finding) => Err(finding.error.at(finding.target).at(refusal.to_owned())),
+        None => Ok(()),
+    }
+}

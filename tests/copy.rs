@@ -1,0 +1,68 @@
+//! `dotctl copy` between stores.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use support::{Ran, contents_below, files_below, fixture, folder, run, snapshot};
+
+fn copy(from: &Path, to: &Path, reference: &str) -> Ran {
+    let (from, to) = (from.display().to_string(), to.display().to_string());
+    run(["copy", reference, "--store", &from, "--to-store", &to, "--format", "json"])
+}
+
+#[test]
+fn a_copy_is_the_same_checkpoint() {
+    let world = folder();
+    let (from, to) = (world.path().join("from"), world.path().join("to"));
+    for source in ["state/listed.json", "state/empty.json", "objects/clean"] {
+        let source = fixture(source);
+        let source = if source.is_dir() { files_below(&source).remove(0) } else { source };
+        let made = snapshot(&from, &source, "");
+        let copied = copy(&from, &to, "latest").exits(0).json();
+        for member in ["id", "namespace", "sequence", "content_sha256", "stored_bytes", "created_at"] {
+            assert_eq!(copied["checkpoint"][member], made[member]);
+        }
+        assert_eq!(copied["existed"], false);
+        assert_eq!(copied["new_bytes"], made["new_bytes"]);
+        let again = copy(&from, &to, made["id"].as_str().unwrap()).exits(0).json();
+        assert_eq!((&again["existed"], &again["new_bytes"]), (&true.into(), &0.into()));
+    }
+    let stored = |store: &Path| {
+        let mut stored = contents_below(&store.join("packs"));
+        stored.extend(contents_below(&store.join("manifests")));
+        stored
+    };
+    assert_eq!(
+        stored(&from).into_iter().map(|(_, bytes)| bytes).collect::<Vec<_>>(),
+        stored(&to).into_iter().map(|(_, bytes)| bytes).collect::<Vec<_>>()
+    );
+    run(["verify", "--store", &to.display().to_string()]).exits(0);
+}
+
+#[test]
+fn damage_is_not_copied() {
+    let world = folder();
+    let (from, to) = (world.path().join("from"), world.path().join("to"));
+    snapshot(&from, &fixture("state/listed.json"), "");
+    let pack = files_below(&from.join("packs")).remove(0);
+    let mut bytes = fs::read(&pack).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&pack, &bytes).unwrap();
+    copy(&from, &to, "latest").exits(1).mentions("the original does not verify, nothing was copied");
+    assert!(files_below(&to.join("manifests")).is_empty() && files_below(&to.join("packs")).is_empty());
+}
+
+#[test]
+fn a_dry_run_makes_no_store() {
+    let world = folder();
+    let (from, to) = (world.path().join("from"), world.path().join("to"));
+    snapshot(&from, &fixture("state/listed.json"), "");
+    let (from, there) = (from.display().to_string(), to.display().to_string());
+    run(["copy", "latest", "--store", &from, "--to-store", &there, "--dry-run"]).exits(0);
+    assert!(!to.exists());
+}
