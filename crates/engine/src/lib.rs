@@ -16,6 +16,7 @@ pub mod id;
 pub mod image;
 pub mod limits;
 pub mod measure;
+pub mod placement;
 pub mod state;
 pub mod value;
 

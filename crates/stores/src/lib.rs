@@ -15,6 +15,7 @@ mod io_error;
 pub mod memory;
 pub mod objects;
 mod pipeline;
+pub mod placed;
 pub mod reference;
 pub mod source;
 pub mod spill;

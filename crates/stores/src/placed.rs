@@ -1,0 +1,227 @@
+//! Two stores as one: what is small lies in the object, what overflows in a second store.
+//!
+//! The first store has every manifest. What is placed into the second one is a whole checkpoint
+//! there too, manifest included, so that it can be verified, restored and pruned by itself.
+//!
+//! ```text
+//! fits       packs and manifest ───────────────────────────> object
+//! overflows  packs, then manifest ─> overflow, then manifest ─> object
+//! ```
+
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+use dotctl_engine::checkpoint::{CheckpointFacts, PackSink};
+use dotctl_engine::format::layout::ManifestKey;
+use dotctl_engine::format::{Manifest, PackEntry};
+use dotctl_engine::id::{Hash, Namespace, Time};
+use dotctl_engine::placement::{Placement, PlacementPolicy};
+use dotctl_engine::{Error, Result};
+
+use crate::io_error;
+use crate::store::{Access, Committed, ManifestListing, Pack, PackListing, Session, Store};
+
+/// A store whose large checkpoints lie in another one.
+pub struct PlacedStore {
+    object: Box<dyn Store>,
+    overflow: Box<dyn Store>,
+    policy: PlacementPolicy,
+}
+
+impl PlacedStore {
+    /// Places by `policy` into `object` or `overflow`.
+    pub fn new(object: Box<dyn Store>, overflow: Box<dyn Store>, policy: PlacementPolicy) -> Self {
+        PlacedStore { object, overflow, policy }
+    }
+}
+
+impl Store for PlacedStore {
+    fn location(&self) -> String {
+        format!("{} and {}", self.object.location(), self.overflow.location())
+    }
+
+    fn manifests(&self) -> Result<ManifestListing> {
+        self.object.manifests()
+    }
+
+    fn read_manifest(&self, key: &ManifestKey) -> Result<Vec<u8>> {
+        self.object.read_manifest(key)
+    }
+
+    fn open_pack(&self, sha256: &Hash, access: Access) -> Result<Option<Box<dyn Pack>>> {
+        match self.object.open_pack(sha256, access)? {
+            Some(pack) => Ok(Some(pack)),
+            None => self.overflow.open_pack(sha256, access),
+        }
+    }
+
+    fn packs_ahead(&self) -> usize {
+        self.object.packs_ahead().max(self.overflow.packs_ahead())
+    }
+
+    fn pack_location(&self, sha256: &Hash) -> String {
+        match self.object.open_pack(sha256, Access::Parts) {
+            Ok(Some(_)) => self.object.pack_location(sha256),
+            Ok(None) | Err(_) => self.overflow.pack_location(sha256),
+        }
+    }
+
+    fn packs(&self) -> Result<PackListing> {
+        self.object.packs()
+    }
+
+    fn scratch_folder(&self) -> PathBuf {
+        self.object.scratch_folder()
+    }
+
+    fn begin(&self) -> Result<Box<dyn Session + '_>> {
+        Ok(Box::new(PlacedSession {
+            store: self,
+            spool: Spool::new(self.scratch_folder())?,
+            overflow: None,
+            raw_bytes: 0,
+            stored_bytes: 0,
+        }))
+    }
+}
+
+/// A checkpoint of which it is not known yet where it goes.
+struct PlacedSession<'a> {
+    store: &'a PlacedStore,
+    spool: Spool,
+    /// Once it is known to overflow.
+    overflow: Option<Box<dyn Session + 'a>>,
+    raw_bytes: u64,
+    stored_bytes: u64,
+}
+
+impl PlacedSession<'_> {
+    fn placement(&self) -> Placement {
+        self.store.policy.place(self.raw_bytes, self.stored_bytes)
+    }
+
+    /// The number of the next checkpoint: the object's, which alone has them all.
+    fn next_sequence(&self, namespace: &Namespace) -> Result<u64> {
+        let keys = self.store.object.manifests()?.keys;
+        let last = keys.iter().filter(|key| key.namespace == *namespace).map(|key| key.sequence).max();
+        Ok(last.unwrap_or(0).saturating_add(1))
+    }
+}
+
+impl PackSink for PlacedSession<'_> {
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        match &mut self.overflow {
+            Some(session) => session.append(bytes),
+            None => self.spool.append(bytes),
+        }
+    }
+
+    fn seal(&mut self, pack: &PackEntry) -> Result<()> {
+        self.raw_bytes = self.raw_bytes.saturating_add(pack.raw_bytes);
+        self.stored_bytes = self.stored_bytes.saturating_add(pack.stored_bytes);
+        if self.placement() == Placement::Rejected {
+            return Err(too_large(&self.store.policy));
+        }
+        if let Some(session) = &mut self.overflow {
+            return session.seal(pack);
+        }
+        self.spool.seal(pack);
+        if self.placement() == Placement::R2 {
+            let mut session = self.store.overflow.begin()?;
+            self.spool.drain(session.as_mut())?;
+            self.overflow = Some(session);
+        }
+        Ok(())
+    }
+}
+
+impl Session for PlacedSession<'_> {
+    fn commit(
+        &mut self,
+        facts: CheckpointFacts,
+        namespace: &Namespace,
+        created_at: Time,
+    ) -> Result<Committed> {
+        let next_sequence = self.next_sequence(namespace);
+        let Some(overflow) = &mut self.overflow else {
+            let mut object = self.store.object.begin()?;
+            self.spool.drain(object.as_mut())?;
+            return object.commit(facts, namespace, created_at);
+        };
+        let manifest = facts.manifest(namespace.clone(), next_sequence?, created_at);
+        let there = overflow.adopt(manifest.clone())?;
+        // Until the object has it too, it is a checkpoint of the second store alone.
+        self.store.object.begin()?.adopt(manifest.clone())?;
+        match there {
+            Some(committed) => Ok(committed),
+            None => Ok(Committed { id: manifest.write()?.0, manifest, new_bytes: 0, new_chunk_count: 0 }),
+        }
+    }
+
+    fn adopt(&mut self, manifest: Manifest) -> Result<Option<Committed>> {
+        let mut object = self.store.object.begin()?;
+        match &mut self.overflow {
+            None => self.spool.drain(object.as_mut())?,
+            Some(overflow) => {
+                overflow.adopt(manifest.clone())?;
+            }
+        }
+        object.adopt(manifest)
+    }
+}
+
+fn too_large(policy: &PlacementPolicy) -> Error {
+    Error::unsupported(format!(
+        "the state has more than {} bytes, the most that is placed anywhere",
+        policy.raw_bytes_max
+    ))
+    .hint("split it into several namespaces, or set a larger limit in dotctl.toml")
+}
+
+/// Packs in a temporary file, until it is known where they go.
+struct Spool {
+    file: File,
+    folder: PathBuf,
+    packs: Vec<PackEntry>,
+}
+
+impl Spool {
+    fn new(folder: PathBuf) -> Result<Self> {
+        let file = tempfile::tempfile_in(&folder)
+            .map_err(|error| io_error("create a temporary file in", &folder, &error))?;
+        Ok(Spool { file, folder, packs: Vec::new() })
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file
+            .write_all(bytes)
+            .map_err(|error| io_error("write a temporary file in", &self.folder, &error))
+    }
+
+    fn seal(&mut self, pack: &PackEntry) {
+        self.packs.push(pack.clone());
+    }
+
+    /// Hands every pack to `session` and is empty then.
+    fn drain(&mut self, session: &mut dyn Session) -> Result<()> {
+        let failed = |error: std::io::Error| io_error("read a temporary file in", &self.folder, &error);
+        let mut buffer = vec![0; 1 << 20];
+        let mut offset = 0;
+        for pack in self.packs.drain(..) {
+            let end = offset + pack.stored_bytes;
+            while offset < end {
+                let length = (end - offset).min(buffer.len() as u64) as usize;
+                let part = buffer.get_mut(..length).unwrap_or_default();
+                self.file.read_exact_at(part, offset).map_err(failed)?;
+                session.append(part)?;
+                offset += length as u64;
+            }
+            session.seal(&pack)?;
+        }
+        self.file.set_len(0).map_err(failed)?;
+        self.file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        Ok(())
+    }
+}
