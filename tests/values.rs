@@ -105,6 +105,33 @@ fn get_prints_every_value_of_a_checkpoint_as_the_engine_does() {
     }
 }
 
+/// Entries often hold things with keys of their own that begin with `$`; only `$v8` means something.
+#[test]
+fn things_print_as_plain_json() {
+    let scratch = Scratch::new();
+    let source = scratch.path("things.sqlite");
+    let connection = Connection::open(&source).unwrap();
+    connection.execute("CREATE TABLE _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID", []).unwrap();
+    let mut expected = Vec::new();
+    for made in json_file(&fixture("values/values.json")).as_array().unwrap() {
+        let field = |name: &str| made[name].as_str().unwrap();
+        if field("name").contains("$type") || field("name").contains("$v8") {
+            let row = (field("name"), from_hex(field("hex")));
+            connection.execute("INSERT INTO _cf_KV VALUES (?, ?)", row).unwrap();
+            expected.push((field("name").to_owned(), field("json").to_owned()));
+        }
+    }
+    connection.close().unwrap();
+    let plain = r#"{"$id":"customer_abc123","$type":"Customer","$version":1,"name":"Alice"}"#;
+    assert!(expected.iter().any(|(_, json)| json == plain));
+    assert!(expected.iter().any(|(_, json)| json.starts_with(r#"{"$v8":"object","entries":[["$v8","#)));
+    let made = scratch.snapshot(&source, &["--namespace", "things"]);
+    for (key, json) in expected {
+        let got = scratch.run(["get", made["id"].as_str().unwrap(), &key]);
+        assert_eq!(got.text(), format!("{json}\n"), "{key}");
+    }
+}
+
 /// What workerd describes as one type, the engine names so too: the two were written apart.
 #[test]
 fn types_are_those_that_workerd_sees() {

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from made_data import Source
@@ -21,9 +22,6 @@ THREADS = 2
 
 class Peer:
     """What is common: the folder, the store in it, the restored file in it."""
-
-    program = ""
-    package = ""
 
     def __init__(self, folder: Path, source: Source):
         self.folder = folder
@@ -48,8 +46,6 @@ class Peer:
 
 
 class Zstd(Peer):
-    program, package = "zstd", "zstd"
-
     def snapshot(self, level: int = 3, durable: bool = False) -> Contender:
         # Only level 3 is kept for `restore` and `verify`.
         output = self.store if level == 3 and not durable else self.folder / "other"
@@ -78,141 +74,112 @@ def _then_fsync(command: list, output: Path) -> list:
     return ["sh", "-c", '"$@" && sync "$0"', output, *command]
 
 
-class Restic(Peer):
-    program, package = "restic", "restic"
+class Repository(Peer):
+    """A program whose store is a repository; to make one is not measured, nor is its first size counted."""
 
-    def __init__(self, folder: Path, source: Source):
-        super().__init__(folder, source)
-        self.environment = {"RESTIC_REPOSITORY": str(self.store), "RESTIC_PASSWORD": PASSWORD}
+    # The program with what all of its commands take, and the words of each command.
+    command: list[str]
+    init: list[str]
+    backup: list[str]
+    check: list[str]
+    # How many words of `backup` name it in the report.
+    shown_words = 1
 
-    def _contender(self, name: str, *words, **rest) -> Contender:
-        return Contender(name, ["restic", "--no-cache", "-q", *words], environment=self.environment, **rest)
+    def environment(self) -> dict[str, str]:
+        raise NotImplementedError
+
+    def extract(self) -> list:
+        """The words that write what is stored to `restored`."""
+        raise NotImplementedError
 
     def new_store(self) -> None:
         super().new_store()
-        run(self._contender("restic init", "init"))
+        run(self._contender(self.init))
         self.empty_bytes = tree_bytes(self.store)
 
     def snapshot(self) -> Contender:
         return self._contender(
-            "restic backup",
-            "backup",
-            self.source.path,
+            [*self.backup, self.source.path],
+            self.shown_words,
             prepare=self.new_store,
             written_bytes=lambda: tree_bytes(self.store) - self.empty_bytes,
         )
 
     def restore(self) -> Contender:
         return self._contender(
-            "restic restore",
-            "restore",
-            "latest",
-            "--target",
-            self.restored,
-            prepare=self.new_target,
-            written_bytes=lambda: tree_bytes(self.restored),
+            self.extract(), prepare=self.new_target, written_bytes=lambda: tree_bytes(self.restored)
         )
 
     def verify(self) -> Contender:
-        return self._contender("restic check --read-data", "check", "--read-data")
+        return self._contender(self.check, len(self.check))
+
+    def _contender(self, words: list, shown_words: int = 1, **rest) -> Contender:
+        name = " ".join([self.command[0], *words[:shown_words]])
+        return Contender(name, [*self.command, *words], environment=self.environment(), **rest)
 
 
-class Rustic(Peer):
-    program = "rustic"
+class Restic(Repository):
+    command = ["restic", "--no-cache", "-q"]
+    init = ["init"]
+    backup = ["backup"]
+    check = ["check", "--read-data"]
 
-    def __init__(self, folder: Path, source: Source):
-        super().__init__(folder, source)
-        self.environment = {
+    def environment(self) -> dict[str, str]:
+        return {"RESTIC_REPOSITORY": str(self.store), "RESTIC_PASSWORD": PASSWORD}
+
+    def extract(self) -> list:
+        return ["restore", "latest", "--target", self.restored]
+
+
+class Rustic(Repository):
+    command = ["rustic"]
+    init = ["init"]
+    backup = ["backup"]
+    check = ["check", "--read-data"]
+
+    def environment(self) -> dict[str, str]:
+        return {
             "RUSTIC_REPOSITORY": str(self.store),
             "RUSTIC_PASSWORD": PASSWORD,
             "RUSTIC_NO_CACHE": "true",
             "RUSTIC_NO_PROGRESS": "true",
             # Nobody's own profile.
-            "HOME": str(folder),
-            "XDG_CONFIG_HOME": str(folder / "configuration"),
+            "HOME": str(self.folder),
+            "XDG_CONFIG_HOME": str(self.folder / "configuration"),
         }
 
-    def _contender(self, name: str, *words, **rest) -> Contender:
-        return Contender(name, ["rustic", *words], environment=self.environment, **rest)
-
-    def new_store(self) -> None:
-        super().new_store()
-        run(self._contender("rustic init", "init"))
-        self.empty_bytes = tree_bytes(self.store)
-
-    def snapshot(self) -> Contender:
-        return self._contender(
-            "rustic backup",
-            "backup",
-            self.source.path,
-            prepare=self.new_store,
-            written_bytes=lambda: tree_bytes(self.store) - self.empty_bytes,
-        )
-
-    def restore(self) -> Contender:
-        return self._contender(
-            "rustic restore",
-            "restore",
-            "latest",
-            self.restored,
-            prepare=self.new_target,
-            written_bytes=lambda: tree_bytes(self.restored),
-        )
-
-    def verify(self) -> Contender:
-        return self._contender("rustic check --read-data", "check", "--read-data")
+    def extract(self) -> list:
+        return ["restore", "latest", self.restored]
 
 
-class Borg(Peer):
-    program, package = "borg", "borgbackup"
+class Borg(Repository):
+    command = ["borg"]
+    init = ["init", "--encryption", "none"]
+    backup = ["create", "-C", "zstd,3", "--files-cache", "disabled", "::one"]
+    check = ["check", "--verify-data"]
+    shown_words = 3
 
-    def __init__(self, folder: Path, source: Source):
-        super().__init__(folder, source)
-        self.environment = {
+    def environment(self) -> dict[str, str]:
+        return {
             "BORG_REPO": str(self.store),
-            "BORG_BASE_DIR": str(folder / "base"),
+            "BORG_BASE_DIR": str(self.folder / "base"),
             "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK": "yes",
         }
 
-    def _contender(self, name: str, *words, **rest) -> Contender:
-        return Contender(name, ["borg", *words], environment=self.environment, **rest)
+    def extract(self) -> list:
+        return ["extract", "::one"]
 
     def new_store(self) -> None:
-        super().new_store()
         remove(self.folder / "base")
-        run(self._contender("borg init", "init", "--encryption", "none"))
-        self.empty_bytes = tree_bytes(self.store)
+        super().new_store()
 
     def new_target(self) -> None:
         super().new_target()
         self.restored.mkdir()
 
-    def snapshot(self) -> Contender:
-        return self._contender(
-            "borg create -C zstd,3",
-            "create",
-            "-C",
-            "zstd,3",
-            "--files-cache",
-            "disabled",
-            "::one",
-            self.source.path,
-            prepare=self.new_store,
-            written_bytes=lambda: tree_bytes(self.store) - self.empty_bytes,
-        )
-
     def restore(self) -> Contender:
-        return self._contender(
-            "borg extract",
-            "extract",
-            "::one",
-            prepare=self.new_target,
-            directory=self.restored,
-            written_bytes=lambda: tree_bytes(self.restored),
-        )
-
-    def verify(self) -> Contender:
-        return self._contender("borg check --verify-data", "check", "--verify-data")
+        # It writes where it stands.
+        return replace(super().restore(), directory=self.restored)
 
 
 class Dotctl(Peer):
@@ -282,13 +249,6 @@ class Dotctl(Peer):
 
 PEERS: dict[str, type[Peer]] = {"zstd": Zstd, "restic": Restic, "rustic": Rustic, "borg": Borg}
 PACKAGES = {"zstd": "zstd", "restic": "restic", "borg": "borgbackup", "sqlite3_analyzer": "sqlite3-tools"}
-VERSION_COMMANDS = {
-    "zstd": ["zstd", "--version"],
-    "restic": ["restic", "version"],
-    "rustic": ["rustic", "--version"],
-    "borg": ["borg", "--version"],
-    "sqlite3_analyzer": ["sqlite3_analyzer", "--version"],
-}
 
 
 def install_missing(wanted: list[str], may_install: bool) -> list[str]:
@@ -321,8 +281,9 @@ def build_rustic(folder: Path) -> None:
         print("rustic could not be built and is left out", file=sys.stderr)
 
 
-def version(name: str) -> str:
-    """The first line of what a program says of its version."""
-    ran = subprocess.run(VERSION_COMMANDS[name], capture_output=True, text=True, check=False)
+def version(name: str, program: Path | None = None) -> str:
+    """The first line of what a program says of its version; `program` where it is not on PATH."""
+    word = "version" if name == "restic" else "--version"
+    ran = subprocess.run([program or name, word], capture_output=True, text=True, check=False)
     lines = (ran.stdout or ran.stderr).strip().splitlines()
     return lines[0].strip("* ") if lines else "unknown"

@@ -3,16 +3,17 @@
 //!
 //! Byte 0 of the input says what the rest is: see [`fuzz`].
 
-use std::sync::atomic::{AtomicU64, Ordering};
+mod image;
 
 use dotctl_engine::image::PageReader;
 use dotctl_engine::image::header::DatabaseHeader;
-use dotctl_engine::image::inspect::{Inspection, ValueFacts};
+use dotctl_engine::image::inspect::ValueFacts;
 use dotctl_engine::image::journal::JournalScanner;
 use dotctl_engine::image::lookup::{Lookup, alarm_nanoseconds};
 use dotctl_engine::image::wal::{LogExtent, LogHeader, LogScanner};
 use dotctl_engine::value;
-use dotctl_engine::{Error, Result};
+
+use image::Image;
 
 /// Checks everything that must hold for any `data`.
 pub fn fuzz(data: &[u8]) {
@@ -28,51 +29,6 @@ pub fn fuzz(data: &[u8]) {
     }
 }
 
-struct Image<'a> {
-    bytes: &'a [u8],
-    page_bytes: u32,
-    reads: AtomicU64,
-}
-
-impl<'a> Image<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        let page_bytes = match bytes.get(16..18) {
-            Some([0, 1]) => 65_536,
-            Some(size) => match u32::from(u16::from_be_bytes([size[0], size[1]])) {
-                size if size.is_power_of_two() && size >= 512 => size,
-                _ => 4_096,
-            },
-            None => 4_096,
-        };
-        Image { bytes, page_bytes, reads: AtomicU64::new(0) }
-    }
-
-    fn take_reads(&self) -> u64 {
-        self.reads.swap(0, Ordering::Relaxed)
-    }
-}
-
-impl PageReader for Image<'_> {
-    fn page_bytes(&self) -> u32 {
-        self.page_bytes
-    }
-
-    fn page_count(&self) -> u32 {
-        (self.bytes.len() / self.page_bytes as usize) as u32
-    }
-
-    fn read_pages(&self, first: u32, into: &mut [u8]) -> Result<()> {
-        self.reads.fetch_add((into.len() / self.page_bytes as usize) as u64, Ordering::Relaxed);
-        assert!(first >= 1, "page numbers begin with 1");
-        let from = (first as usize - 1) * self.page_bytes as usize;
-        match self.bytes.get(from..from + into.len()) {
-            Some(bytes) => into.copy_from_slice(bytes),
-            None => return Err(Error::malformed(format!("page {first} is past the end"))),
-        }
-        Ok(())
-    }
-}
-
 struct Values;
 
 impl ValueFacts for Values {
@@ -85,17 +41,9 @@ impl ValueFacts for Values {
     }
 }
 
-fn inspect(image: &Image<'_>, part_count: usize) -> Option<String> {
-    let inspection = Inspection::plan(image, 2_000.0).ok()?;
-    let mut merged = None;
-    for part in inspection.parts(part_count).into_iter().rev() {
-        let partial = inspection.run(part, image, &Values).ok()?;
-        match &mut merged {
-            None => merged = Some(partial),
-            Some(merged) => merged.merge(partial),
-        }
-    }
-    Some(format!("{:?}", inspection.finish(merged?)))
+/// The report is printed, too.
+fn inspect(image: &Image<&[u8]>, part_count: usize) {
+    let _ = image.inspect(part_count, &Values).map(|report| format!("{report:?}"));
 }
 
 fn database(bytes: &[u8]) {
@@ -113,7 +61,7 @@ fn database(bytes: &[u8]) {
         [&b"a"[..], b"counter:7", b"none", b"z"].map(|key| Lookup::key(image.page_count(), key)).into();
     lookups.push(Lookup::alarm(image.page_count()));
     for mut lookup in lookups {
-        if let Ok(true) = lookup.run(image.page_bytes, |page, into| image.read_pages(page, into))
+        if let Ok(true) = lookup.run(image.page_bytes, |page, into| image.read(page, into))
             && let Ok(column) = lookup.column(1)
         {
             let _ = alarm_nanoseconds(column);

@@ -14,7 +14,7 @@ const DEPTH_MAX: usize = 16;
 /// An object's database below a folder.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LocalObject {
-    /// `<class>/<object id>`.
+    /// As [`object_namespace`] calls it.
     pub namespace: Namespace,
     /// Its database.
     pub path: PathBuf,
@@ -47,8 +47,9 @@ pub fn find_objects(folder: &Path) -> Result<Vec<LocalObject>> {
     Ok(objects)
 }
 
-/// `<class>/<object id>` of the database at `path`, if its name is an object's. Its folder is
-/// called `<worker>-<Class>`; the class, a JavaScript name, has no `-`.
+/// What the database at `path` is called, if its name is an object's, 64 hexadecimal digits:
+/// `<class>/<object id>` where the path proves the class, else `<folder>/<object id>`, and the id
+/// alone where the folder's name cannot be part of a namespace.
 pub fn object_namespace(path: &Path) -> Result<Option<Namespace>> {
     let stem = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".sqlite"));
     let Some(id) =
@@ -57,8 +58,107 @@ pub fn object_namespace(path: &Path) -> Result<Option<Namespace>> {
         return Ok(None);
     };
     let absolute = std::path::absolute(path).map_err(|error| io_error("find", path, &error))?;
-    let folder = absolute.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-    let class =
-        folder.as_deref().and_then(|folder| folder.rsplit('-').next()).filter(|class| !class.is_empty());
-    Namespace::new(format!("{}/{id}", class.unwrap_or("object"))).map(Some)
+    let Some(folder) = absolute.parent() else {
+        return Namespace::new(id).map(Some);
+    };
+    let owner = match proven_class(folder) {
+        Some(class) => class.into(),
+        None => folder.file_name().unwrap_or_default().to_string_lossy(),
+    };
+    let named = if owner.is_empty() { None } else { Namespace::new(format!("{owner}/{id}")).ok() };
+    named.map_or_else(|| Namespace::new(id), Ok).map(Some)
+}
+
+/// The class whose objects Miniflare keeps in `folder`: it is called `<worker>-<Class>`, and lies in
+/// a folder `do` or has the class's `metadata.sqlite`, as below a persist folder of its own. Any
+/// other folder may have a `-` in its name for reasons of its own.
+fn proven_class(folder: &Path) -> Option<&str> {
+    let (worker, class) = folder.file_name()?.to_str()?.rsplit_once('-')?;
+    let in_do = folder.parent().and_then(Path::file_name).is_some_and(|name| name == "do");
+    let is_proven = in_do || folder.join("metadata.sqlite").is_file();
+    (is_proven && !worker.is_empty() && is_class_name(class)).then_some(class)
+}
+
+/// Whether JavaScript can call a class so; such a name has no `-`.
+fn is_class_name(name: &str) -> bool {
+    !name.starts_with(|first: char| first.is_numeric())
+        && !name.is_empty()
+        && name.chars().all(|letter| letter.is_alphanumeric() || letter == '_' || letter == '$')
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "9bc9614cc10db727e951b51ecb3f6e7c9bd7c86b34f116ae3533981908720522";
+
+    fn name_of(folder: &Path) -> String {
+        let name = object_namespace(&folder.join(format!("{ID}.sqlite"))).unwrap().unwrap();
+        name.as_str().strip_suffix(ID).unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_class_is_believed_where_the_path_proves_it() {
+        for (folder, owner) in [
+            ("/app/.wrangler/state/v3/do/fixtures-Room", "Room/"),
+            ("do/my-own-worker-Room_2", "Room_2/"),
+            ("/do/worker-$été", "$été/"),
+            // Not below `do`, so the folder is called as somebody liked.
+            ("/fixtures/objects/hot-wal", "hot-wal/"),
+            ("/backup/2026-11-21", "2026-11-21/"),
+            ("/do/further/down-Room", "down-Room/"),
+            ("/redo/worker-Room", "worker-Room/"),
+            // No worker, or no class, is named.
+            ("/do/Room", "Room/"),
+            ("/do/-Room", "-Room/"),
+            ("/do/worker-", "worker-/"),
+            ("/do/backup-2026", "backup-2026/"),
+            ("/do/worker-my class", "worker-my class/"),
+            // What cannot be part of a namespace.
+            ("/", ""),
+            ("/do/line\nbreak", ""),
+        ] {
+            assert_eq!(name_of(Path::new(folder)), owner, "{folder}");
+        }
+        assert_eq!(name_of(Path::new(&format!("/{}", "x".repeat(200)))), "");
+    }
+
+    #[test]
+    fn a_class_is_believed_beside_its_metadata() {
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = scratch.path().join("worker-Room");
+        fs::create_dir(&folder).unwrap();
+        assert_eq!(name_of(&folder), "worker-Room/");
+        fs::write(folder.join("metadata.sqlite"), "").unwrap();
+        assert_eq!(name_of(&folder), "Room/");
+    }
+
+    #[test]
+    fn the_objects_of_the_fixtures() {
+        let fixtures = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures"));
+        let owners = |folder: &str| {
+            let objects = find_objects(&fixtures.join(folder)).unwrap();
+            let owner =
+                |object: &LocalObject| object.namespace.as_str().split('/').next().unwrap().to_owned();
+            objects.iter().map(owner).collect::<Vec<_>>()
+        };
+        assert_eq!(owners("state-folder"), ["Fixture", "Fixture", "Fixture", "Legacy", "Room", "Room"]);
+        assert_eq!(owners("objects"), ["clean", "hot-wal"]);
+    }
+
+    #[test]
+    fn other_files_are_no_objects() {
+        for name in [
+            "metadata.sqlite",
+            "object.sqlite",
+            &ID[1..],
+            &format!("{ID}.sqlite-wal"),
+            &format!("{ID}0.sqlite"),
+        ] {
+            assert_eq!(object_namespace(&Path::new("/do/worker-Room").join(name)).unwrap(), None, "{name}");
+        }
+        let not_hexadecimal = format!("/do/worker-Room/{}.sqlite", ID.replace('9', "g"));
+        assert_eq!(object_namespace(Path::new(&not_hexadecimal)).unwrap(), None);
+    }
 }

@@ -440,10 +440,10 @@ pub(super) fn array_index(value: f64) -> Option<u32> {
     (f64::from(index) == value && index != u32::MAX).then_some(index)
 }
 
-/// Whether a name means something in our JSON.
+/// Whether a name is the one that means something in our JSON.
 fn is_reserved(encoding: Encoding, bytes: &[u8]) -> bool {
     match encoding {
-        Encoding::OneByte | Encoding::Utf8 => matches!(bytes, b"$type" | b"$id"),
-        Encoding::TwoByte => matches!(bytes, b"$\0t\0y\0p\0e\0" | b"$\0i\0d\0"),
+        Encoding::OneByte | Encoding::Utf8 => bytes == b"$v8",
+        Encoding::TwoByte => bytes == b"$\0v\08\0",
     }
 }

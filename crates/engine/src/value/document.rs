@@ -106,7 +106,7 @@ pub(super) enum Token {
     },
     /// The object that was the `n`th to begin.
     Reference(u32),
-    /// `reserved`: one of its names is `$type` or `$id`.
+    /// `reserved`: one of its names is `$v8`.
     BeginObject {
         reserved: bool,
     },

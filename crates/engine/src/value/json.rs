@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use std::fmt::Write;
 
 /// Appends the value as compact JSON text. What JSON has is printed as `JSON.stringify` prints
-/// it, the rest as objects with `$type`; no two different values give the same text. Objects that
+/// it, the rest as objects with `$v8`; no two different values give the same text. Objects that
 /// are reached twice are printed once, so the text is at most some fifty times as long as the
 /// bytes.
 pub fn to_json(document: &Document<'_>, out: &mut String) {
@@ -102,11 +102,11 @@ impl Printer<'_, '_> {
         let _ = self.out.write_fmt(arguments);
     }
 
-    /// `{"$type":"name","$id":1`
+    /// `{"$v8":"name","id":1`
     fn begin_tagged(&mut self, kind: ValueKind, id: Option<usize>) {
-        self.write(format_args!("{{\"$type\":\"{}\"", kind.name()));
+        self.write(format_args!("{{\"$v8\":\"{}\"", kind.name()));
         if let Some(id) = id {
-            self.write(format_args!(",\"$id\":{id}"));
+            self.write(format_args!(",\"id\":{id}"));
         }
     }
 
@@ -258,7 +258,7 @@ impl Printer<'_, '_> {
     /// Prints a value, or the beginning of a container.
     fn value(&mut self, token: Token) {
         match token {
-            Token::Undefined => self.out.push_str("{\"$type\":\"undefined\"}"),
+            Token::Undefined => self.out.push_str("{\"$v8\":\"undefined\"}"),
             Token::Null => self.out.push_str("null"),
             Token::Boolean(value) => self.write(format_args!("{value}")),
             Token::Int32(value) => self.write(format_args!("{value}")),
@@ -292,14 +292,11 @@ impl Printer<'_, '_> {
                 return self.open(",\"entries\":[", Layout::NamedPairs, "]}");
             }
             Token::BeginObject { reserved: false } => {
-                self.open("{", Layout::Properties, "}");
-                if let Some(id) = id {
-                    self.write(format_args!("\"$id\":{id}"));
-                    if let Some(frame) = self.frames.last_mut() {
-                        frame.is_first = false;
-                    }
+                if id.is_none() {
+                    return self.open("{", Layout::Properties, "}");
                 }
-                return;
+                self.begin_tagged(ValueKind::Object, id);
+                return self.open(",\"properties\":{", Layout::Properties, "}}");
             }
             Token::BeginArray { dense, plain, length } => return self.array(dense, plain, length, id),
             Token::BeginMap => {
@@ -372,7 +369,7 @@ impl Printer<'_, '_> {
     }
 
     fn reference(&mut self, id: u32) {
-        self.write(format_args!("{{\"$type\":\"reference\",\"id\":{id}}}"));
+        self.write(format_args!("{{\"$v8\":\"reference\",\"id\":{id}}}"));
     }
 
     /// `,"value":"123"}`

@@ -19,7 +19,7 @@ macro_rules! kinds {
             /// Every kind.
             pub const ALL: &'static [ValueKind] = &[$(ValueKind::$variant,)*];
 
-            /// The name as `inspect` counts it and as `$type` says it in JSON.
+            /// The name as `inspect` counts it and as `$v8` says it in JSON.
             pub fn name(self) -> &'static str {
                 match self {
                     $(ValueKind::$variant => $name,)*

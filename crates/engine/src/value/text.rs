@@ -70,7 +70,7 @@ const NAN: u64 = 0x7ff8_0000_0000_0000;
 pub(super) fn push_number(out: &mut String, bits: u64) {
     let value = f64::from_bits(bits);
     if value.is_nan() {
-        out.push_str("{\"$type\":\"number\",\"value\":\"NaN\"");
+        out.push_str("{\"$v8\":\"number\",\"value\":\"NaN\"");
         if bits != NAN {
             let _ = write!(out, ",\"bits\":\"{bits:016x}\"");
         }
@@ -83,7 +83,7 @@ pub(super) fn push_number(out: &mut String, bits: u64) {
         } else {
             "-Infinity"
         };
-        let _ = write!(out, "{{\"$type\":\"number\",\"value\":\"{name}\"}}");
+        let _ = write!(out, "{{\"$v8\":\"number\",\"value\":\"{name}\"}}");
     } else {
         out.push_str(ryu_js::Buffer::new().format_finite(value));
     }

@@ -1,63 +1,17 @@
 //! Databases that SQLite itself made, and what it says about them.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use dotctl_engine::image::PageReader;
-use dotctl_engine::image::inspect::{DatabaseReport, Inspection, ValueFacts};
-use dotctl_engine::{Error, Result};
+use dotctl_engine::Result;
+use dotctl_engine::image::inspect::{DatabaseReport, ValueFacts};
 use rusqlite::Connection;
 
-/// A database file's bytes as pages, counting the reads.
-pub struct Image {
-    pub bytes: Vec<u8>,
-    pub page_bytes: u32,
-    pub reads: AtomicU64,
-}
+#[path = "../../../../fuzz/src/image.rs"]
+mod image;
 
-impl Image {
-    pub fn new(bytes: Vec<u8>) -> Image {
-        // What is no page size is read as if it were the usual one.
-        let page_bytes = match bytes.get(16..18) {
-            Some([0, 1]) => 65_536,
-            Some(size) => match u32::from(u16::from_be_bytes([size[0], size[1]])) {
-                size if size.is_power_of_two() && size >= 512 => size,
-                _ => 4_096,
-            },
-            None => 4_096,
-        };
-        Image { bytes, page_bytes, reads: AtomicU64::new(0) }
-    }
-
-    pub fn read(&self, page: u32, into: &mut [u8]) -> Result<()> {
-        self.read_pages(page, into)
-    }
-
-    pub fn take_reads(&self) -> u64 {
-        self.reads.swap(0, Ordering::Relaxed)
-    }
-}
-
-impl PageReader for Image {
-    fn page_bytes(&self) -> u32 {
-        self.page_bytes
-    }
-
-    fn page_count(&self) -> u32 {
-        (self.bytes.len() / self.page_bytes as usize) as u32
-    }
-
-    fn read_pages(&self, first: u32, into: &mut [u8]) -> Result<()> {
-        self.reads.fetch_add((into.len() / self.page_bytes as usize) as u64, Ordering::Relaxed);
-        assert!(first >= 1, "page numbers begin with 1");
-        let from = (first as usize - 1) * self.page_bytes as usize;
-        match self.bytes.get(from..from + into.len()) {
-            Some(bytes) => into.copy_from_slice(bytes),
-            None => return Err(Error::malformed(format!("page {first} is past the end"))),
-        }
-        Ok(())
-    }
-}
+/// A database file's bytes as pages.
+pub type Image = image::Image<Vec<u8>>;
 
 /// A database file of a test's own, deleted with it.
 pub struct Database {
@@ -188,14 +142,5 @@ impl ValueFacts for Tags {
 
 /// The report, made in `part_count` parts merged from the last to the first.
 pub fn inspect(image: &Image, part_count: usize) -> Result<DatabaseReport> {
-    let inspection = Inspection::plan(image, 2_000.0)?;
-    let mut merged = None;
-    for part in inspection.parts(part_count).into_iter().rev() {
-        let partial = inspection.run(part, image, &Tags)?;
-        match &mut merged {
-            None => merged = Some(partial),
-            Some(merged) => merged.merge(partial),
-        }
-    }
-    Ok(inspection.finish(merged.unwrap()))
+    image.inspect(part_count, &Tags)
 }

@@ -64,10 +64,13 @@ fn values_of_node() {
             assert_eq!(property_number(&bytes, "a"), None, "{}", value["name"]);
             continue;
         }
-        for (name, inner) in json.as_object().unwrap() {
+        let fields = json.as_object().unwrap();
+        if fields.contains_key("$v8") {
+            continue;
+        }
+        for (name, inner) in fields {
             // Names that are numbers are not written as text.
-            let is_text =
-                name.is_ascii() && !name.starts_with(|first: char| first == '$' || first.is_ascii_digit());
+            let is_text = name.is_ascii() && !name.starts_with(|first: char| first.is_ascii_digit());
             if is_text && inner.is_number() {
                 assert_eq!(property_number(&bytes, name), inner.as_f64(), "{} {name}", value["name"]);
                 numbers += 1;

@@ -364,6 +364,7 @@ fn text() -> impl Strategy<Value = Vec<u16>> {
         fixed(""),
         fixed("a"),
         fixed("0"),
+        fixed("$v8"),
         fixed("$type"),
         fixed("$id"),
         fixed("NaN"),

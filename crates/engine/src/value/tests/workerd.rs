@@ -7,7 +7,7 @@ fn headers() {
     let bytes = b"\xff\x0f\\\x04\x03\x02\x11\ntext/plain\x00\x08x-Custom\x03\xc3\xa91";
     assert_eq!(
         json(bytes),
-        r#"{"$type":"headers","entries":[["content-type","text/plain"],["x-Custom","é1"]]}"#
+        r#"{"$v8":"headers","entries":[["content-type","text/plain"],["x-Custom","é1"]]}"#
     );
     assert_eq!(kind(bytes).unwrap().name(), "headers");
 }
@@ -16,11 +16,11 @@ fn headers() {
 fn request_and_response_without_body() {
     assert_eq!(
         json(b"\xff\x0f\\\x05\thttp://x/o\"\x06method\"\x03PUT\"\x07headers\\\x04\x03\x01\x00\x01a\x01b\"\x04body0\"\x08redirect\"\x06manual{\x04"),
-        r#"{"$type":"request","url":"http://x/","init":{"method":"PUT","headers":{"$type":"headers","entries":[["a","b"]]},"body":null,"redirect":"manual"}}"#
+        r#"{"$v8":"request","url":"http://x/","init":{"method":"PUT","headers":{"$v8":"headers","entries":[["a","b"]]},"body":null,"redirect":"manual"}}"#
     );
     assert_eq!(
         json(b"\xff\x0f\\\x060o\"\x06statusI\x92\x03\"\x07headers\\\x04\x03\x01\x00\x01a\x01b{\x02"),
-        r#"{"$type":"response","body":null,"init":{"status":201,"headers":{"$type":"headers","entries":[["a","b"]]}}}"#
+        r#"{"$v8":"response","body":null,"init":{"status":201,"headers":{"$v8":"headers","entries":[["a","b"]]}}}"#
     );
 }
 
@@ -28,7 +28,7 @@ fn request_and_response_without_body() {
 fn blob() {
     assert_eq!(
         json(b"\xff\x0f\\\x0f\ntext/plain\x03abc"),
-        r#"{"$type":"blob","media_type":"text/plain","value":"YWJj"}"#
+        r#"{"$v8":"blob","media_type":"text/plain","value":"YWJj"}"#
     );
 }
 
@@ -36,7 +36,7 @@ fn blob() {
 fn dom_exception_inside_an_array() {
     assert_eq!(
         json(b"\xff\x0fA\x03I\x02\\\x08\nAbortError\x03bad\x0fAbortError: badI\x04$\x00\x03"),
-        r#"[1,{"$type":"domexception","name":"AbortError","message":"bad","stack":"AbortError: bad"},2]"#
+        r#"[1,{"$v8":"domexception","name":"AbortError","message":"bad","stack":"AbortError: bad"},2]"#
     );
 }
 
@@ -44,16 +44,16 @@ fn dom_exception_inside_an_array() {
 fn errors_under_enhanced_error_serialization() {
     assert_eq!(
         json(b"\xff\x0f\\\n\x02\"\x03bado\"\x05stack\"\x0eTypeError: bad\"\x05causeo\"\x01aI\x02{\x01\"\x05extraI\n{\x03"),
-        r#"{"$type":"error","name":"TypeError","message":"bad","properties":{"stack":"TypeError: bad","cause":{"a":1},"extra":5}}"#
+        r#"{"$v8":"error","name":"TypeError","message":"bad","properties":{"stack":"TypeError: bad","cause":{"a":1},"extra":5}}"#
     );
     let renamed = b"\xff\x0fA\x03\\\n\x00\"\x07MyError\"\x01mo\"\x05stack\"\x01s{\x01^\x01o{\x00$\x00\x03";
     assert_eq!(
         json(renamed),
-        r#"[{"$type":"error","$id":1,"name":"MyError","message":"m","properties":{"stack":"s"}},{"$type":"reference","id":1},{}]"#
+        r#"[{"$v8":"error","id":1,"name":"MyError","message":"m","properties":{"stack":"s"}},{"$v8":"reference","id":1},{}]"#
     );
     assert_eq!(
         json(b"\xff\x0f\\\n\x01\"\x01mo\"\x05cause^\x00{\x01"),
-        r#"{"$type":"error","$id":0,"name":"Error","message":"m","properties":{"cause":{"$type":"reference","id":0}}}"#
+        r#"{"$v8":"error","id":0,"name":"Error","message":"m","properties":{"cause":{"$v8":"reference","id":0}}}"#
     );
 }
 
@@ -61,7 +61,7 @@ fn errors_under_enhanced_error_serialization() {
 fn plain_error_writes_its_stack_before_its_cause() {
     assert_eq!(
         json(b"\xff\x0frTm\"\x03bads\"\x01sco\"\x01aI\x02{\x01."),
-        r#"{"$type":"error","name":"TypeError","message":"bad","stack":"s","cause":{"a":1}}"#
+        r#"{"$v8":"error","name":"TypeError","message":"bad","stack":"s","cause":{"a":1}}"#
     );
 }
 
@@ -69,11 +69,11 @@ fn plain_error_writes_its_stack_before_its_cause() {
 fn views() {
     assert_eq!(
         json(b"\xff\x0fB\x04\x00>\x00\x80Vh\x00\x04\x00"),
-        r#"{"$type":"float16array","value":"AD4AgA=="}"#
+        r#"{"$v8":"float16array","value":"AD4AgA=="}"#
     );
     assert_eq!(
         json(b"\xff\x0f~\x04\x08\x00\x00\x00\x00VB\x00\x00\x03"),
-        r#"{"$type":"uint8array","buffer":{"$type":"arraybuffer","maximum_bytes":8,"value":"AAAAAA=="},"offset_bytes":0,"length_tracking":true}"#
+        r#"{"$v8":"uint8array","buffer":{"$v8":"arraybuffer","maximum_bytes":8,"value":"AAAAAA=="},"offset_bytes":0,"length_tracking":true}"#
     );
 }
 
