@@ -158,7 +158,7 @@ impl<'a> Verifier<'a> {
         let mut content = ContentHash::new(manifest.kind);
         let mut chunks = CheckpointReader::new(store, manifest)?;
         let mut whole = true;
-        let workers = pipeline::worker_count();
+        let workers = pipeline::worker_count_for(manifest.chunk_count());
         progress.begin("verifying", Some(manifest.raw_bytes));
         let verified = pipeline::run(
             workers,
@@ -217,8 +217,8 @@ impl<'a> Verifier<'a> {
         let store = self.store;
         let fresh: Vec<&PackEntry> = manifest.packs().filter(|pack| self.packs.insert(pack.sha256)).collect();
         progress.begin("hashing packs", Some(fresh.iter().map(|pack| pack.stored_bytes).sum()));
+        let workers = pipeline::worker_count_for(fresh.len() as u64);
         let mut packs = fresh.into_iter();
-        let workers = pipeline::worker_count();
         let verified = pipeline::run(
             workers,
             workers * 2,
