@@ -132,6 +132,63 @@ fn failing_calls_of_a_restore() {
     every_failing_call("restore latest --to target", 4);
 }
 
+/// A pack, or a manifest, that cannot be read is said, and keeps nothing else from being verified.
+#[test]
+fn verify_reads_on_after_a_failure() {
+    let world = world();
+    let store = world.path().join(".dotctl");
+    for (name, namespace) in [("listed.json", "second"), ("spelled.json", "third")] {
+        snapshot(&store, &fixture("state").join(name), &format!("--namespace {namespace}"));
+    }
+    let pack_of = |namespace: &str| {
+        let manifest = support::files_below(&store.join("manifests").join(namespace)).remove(0);
+        let document: serde_json::Value = serde_json::from_slice(&fs::read(manifest).unwrap()).unwrap();
+        store.join("packs").join(document["runs"][0]["packs"][0]["sha256"].as_str().unwrap())
+    };
+    let damaged = pack_of("third");
+    let mut bytes = fs::read(&damaged).unwrap();
+    bytes[40] ^= 1;
+    fs::write(&damaged, bytes).unwrap();
+    let manifest = support::files_below(&store.join("manifests/second")).remove(0);
+    let failing = [
+        (pack_of("object"), "pread64", "EIO", "Input/output error"),
+        (pack_of("object"), "openat", "EACCES", "Permission denied"),
+        (manifest, "openat", "EIO", "Input/output error"),
+    ];
+    for (path, call, error, message) in failing {
+        for quick in ["", "--quick"] {
+            let mut command = strace();
+            command.current_dir(world.path()).args(["-o", "/dev/null", "-P"]).arg(&path);
+            command.arg(format!("-einject={call}:error={error}"));
+            command.arg(env!("CARGO_BIN_EXE_dotctl")).args(words("verify --format json --store"));
+            command.arg(&store).args(words(quick));
+            let what = format!("{} {error} {quick}", path.display());
+            let ran = Ran::of(command.output().unwrap()).exits(3);
+            assert_eq!(ran.stderr.lines().count(), 1, "{what}: {ran:?}");
+            let said: serde_json::Value = serde_json::from_str(&ran.stderr).unwrap();
+            assert_eq!(said["error"]["kind"], "io", "{what}");
+            let told = said["error"]["message"].as_str().unwrap();
+            assert!(told.contains(message), "{what}: {told}");
+            let name = path.file_name().unwrap().to_str().unwrap();
+            assert_eq!(told.matches(name).count(), 1, "{what}: {told}");
+            let report = ran.json();
+            assert_eq!((&report["ok"], &report["checked"]["checkpoints"]), (&false.into(), &3.into()));
+            let targets = |list: &serde_json::Value| -> Vec<String> {
+                let list = list.as_array().unwrap().iter();
+                list.map(|one| one["target"].as_str().unwrap().to_owned()).collect()
+            };
+            assert_eq!(targets(&report["findings"]), [damaged.to_str().unwrap()], "{what}");
+            let failed = targets(&report["failed"]);
+            assert!(failed.len() == 1 && path.ends_with(&failed[0]), "{what}: {failed:?}");
+            assert_eq!(
+                (&report["failed"][0]["kind"], &report["failed"][0]["message"]),
+                (&"io".into(), &told.into())
+            );
+        }
+    }
+    run_words(world.path(), "verify").exits(1);
+}
+
 /// From some call on there is no space at all, not even for what dotctl has to say.
 #[test]
 fn a_disk_that_stays_full() {
@@ -311,7 +368,8 @@ fn permission_denied() {
     // A pack that may not be read is the machine's fault and no damage.
     let pack = support::files_below(&store.join("packs")).remove(0);
     mode(&pack, 0o000);
-    bound.run(world.path(), "verify").refuses(3).mentions("Permission denied");
+    let verified = bound.run(world.path(), "verify").exits(3);
+    verified.mentions("Permission denied").says_one_error();
     bound.run(world.path(), "restore latest --to writable/target").refuses(3).mentions("Permission denied");
     assert_eq!(names_in(&writable).iter().filter(|name| name.contains("target")).count(), 0);
     mode(&pack, 0o644);
