@@ -99,6 +99,10 @@ impl<'a> Verifier<'a> {
         for stray in &listing.strays {
             self.find(stray.clone(), Error::corrupt("no manifest has this name"));
         }
+        match self.store.audit(&listing) {
+            Ok(found) => found.into_iter().for_each(|(place, error)| self.find(place, error)),
+            Err(error) => self.note(self.store.location(), error)?,
+        }
         let mut named = HashSet::new();
         for key in &listing.keys {
             if let Some(manifest) = self.checkpoint(key, progress)? {

@@ -12,6 +12,7 @@ use dotctl_engine::format::layout::{MANIFESTS, ManifestKey, PACKS};
 use dotctl_engine::id::{Hash, Namespace, Time};
 use dotctl_engine::{Error, ErrorKind, Result};
 
+use super::catalog::{self, CATALOG};
 use super::{FolderStore, LOCK, ORDER_LOCK, STAGING, cleanup, read_names};
 use crate::durable::{link_new, sync_folder, write_new};
 use crate::io_error;
@@ -74,15 +75,17 @@ impl<'a> FolderSession<'a> {
         sync_folder(&self.store.root.join(PACKS))
     }
 
-    fn next_sequence(&self, namespace: &Namespace) -> Result<u64> {
+    /// The names of the namespace's manifests, and the number of its next checkpoint. That of a
+    /// manifest that got lost is not taken again.
+    fn numbered(&self, namespace: &Namespace) -> Result<(Vec<String>, u64)> {
         let folder = namespace.encoded();
-        // Only its own folder: a store may have as many namespaces as there are objects.
-        let last = read_names(&self.store.root.join(MANIFESTS).join(&folder))?
-            .iter()
-            .filter_map(|name| ManifestKey::parse(&folder, name).ok())
-            .map(|key| key.sequence)
-            .max();
-        Ok(last.unwrap_or(0).saturating_add(1))
+        // Only its own folders: a store may have as many namespaces as there are objects.
+        let names = |part| read_names(&self.store.root.join(part).join(&folder));
+        let sequence = |name: &String| ManifestKey::parse(&folder, name).ok().map(|key| key.sequence);
+        let mut manifests = names(MANIFESTS)?;
+        manifests.retain(|name| sequence(name).is_some());
+        let last = manifests.iter().chain(&names(CATALOG)?).filter_map(sequence).max();
+        Ok((manifests, last.unwrap_or(0).saturating_add(1)))
     }
 }
 
@@ -133,7 +136,8 @@ impl Session for FolderSession<'_> {
         self.publish_packs()?;
         // Two writers at once must not take the same number.
         let order = lock_alone(self.store, ORDER_LOCK)?;
-        let manifest = facts.manifest(namespace.clone(), self.next_sequence(namespace)?, created_at);
+        let (mut names, sequence) = self.numbered(namespace)?;
+        let manifest = facts.manifest(namespace.clone(), sequence, created_at);
         let (id, bytes) = manifest.write()?;
         let key = ManifestKey { namespace: namespace.clone(), sequence: manifest.sequence, id };
         let manifests = self.store.root.join(MANIFESTS);
@@ -145,7 +149,8 @@ impl Session for FolderSession<'_> {
         // An equal manifest that is there already is this one, made twice at one moment.
         link_new(&staged, &folder.join(key.name()))?;
         drop(order);
-        sync_folder(&folder)?;
+        names.push(key.name());
+        catalog::complete(self.store, &namespace.encoded(), &names)?;
         self.moving = false;
         Ok(Committed {
             id,
