@@ -518,6 +518,105 @@ fn over_a_database_in_use() {
     assert_eq!(names_in(world.path()), [".dotctl", "source", "target"]);
 }
 
+/// Refused before anything is read, so that nobody waits for it: the damaged pack is never met.
+#[test]
+fn over_a_database_in_use_at_once() {
+    let world = world();
+    let pack = support::files_below(&world.path().join(".dotctl/packs")).remove(0);
+    fs::write(pack, "damaged").unwrap();
+    let target = world.path().join("target");
+    let database = open_log(&target);
+    let force = || run_words(world.path(), "restore latest --to target --force");
+    force()
+        .refuses(3)
+        .mentions(&format!("process {}", std::process::id()))
+        .mentions("has this database open");
+    drop(database);
+    let database = Connection::open(&target).unwrap();
+    database.execute_batch("PRAGMA journal_mode = DELETE; BEGIN IMMEDIATE").unwrap();
+    force().refuses(3).mentions("has this database open");
+    drop(database);
+    force().refuses(1).mentions("the pack");
+}
+
+/// In use since a moment ago, while the restore is under way.
+#[test]
+fn over_a_database_in_use_in_the_end() {
+    for is_empty in [false, true] {
+        let world = world();
+        let target = world.path().join("target");
+        if is_empty {
+            fs::write(&target, "").unwrap();
+        } else {
+            drop(open_log(&target));
+        }
+        let mut command = strace();
+        command.current_dir(world.path()).args(["-o", "/dev/null"]);
+        command.arg("-einject=fsync:delay_enter=2s:when=1");
+        command.arg(env!("CARGO_BIN_EXE_dotctl")).args(words("restore latest --to target --force"));
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        while !world.path().join(".target.dotctl-partial").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let database = Connection::open(&target).unwrap();
+        let table = if is_empty { "CREATE TABLE t(a); INSERT INTO t VALUES('first');" } else { "" };
+        database.execute_batch(&format!("BEGIN IMMEDIATE; {table} INSERT INTO t VALUES('second')")).unwrap();
+        let ran = Ran::of(child.wait_with_output().unwrap()).refuses(3);
+        ran.mentions("has this database open");
+        database.execute_batch("COMMIT").unwrap();
+        let count: i64 = database.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 2);
+    }
+}
+
+/// What is no database to look at may be somebody's all the same: the files beside it stay.
+#[test]
+fn over_a_broken_database_in_use() {
+    let breaks = ["truncate -s 0 target", "printf xxxx | dd of=target conv=notrunc status=none", "rm target"];
+    for line in breaks {
+        let world = world();
+        let target = world.path().join("target");
+        let database = open_log(&target);
+        // In a process of its own: to close the file in this one would drop SQLite's locks.
+        let broken = Command::new("sh").current_dir(world.path()).args(["-c", line]).status().unwrap();
+        assert!(broken.success());
+        let beside = names_in(world.path());
+        assert!(beside.iter().any(|name| name == "target-wal"), "{beside:?}");
+        run_words(world.path(), "restore latest --to target --force")
+            .refuses(3)
+            .mentions("has this database open");
+        assert_eq!(names_in(world.path()), beside, "{line}");
+        drop(database);
+        run_words(world.path(), "restore latest --to target --force").exits(0);
+        assert_eq!(*sha256_of(&target), checkpoints(world.path()).unwrap()[0]["content_sha256"], "{line}");
+        assert_eq!(names_in(world.path()), [".dotctl", "source", "target"], "{line}");
+    }
+    // A new database in its first transaction has no byte yet.
+    let world = world();
+    let target = world.path().join("target");
+    let database = Connection::open(&target).unwrap();
+    database.execute_batch("BEGIN IMMEDIATE; CREATE TABLE t(a)").unwrap();
+    assert_eq!(fs::metadata(&target).unwrap().len(), 0);
+    run_words(world.path(), "restore latest --to target --force")
+        .refuses(3)
+        .mentions("has this database open");
+    database.execute_batch("COMMIT").unwrap();
+    assert_ne!(fs::metadata(&target).unwrap().len(), 0);
+}
+
+/// A file that may only be read cannot be locked, and may be replaced.
+#[test]
+fn over_a_read_only_file() {
+    let world = world();
+    let bound = Bound::new(&world);
+    let out = world.path().join("out");
+    fs::create_dir(&out).unwrap();
+    fs::write(out.join("target"), "old").unwrap();
+    chmod_all(&out, 0o777, 0o444);
+    bound.run(world.path(), "restore latest --to out/target --force").exits(0);
+    assert_eq!(*sha256_of(&out.join("target")), checkpoints(world.path()).unwrap()[0]["content_sha256"]);
+}
+
 #[test]
 fn over_a_database_in_a_transaction() {
     let world = world();
