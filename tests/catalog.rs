@@ -6,7 +6,10 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use dotctl_stores::drive::{NoProgress, Verifier};
+use dotctl_stores::folder::FolderStore;
 use serde_json::Value;
 use support::{
     Ran, checkpoints, copy_tree, dotctl, files_below, fixture, folder, leftovers, names_in, run_in, words,
@@ -237,28 +240,44 @@ fn second_names_that_are_wrong() {
 /// Sixteen writers at a time in two namespaces, and readers beside them that never see damage.
 #[test]
 fn writers_at_once() {
+    const ROUNDS: usize = 8;
     let world = world();
     let world = world.path();
-    for _ in 0..4 {
-        let start = |line: &str| {
-            let mut command = dotctl();
-            command.current_dir(world).args(words(line));
-            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-        };
-        let mut children = Vec::new();
-        for number in 0..16 {
-            let namespace = ["shared", "new"][number % 2];
-            children.push(start(&format!("snapshot listed.json --namespace {namespace}")));
-            children.push(start("verify"));
+    let start = |namespace: &str| {
+        let mut command = dotctl();
+        command.current_dir(world).args(["snapshot", "listed.json", "--namespace", namespace]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let done = AtomicBool::new(false);
+    let verified = std::thread::scope(|scope| {
+        // In this process, so that it is done often.
+        let reader = scope.spawn(|| {
+            let store = FolderStore::open(&world.join(STORE)).unwrap();
+            let mut rounds = 0;
+            while !done.load(Ordering::Relaxed) {
+                let mut verifier = Verifier::new(&store, true);
+                verifier.store(&NoProgress).unwrap();
+                assert_eq!((&verifier.findings[..], &verifier.unread[..]), (&[][..], &[][..]));
+                rounds += 1;
+            }
+            rounds
+        });
+        let mut ended = Vec::new();
+        for _ in 0..ROUNDS {
+            let writers: Vec<_> = (0..16).map(|number| start(["shared", "new"][number % 2])).collect();
+            ended.extend(writers.into_iter().map(|writer| writer.wait_with_output().unwrap()));
         }
-        for child in children {
-            Ran::of(child.wait_with_output().unwrap()).exits(0);
+        done.store(true, Ordering::Relaxed);
+        for output in ended {
+            Ran::of(output).exits(0);
         }
-    }
-    assert_eq!(checkpoints(world).unwrap().len(), 5 + 4 * 16);
+        reader.join().unwrap()
+    });
+    assert!(verified > 4, "{verified}");
+    assert_eq!(checkpoints(world).unwrap().len(), 5 + ROUNDS * 16);
     assert_eq!(leftovers(world), [""; 0]);
     run_words(world, "verify").exits(0);
-    let newest = files_in(world, "manifests/new").remove(31);
+    let newest = files_in(world, "manifests/new").remove(ROUNDS * 8 - 1);
     fs::remove_file(&newest).unwrap();
     assert_eq!(found(world), [missing(&newest)]);
 }
