@@ -262,6 +262,17 @@ fn snapshot_again_at_every_call() {
     assert_enough(scene.kill_at_every_call(), 40);
 }
 
+/// Into a store from before there was a catalog, which the snapshot makes.
+#[test]
+fn snapshot_into_an_old_store_at_every_call() {
+    let template = template(&[Path::new("listed.json"), Path::new("object.sqlite")]);
+    snapshot(&template.path().join(".dotctl"), &template.path().join("source/listed.json"), "");
+    fs::remove_dir_all(template.path().join(".dotctl/catalog")).unwrap();
+    let scene = Scene::new(template, "snapshot source/listed.json");
+    assert_eq!(scene.checkpoints, (3, 4));
+    assert_enough(scene.kill_at_every_call(), 40);
+}
+
 #[test]
 fn restore_at_every_call() {
     for (source, name) in [("object.sqlite", "object"), ("listed.json", "listed")] {

@@ -132,6 +132,63 @@ fn failing_calls_of_a_restore() {
     every_failing_call("restore latest --to target", 4);
 }
 
+/// A pack, or a manifest, that cannot be read is said, and keeps nothing else from being verified.
+#[test]
+fn verify_reads_on_after_a_failure() {
+    let world = world();
+    let store = world.path().join(".dotctl");
+    for (name, namespace) in [("listed.json", "second"), ("spelled.json", "third")] {
+        snapshot(&store, &fixture("state").join(name), &format!("--namespace {namespace}"));
+    }
+    let pack_of = |namespace: &str| {
+        let manifest = support::files_below(&store.join("manifests").join(namespace)).remove(0);
+        let document: serde_json::Value = serde_json::from_slice(&fs::read(manifest).unwrap()).unwrap();
+        store.join("packs").join(document["runs"][0]["packs"][0]["sha256"].as_str().unwrap())
+    };
+    let damaged = pack_of("third");
+    let mut bytes = fs::read(&damaged).unwrap();
+    bytes[40] ^= 1;
+    fs::write(&damaged, bytes).unwrap();
+    let manifest = support::files_below(&store.join("manifests/second")).remove(0);
+    let failing = [
+        (pack_of("object"), "pread64", "EIO", "Input/output error"),
+        (pack_of("object"), "openat", "EACCES", "Permission denied"),
+        (manifest, "openat", "EIO", "Input/output error"),
+    ];
+    for (path, call, error, message) in failing {
+        for quick in ["", "--quick"] {
+            let mut command = strace();
+            command.current_dir(world.path()).args(["-o", "/dev/null", "-P"]).arg(&path);
+            command.arg(format!("-einject={call}:error={error}"));
+            command.arg(env!("CARGO_BIN_EXE_dotctl")).args(words("verify --format json --store"));
+            command.arg(&store).args(words(quick));
+            let what = format!("{} {error} {quick}", path.display());
+            let ran = Ran::of(command.output().unwrap()).exits(3);
+            assert_eq!(ran.stderr.lines().count(), 1, "{what}: {ran:?}");
+            let said: serde_json::Value = serde_json::from_str(&ran.stderr).unwrap();
+            assert_eq!(said["error"]["kind"], "io", "{what}");
+            let told = said["error"]["message"].as_str().unwrap();
+            assert!(told.contains(message), "{what}: {told}");
+            let name = path.file_name().unwrap().to_str().unwrap();
+            assert_eq!(told.matches(name).count(), 1, "{what}: {told}");
+            let report = ran.json();
+            assert_eq!((&report["ok"], &report["checked"]["checkpoints"]), (&false.into(), &3.into()));
+            let targets = |list: &serde_json::Value| -> Vec<String> {
+                let list = list.as_array().unwrap().iter();
+                list.map(|one| one["target"].as_str().unwrap().to_owned()).collect()
+            };
+            assert_eq!(targets(&report["findings"]), [damaged.to_str().unwrap()], "{what}");
+            let failed = targets(&report["failed"]);
+            assert!(failed.len() == 1 && path.ends_with(&failed[0]), "{what}: {failed:?}");
+            assert_eq!(
+                (&report["failed"][0]["kind"], &report["failed"][0]["message"]),
+                (&"io".into(), &told.into())
+            );
+        }
+    }
+    run_words(world.path(), "verify").exits(1);
+}
+
 /// From some call on there is no space at all, not even for what dotctl has to say.
 #[test]
 fn a_disk_that_stays_full() {
@@ -311,7 +368,8 @@ fn permission_denied() {
     // A pack that may not be read is the machine's fault and no damage.
     let pack = support::files_below(&store.join("packs")).remove(0);
     mode(&pack, 0o000);
-    bound.run(world.path(), "verify").refuses(3).mentions("Permission denied");
+    let verified = bound.run(world.path(), "verify").exits(3);
+    verified.mentions("Permission denied").says_one_error();
     bound.run(world.path(), "restore latest --to writable/target").refuses(3).mentions("Permission denied");
     assert_eq!(names_in(&writable).iter().filter(|name| name.contains("target")).count(), 0);
     mode(&pack, 0o644);
@@ -458,6 +516,105 @@ fn over_a_database_in_use() {
     run_words(world.path(), "restore latest --to target --force").exits(0);
     assert_eq!(*sha256_of(&target), checkpoints(world.path()).unwrap()[0]["content_sha256"]);
     assert_eq!(names_in(world.path()), [".dotctl", "source", "target"]);
+}
+
+/// Refused before anything is read, so that nobody waits for it: the damaged pack is never met.
+#[test]
+fn over_a_database_in_use_at_once() {
+    let world = world();
+    let pack = support::files_below(&world.path().join(".dotctl/packs")).remove(0);
+    fs::write(pack, "damaged").unwrap();
+    let target = world.path().join("target");
+    let database = open_log(&target);
+    let force = || run_words(world.path(), "restore latest --to target --force");
+    force()
+        .refuses(3)
+        .mentions(&format!("process {}", std::process::id()))
+        .mentions("has this database open");
+    drop(database);
+    let database = Connection::open(&target).unwrap();
+    database.execute_batch("PRAGMA journal_mode = DELETE; BEGIN IMMEDIATE").unwrap();
+    force().refuses(3).mentions("has this database open");
+    drop(database);
+    force().refuses(1).mentions("the pack");
+}
+
+/// In use since a moment ago, while the restore is under way.
+#[test]
+fn over_a_database_in_use_in_the_end() {
+    for is_empty in [false, true] {
+        let world = world();
+        let target = world.path().join("target");
+        if is_empty {
+            fs::write(&target, "").unwrap();
+        } else {
+            drop(open_log(&target));
+        }
+        let mut command = strace();
+        command.current_dir(world.path()).args(["-o", "/dev/null"]);
+        command.arg("-einject=fsync:delay_enter=2s:when=1");
+        command.arg(env!("CARGO_BIN_EXE_dotctl")).args(words("restore latest --to target --force"));
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        while !world.path().join(".target.dotctl-partial").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let database = Connection::open(&target).unwrap();
+        let table = if is_empty { "CREATE TABLE t(a); INSERT INTO t VALUES('first');" } else { "" };
+        database.execute_batch(&format!("BEGIN IMMEDIATE; {table} INSERT INTO t VALUES('second')")).unwrap();
+        let ran = Ran::of(child.wait_with_output().unwrap()).refuses(3);
+        ran.mentions("has this database open");
+        database.execute_batch("COMMIT").unwrap();
+        let count: i64 = database.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 2);
+    }
+}
+
+/// What is no database to look at may be somebody's all the same: the files beside it stay.
+#[test]
+fn over_a_broken_database_in_use() {
+    let breaks = ["truncate -s 0 target", "printf xxxx | dd of=target conv=notrunc status=none", "rm target"];
+    for line in breaks {
+        let world = world();
+        let target = world.path().join("target");
+        let database = open_log(&target);
+        // In a process of its own: to close the file in this one would drop SQLite's locks.
+        let broken = Command::new("sh").current_dir(world.path()).args(["-c", line]).status().unwrap();
+        assert!(broken.success());
+        let beside = names_in(world.path());
+        assert!(beside.iter().any(|name| name == "target-wal"), "{beside:?}");
+        run_words(world.path(), "restore latest --to target --force")
+            .refuses(3)
+            .mentions("has this database open");
+        assert_eq!(names_in(world.path()), beside, "{line}");
+        drop(database);
+        run_words(world.path(), "restore latest --to target --force").exits(0);
+        assert_eq!(*sha256_of(&target), checkpoints(world.path()).unwrap()[0]["content_sha256"], "{line}");
+        assert_eq!(names_in(world.path()), [".dotctl", "source", "target"], "{line}");
+    }
+    // A new database in its first transaction has no byte yet.
+    let world = world();
+    let target = world.path().join("target");
+    let database = Connection::open(&target).unwrap();
+    database.execute_batch("BEGIN IMMEDIATE; CREATE TABLE t(a)").unwrap();
+    assert_eq!(fs::metadata(&target).unwrap().len(), 0);
+    run_words(world.path(), "restore latest --to target --force")
+        .refuses(3)
+        .mentions("has this database open");
+    database.execute_batch("COMMIT").unwrap();
+    assert_ne!(fs::metadata(&target).unwrap().len(), 0);
+}
+
+/// A file that may only be read cannot be locked, and may be replaced.
+#[test]
+fn over_a_read_only_file() {
+    let world = world();
+    let bound = Bound::new(&world);
+    let out = world.path().join("out");
+    fs::create_dir(&out).unwrap();
+    fs::write(out.join("target"), "old").unwrap();
+    chmod_all(&out, 0o777, 0o444);
+    bound.run(world.path(), "restore latest --to out/target --force").exits(0);
+    assert_eq!(*sha256_of(&out.join("target")), checkpoints(world.path()).unwrap()[0]["content_sha256"]);
 }
 
 #[test]

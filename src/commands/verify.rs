@@ -14,7 +14,7 @@ use dotctl_stores::reference::find_key;
 
 use super::elapsed_ms;
 use crate::cli::VerifyArgs;
-use crate::error::Exit;
+use crate::error::{self, Exit};
 use crate::open;
 use crate::output::Output;
 use crate::render::Bar;
@@ -23,33 +23,49 @@ use crate::size::{show_count, show_duration, show_size};
 pub fn run(args: &VerifyArgs, output: &Output) -> Result<Exit> {
     let begun = Instant::now();
     let bar = Bar::new(output.progress);
-    let (findings, checked) = match &args.checksum {
+    let verified = match &args.checksum {
         Some(expected) => verify_files(&args.targets, &expected.parse()?)?,
         None => verify_checkpoints(args, &bar)?,
     };
-    report(&findings, checked, elapsed_ms(begun), output)?;
-    Ok(if findings.is_empty() { Exit::Done } else { Exit::Found })
+    for unread in &verified.unread {
+        error::report(output.format, &unread.error);
+    }
+    report(&verified, elapsed_ms(begun), output)?;
+    Ok(match (verified.unread.first(), verified.findings.as_slice()) {
+        (Some(unread), _) => Exit::of(unread.error.kind()),
+        (None, []) => Exit::Done,
+        (None, _) => Exit::Found,
+    })
 }
 
-fn verify_files(targets: &[String], expected: &Checksum) -> Result<(Vec<Finding>, Checked)> {
-    let mut findings = Vec::new();
-    let mut checked = Checked::default();
+/// What came of a check.
+#[derive(Default)]
+struct Verified {
+    findings: Vec<Finding>,
+    /// What could not be read, so that nothing is known of it.
+    unread: Vec<Finding>,
+    checked: Checked,
+}
+
+fn verify_files(targets: &[String], expected: &Checksum) -> Result<Verified> {
+    let mut verified = Verified::default();
     for target in targets {
         let (actual, bytes) = checksum_of(expected.algorithm, Path::new(target))?;
-        checked.bytes += bytes;
+        verified.checked.bytes += bytes;
         if actual != *expected {
             let error = Error::damaged(Damage::Checksum, "the file", expected, actual);
-            findings.push(Finding { target: target.clone(), error });
+            verified.findings.push(Finding { target: target.clone(), error });
         }
     }
-    Ok((findings, checked))
+    Ok(verified)
 }
 
-fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<(Vec<Finding>, Checked)> {
+fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<Verified> {
     // A store whose marker is damaged is a finding, as any other of its files.
     let store = match open::store(&args.store) {
         Err(error) if matches!(error.kind(), ErrorKind::Corrupt(_)) => {
-            return Ok((vec![Finding { target: args.store.store.clone(), error }], Checked::default()));
+            let findings = vec![Finding { target: args.store.store.clone(), error }];
+            return Ok(Verified { findings, ..Verified::default() });
         }
         opened => opened,
     };
@@ -61,7 +77,7 @@ fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<(Vec<Finding>, Che
         Err(error) => return Err(error),
     };
     let mut verifier = Verifier::new(store.as_ref(), args.quick);
-    let mut others = (Vec::new(), Checked::default());
+    let mut verified = Verified::default();
     if args.targets.is_empty() {
         verifier.store(bar)?;
     }
@@ -71,18 +87,16 @@ fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<(Vec<Finding>, Che
             let key = find_key(store.as_ref(), target)?;
             verifier.checkpoint(&key, bar)?;
         } else if is_database(path)? {
-            let (findings, checked) = verify_databases(std::slice::from_ref(target))?;
-            others.0.extend(findings);
-            others.1.bytes += checked.bytes;
+            verify_database(target, &mut verified)?;
         } else {
             verify_manifest_file(&mut verifier, target, bar)?;
         }
     }
-    let mut checked = verifier.checked;
-    checked.bytes += others.1.bytes;
+    let Checked { checkpoints, chunks, bytes } = verifier.checked;
+    let checked = Checked { checkpoints, chunks, bytes: bytes + verified.checked.bytes };
     let mut findings = verifier.findings;
-    findings.extend(others.0);
-    Ok((findings, checked))
+    findings.extend(verified.findings);
+    Ok(Verified { findings, unread: verifier.unread, checked })
 }
 
 /// A manifest that somebody holds as a file; its packs are looked for in the store.
@@ -120,30 +134,42 @@ fn no_target(target: &str) -> Error {
         .hint("say what the file must hash to with --checksum sha256:HEX or murmur3:HEX")
 }
 
-/// Databases: every page of every tree in place.
-fn verify_databases(targets: &[String]) -> Result<(Vec<Finding>, Checked)> {
-    let mut findings = Vec::new();
-    let mut checked = Checked::default();
+fn verify_databases(targets: &[String]) -> Result<Verified> {
+    let mut verified = Verified::default();
     for target in targets {
-        let path = Path::new(target);
-        if !is_database(path)? {
+        if !is_database(Path::new(target))? {
             return Err(no_target(target));
         }
-        let problems = match check_database(path) {
-            Ok((problems, bytes)) => {
-                checked.bytes += bytes;
-                problems
-            }
-            // Too damaged to be walked.
-            Err(error) if Exit::of(error.kind()) != Exit::Failed => vec![error],
-            Err(error) => return Err(error),
-        };
-        findings.extend(problems.into_iter().map(|error| Finding { target: target.clone(), error }));
+        verify_database(target, &mut verified)?;
     }
-    Ok((findings, checked))
+    Ok(verified)
 }
 
-fn report(findings: &[Finding], checked: Checked, duration_ms: u64, output: &Output) -> Result<()> {
+/// A database: every page of every tree in place.
+fn verify_database(target: &str, verified: &mut Verified) -> Result<()> {
+    let found = |error| Finding { target: target.to_owned(), error };
+    match check_database(Path::new(target)) {
+        Ok((problems, bytes)) => {
+            verified.checked.bytes += bytes;
+            verified.findings.extend(problems.into_iter().map(found));
+        }
+        // Too damaged to be walked.
+        Err(error) if matches!(Exit::of(error.kind()), Exit::Found | Exit::Usage) => {
+            verified.findings.push(found(error));
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+fn report(verified: &Verified, duration_ms: u64, output: &Output) -> Result<()> {
+    let Verified { findings, unread, checked } = verified;
+    let failures: Vec<_> = unread
+        .iter()
+        .map(|Finding { target, error }| {
+            json!({ "target": target, "kind": error.kind().name(), "message": error.to_string() })
+        })
+        .collect();
     let documents: Vec<_> = findings
         .iter()
         .map(|finding| {
@@ -162,13 +188,14 @@ fn report(findings: &[Finding], checked: Checked, duration_ms: u64, output: &Out
         })
         .collect();
     let document = json!({
-        "ok": findings.is_empty(),
+        "ok": findings.is_empty() && unread.is_empty(),
         "checked": {
             "checkpoints": checked.checkpoints,
             "chunks": checked.chunks,
             "bytes": checked.bytes,
         },
         "findings": documents,
+        "failed": failures,
         "duration_ms": duration_ms,
     });
     output.result(&document, || {
@@ -176,10 +203,15 @@ fn report(findings: &[Finding], checked: Checked, duration_ms: u64, output: &Out
         for finding in findings {
             text.push_str(&format!("DAMAGED {}\n  {}\n", finding.target, finding.error));
         }
-        let verdict = match findings.len() {
-            0 => "all is as it was written".to_owned(),
-            1 => "1 finding".to_owned(),
-            count => format!("{count} findings"),
+        let verdict = match (findings.len(), unread.len()) {
+            (0, 0) => "all is as it was written".to_owned(),
+            (0, _) => "what could be read is as it was written".to_owned(),
+            (1, _) => "1 finding".to_owned(),
+            (count, _) => format!("{count} findings"),
+        };
+        let verdict = match unread.len() {
+            0 => verdict,
+            count => format!("{verdict}, {count} could not be read"),
         };
         text.push_str(&format!(
             "{verdict}: {} checkpoints, {} chunks, {} read in {}\n",

@@ -219,7 +219,7 @@ pub fn sha256_of(path: &Path) -> String {
 pub fn leftovers(world: &Path) -> Vec<String> {
     let store = world.join(".dotctl");
     let mut strange: Vec<String> = names_in(&store.join("staging"));
-    let known = ["lock", "manifests", "order.lock", "packs", "staging", "store.json"];
+    let known = ["catalog", "lock", "manifests", "order.lock", "packs", "staging", "store.json"];
     strange.extend(names_in(&store).into_iter().filter(|name| !known.contains(&name.as_str())));
     strange.extend(names_in(world).into_iter().filter(|name| name.ends_with("partial")));
     let mut named = Vec::new();
@@ -235,6 +235,14 @@ pub fn leftovers(world: &Path) -> Vec<String> {
                 named.push(pack["sha256"].as_str().expect("a hash").to_owned());
             }
         }
+    }
+    let below = |part: &str| {
+        let root = store.join(part);
+        files_below(&root).into_iter().map(move |path| path.strip_prefix(&root).expect("below").to_owned())
+    };
+    if store.join("catalog").exists() {
+        let first: Vec<_> = below("manifests").collect();
+        strange.extend(below("catalog").filter(|path| !first.contains(path)).map(|path| format!("{path:?}")));
     }
     strange.extend(names_in(&store.join("packs")).into_iter().filter(|pack| !named.contains(pack)));
     strange

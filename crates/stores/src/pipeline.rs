@@ -17,6 +17,12 @@ pub fn worker_count() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(8)
 }
 
+/// The same where the number of chunks is known: no thread for a single one, which costs more to
+/// start than most such chunks take.
+pub fn worker_count_for(chunks: u64) -> usize {
+    if chunks <= 1 { 0 } else { worker_count() }
+}
+
 /// Slots for `workers` threads whose chunks aim at `chunk_bytes`: one at work for each, as many
 /// waiting for their turn, and never more than some 16 MiB of raw bytes.
 pub fn slot_count(workers: usize, chunk_bytes: u32) -> usize {
@@ -84,15 +90,25 @@ impl<S> Drop for EndOnPanic<'_, S> {
 }
 
 /// Runs every slot that `fill` fills (until it says `false`) through `work` on `workers` threads
-/// and then through `consume`, in order, on the calling thread. The first failure ends all.
+/// and then through `consume`, in order, on the calling thread. The first failure ends all. Without
+/// workers the calling thread does everything.
 pub fn run<S: Slot, W>(
     workers: usize,
     slots: usize,
-    fill: impl FnMut(&mut S) -> Result<bool> + Send,
+    mut fill: impl FnMut(&mut S) -> Result<bool> + Send,
     worker: impl Fn() -> Result<W> + Sync,
     work: impl Fn(&mut W, &mut S) -> Result<()> + Sync,
     mut consume: impl FnMut(&mut S) -> Result<()>,
 ) -> Result<()> {
+    if workers == 0 {
+        let (mut slot, mut tools) = (S::default(), worker()?);
+        while fill(&mut slot)? {
+            work(&mut tools, &mut slot)?;
+            interrupt::check()?;
+            consume(&mut slot)?;
+        }
+        return Ok(());
+    }
     let belt = Belt {
         shared: Mutex::new(Shared {
             free: (0..slots).map(|_| S::default()).collect(),
@@ -237,11 +253,11 @@ mod tests {
         }
     }
 
-    fn squares(count: u64, large: u64, fail_at: Option<u64>) -> Result<Vec<u64>> {
+    fn squares(workers: usize, count: u64, large: u64, fail_at: Option<u64>) -> Result<Vec<u64>> {
         let mut next = 0;
         let mut seen = Vec::new();
         run(
-            3,
+            workers,
             5,
             |slot: &mut Number| {
                 *slot = Number(next, if next % 7 == large { 1 << 30 } else { 8 });
@@ -266,18 +282,18 @@ mod tests {
 
     #[test]
     fn everything_comes_out_in_order() {
-        for count in [0, 1, 5, 1000] {
+        for (workers, count) in [0, 3].into_iter().flat_map(|all| [0, 1, 5, 1000].map(|count| (all, count))) {
             for large in [3, 99] {
                 let expected: Vec<u64> = (0..count).map(|n| n * n).collect();
-                assert_eq!(squares(count, large, None).unwrap(), expected);
+                assert_eq!(squares(workers, count, large, None).unwrap(), expected);
             }
         }
     }
 
     #[test]
     fn a_failure_ends_the_run() {
-        for large in [3, 99] {
-            assert!(squares(1000, large, Some(500)).is_err());
+        for (workers, large) in [(0, 3), (0, 99), (3, 3), (3, 99)] {
+            assert!(squares(workers, 1000, large, Some(500)).is_err());
         }
     }
 }

@@ -38,6 +38,14 @@ pub trait Store: Sync {
     /// writing, so that packs without a manifest are to be expected.
     fn packs(&self) -> Result<PackListing>;
 
+    /// What is wrong by a record that the store itself keeps of its manifests: places and errors.
+    /// `listing` is what [`Store::manifests`] gave. A store that keeps no such record has nothing
+    /// to say.
+    fn audit(&self, listing: &ManifestListing) -> Result<Vec<(String, Error)>> {
+        let _ = listing;
+        Ok(Vec::new())
+    }
+
     /// A folder on this machine for temporary files as large as a source.
     fn scratch_folder(&self) -> PathBuf;
 

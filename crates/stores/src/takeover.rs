@@ -13,12 +13,18 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use dotctl_engine::{Error, ErrorKind, Result};
 
-use crate::database::is_database;
+use crate::database::{HeldFile, hold_alone, is_database};
 use crate::io_error;
 use crate::target::companions;
 
-/// Holds the old database for its replacement, until dropped.
-pub struct Held(#[allow(dead_code, reason = "held for its lock")] Option<Connection>);
+/// Holds what lies there for its replacement, until dropped.
+#[allow(dead_code, reason = "held for its locks")]
+pub enum Held {
+    /// As a database.
+    Database(Connection),
+    /// As a file that SQLite does not take for a database, or nothing.
+    File(HeldFile),
+}
 
 /// Makes sure that nobody uses what lies at `path` and that nothing beside it will be applied to
 /// its successor.
@@ -29,11 +35,15 @@ pub fn take_over(path: &Path) -> Result<Held> {
         Err(error) => return Err(io_error("look at", path, &error)),
     };
     if !is_file || !is_database(path)? {
-        remove_companions(path)?;
-        return Ok(Held(None));
+        // An empty or damaged file may still be somebody's database.
+        let held = hold_alone(path)?;
+        if !is_file || !is_database(path)? {
+            remove_companions(path)?;
+            return Ok(Held::File(held));
+        }
     }
     match hold(path) {
-        Ok(connection) => Ok(Held(Some(connection))),
+        Ok(connection) => Ok(Held::Database(connection)),
         Err(error) => Err(refusal(path, &error)),
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use crate::buffer::direct_range;
+use crate::database::check_unused;
 use crate::durable::{link_new, sync_folder};
 use crate::{direct, io_error};
 
@@ -32,13 +33,16 @@ pub struct Target {
 impl Target {
     /// Begins to write what will become `path`, a file of `raw_bytes` bytes. Whatever an earlier,
     /// killed run left on its way to the same name is removed. With `replace` an existing file may
-    /// be there.
+    /// be there, unless it is in use, which [`Target::publish`] checks again.
     pub fn begin(path: &Path, raw_bytes: u64, replace: bool) -> Result<Self> {
         refuse_other_than_file(path)?;
         let partial = partial_path(path)?;
         // Also where the target then turns out to be there: the killed run may have got so far.
         remove_abandoned(&partial)?;
         check_vacant(path, replace)?;
+        if replace {
+            check_unused(path)?;
+        }
         let file = OpenOptions::new()
             .read(true)
             .write(true)

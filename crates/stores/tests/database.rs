@@ -771,3 +771,19 @@ fn a_log_of_another_database_is_refused() {
     let error = LiveDatabase::open(&other).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
 }
+
+/// An empty file, or one with a damaged header, is locked as a database is: nobody begins to use it
+/// while it is being replaced.
+#[test]
+fn a_file_that_is_no_database_is_held() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("target");
+    std::fs::write(&path, "").unwrap();
+    let database = Connection::open(&path).unwrap();
+    database.busy_timeout(std::time::Duration::ZERO).unwrap();
+    let held = dotctl_stores::takeover::take_over(&path).unwrap();
+    let refused = database.execute_batch("CREATE TABLE t(a)").unwrap_err();
+    assert_eq!(refused.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy));
+    drop(held);
+    database.execute_batch("CREATE TABLE t(a)").unwrap();
+}

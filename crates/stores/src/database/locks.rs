@@ -74,8 +74,18 @@ fn get(lock: &mut libc::flock) -> FcntlArg<'_> {
 /// Takes a read lock, which lasts until [`unlock`] or until `file` is closed. `false` if somebody
 /// holds a write lock.
 pub(super) fn read_lock(file: &File, range: Range) -> nix::Result<bool> {
+    lock(file, range, libc::F_RDLCK)
+}
+
+/// Takes a write lock in the same way, on a `file` opened for writing. `false` if somebody holds
+/// any lock.
+pub(super) fn write_lock(file: &File, range: Range) -> nix::Result<bool> {
+    lock(file, range, libc::F_WRLCK)
+}
+
+fn lock(file: &File, range: Range, kind: libc::c_int) -> nix::Result<bool> {
     loop {
-        return match fcntl(file, set(&range.flock(libc::F_RDLCK))) {
+        return match fcntl(file, set(&range.flock(kind))) {
             Ok(_) => Ok(true),
             Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
             Err(Errno::EINTR) => continue,

@@ -19,6 +19,7 @@
 //! here and through SQLite.
 
 mod files;
+mod hold;
 mod index;
 mod locks;
 mod read;
@@ -42,6 +43,7 @@ use index::{IndexHeader, read_index};
 use locks::Patience;
 use read::Pages;
 
+pub use hold::{HeldFile, check_unused, hold_alone};
 pub use still::read_still;
 
 /// How long [`LiveDatabase::open`] waits for others to let it in.

@@ -7,7 +7,7 @@ use dotctl_engine::checkpoint::{PackReading, index_range};
 use dotctl_engine::chunk::{ChunkReader, raw_bytes};
 use dotctl_engine::codec::Codec;
 use dotctl_engine::format::{CheckpointKind, ChunkEntry, Manifest, PackEntry, PackHeader};
-use dotctl_engine::{Damage, Error, Result};
+use dotctl_engine::{Damage, Error, ErrorKind, Result};
 
 use crate::buffer::AlignedBuffer;
 use crate::store::{Access, Pack, Store};
@@ -51,7 +51,7 @@ impl OpenPack {
     fn of(store: &dyn Store, codec: Codec, entry: &PackEntry, opened: Opened) -> Result<Self> {
         let location = store.pack_location(&entry.sha256);
         let checked = OpenPack::check(codec, entry, opened);
-        let (pack, reading) = checked.map_err(|error| error.at(location.clone()))?;
+        let (pack, reading) = checked.map_err(|error| located(error, &location))?;
         Ok(OpenPack { pack, reading, location })
     }
 
@@ -94,7 +94,18 @@ impl OpenPack {
             })
             .and_then(|()| self.pack.read_at(chunk.stored_offset, stored))
             .and_then(|()| reader.read(self.reading.codec(), chunk, stored, raw))
-            .map_err(|error| error.at(format!("{}, chunk at byte {}", self.location, chunk.stored_offset)))
+            .map_err(|error| {
+                located(error, &format!("{}, chunk at byte {}", self.location, chunk.stored_offset))
+            })
+    }
+}
+
+/// The machine's errors name the pack already.
+fn located(error: Error, place: &str) -> Error {
+    match error.kind() {
+        ErrorKind::Corrupt(_) | ErrorKind::Unsupported => error.at(place),
+        _ if error.place().is_some() => error,
+        _ => error.at(place),
     }
 }
 

@@ -19,7 +19,7 @@ pub fn snapshot_image(
 ) -> Result<CheckpointFacts> {
     let (page_bytes, page_count) = (pages.page_bytes(), pages.page_count());
     let chunk_pages = setting.chunk_size.pages(page_bytes);
-    let workers = pipeline::worker_count();
+    let workers = pipeline::worker_count_for(page_count.div_ceil(chunk_pages).into());
     let mut assembler = Assembler::new(CheckpointKind::Image, setting.codec.codec(), PackBorder::FOLDER);
     progress.begin("reading pages", Some(u64::from(page_bytes) * u64::from(page_count)));
     let mut done_pages = 0;

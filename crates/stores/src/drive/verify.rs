@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use dotctl_engine::checkpoint::{ContentHash, StateForm};
 use dotctl_engine::chunk::{ChunkReader, ChunkSize};
-use dotctl_engine::format::layout::ManifestKey;
+use dotctl_engine::format::layout::{MANIFESTS, ManifestKey};
 use dotctl_engine::format::{CheckpointKind, Manifest, PackEntry};
 use dotctl_engine::id::Hash;
 use dotctl_engine::{Damage, Error, ErrorKind, Result};
@@ -41,6 +41,8 @@ pub struct Verifier<'a> {
     quick: bool,
     /// Everything found so far.
     pub findings: Vec<Finding>,
+    /// What could not be read, once for each manifest and pack: nobody knows whether it is damaged.
+    pub unread: Vec<Finding>,
     /// Everything read so far.
     pub checked: Checked,
     /// What manifests promise that have been verified, and packs that a quick check has hashed.
@@ -78,6 +80,7 @@ impl<'a> Verifier<'a> {
             store,
             quick,
             findings: Vec::new(),
+            unread: Vec::new(),
             checked: Checked::default(),
             substances: HashSet::new(),
             packs: HashSet::new(),
@@ -85,12 +88,20 @@ impl<'a> Verifier<'a> {
     }
 
     /// Verifies everything that the store holds.
+    ///
+    /// # Errors
+    /// The store's, if it cannot list what it holds; an interruption. What cannot be read is in
+    /// [`Verifier::unread`], and the rest is verified all the same.
     pub fn store(&mut self, progress: &dyn Progress) -> Result<()> {
         // Before the manifests: a checkpoint made meanwhile then explains its packs.
         let packs = self.store.packs()?;
         let listing = self.store.manifests()?;
-        for stray in listing.strays {
-            self.find(stray, Error::corrupt("no manifest has this name"));
+        for stray in &listing.strays {
+            self.find(stray.clone(), Error::corrupt("no manifest has this name"));
+        }
+        match self.store.audit(&listing) {
+            Ok(found) => found.into_iter().for_each(|(place, error)| self.find(place, error)),
+            Err(error) => self.note(self.store.location(), error)?,
         }
         let mut named = HashSet::new();
         for key in &listing.keys {
@@ -99,7 +110,8 @@ impl<'a> Verifier<'a> {
             }
         }
         // A writer at work, or stopped at work, explains packs without a manifest.
-        let broken_manifest = self.findings.iter().any(|finding| finding.target.starts_with("manifests/"));
+        let mut all = self.findings.iter().chain(&self.unread);
+        let broken_manifest = all.any(|finding| finding.target.starts_with(MANIFESTS));
         if !packs.unfinished && !broken_manifest {
             for (pack, _) in packs.packs.iter().filter(|(pack, _)| !named.contains(pack)) {
                 let error =
@@ -126,11 +138,10 @@ impl<'a> Verifier<'a> {
                 self.manifest(&manifest, progress)?;
                 Ok(Some(manifest))
             }
-            Err(error) if matches!(error.kind(), ErrorKind::Corrupt(_) | ErrorKind::Unsupported) => {
-                self.find(key.to_string(), error);
+            Err(error) => {
+                self.note(key.to_string(), error)?;
                 Ok(None)
             }
-            Err(error) => Err(error),
         }
     }
 
@@ -152,19 +163,31 @@ impl<'a> Verifier<'a> {
         }
     }
 
+    /// Takes `error` for a finding, unless it is the machine's and may be gone the next time. An
+    /// interruption ends everything.
+    fn note(&mut self, target: String, error: Error) -> Result<()> {
+        match error.kind() {
+            ErrorKind::Corrupt(_) | ErrorKind::Unsupported => self.find(target, error),
+            ErrorKind::Interrupted => return Err(error),
+            _ if self.unread.iter().any(|unread| unread.target == target) => {}
+            _ => self.unread.push(Finding { target, error }),
+        }
+        Ok(())
+    }
+
     /// Decodes every chunk and hashes the content.
     fn content(&mut self, manifest: &Manifest, progress: &dyn Progress) -> Result<()> {
         let store = self.store;
         let mut content = ContentHash::new(manifest.kind);
         let mut chunks = CheckpointReader::new(store, manifest)?;
         let mut whole = true;
-        let workers = pipeline::worker_count();
+        let workers = pipeline::worker_count_for(manifest.chunk_count());
         progress.begin("verifying", Some(manifest.raw_bytes));
         let verified = pipeline::run(
             workers,
             pipeline::slot_count(workers, ChunkSize::DEFAULT.bytes()),
             |slot: &mut VerifySlot| {
-                slot.job = next_job(store, &mut chunks)?;
+                slot.job = next_job(store, &mut chunks);
                 Ok(slot.job.is_some())
             },
             ChunkReader::new,
@@ -188,11 +211,11 @@ impl<'a> Verifier<'a> {
                     }
                     (Some(Job::Chunk(plan)), Some(Err(error))) => {
                         whole = false;
-                        self.find(plan.location().to_owned(), lasting(error)?);
+                        self.note(plan.location().to_owned(), error)?;
                     }
                     (Some(Job::Broken(finding)), _) => {
                         whole = false;
-                        self.find(finding.target, finding.error);
+                        self.note(finding.target, finding.error)?;
                     }
                     (Some(Job::Chunk(_)), None) | (None, _) => {}
                 }
@@ -217,8 +240,8 @@ impl<'a> Verifier<'a> {
         let store = self.store;
         let fresh: Vec<&PackEntry> = manifest.packs().filter(|pack| self.packs.insert(pack.sha256)).collect();
         progress.begin("hashing packs", Some(fresh.iter().map(|pack| pack.stored_bytes).sum()));
+        let workers = pipeline::worker_count_for(fresh.len() as u64);
         let mut packs = fresh.into_iter();
-        let workers = pipeline::worker_count();
         let verified = pipeline::run(
             workers,
             workers * 2,
@@ -240,7 +263,7 @@ impl<'a> Verifier<'a> {
                         self.checked.chunks += u64::from(pack.chunk_count);
                         self.checked.bytes += pack.stored_bytes;
                     }
-                    Err(error) => self.find(store.pack_location(&pack.sha256), lasting(error)?),
+                    Err(error) => self.note(store.pack_location(&pack.sha256), error)?,
                 }
                 Ok(())
             },
@@ -269,21 +292,13 @@ fn hash_pack(store: &dyn Store, entry: &PackEntry, buffer: &mut [u8], progress: 
     check_pack(pack.as_ref(), entry, buffer, |bytes| progress.advance(bytes))
 }
 
-/// The finding that `error` is, unless it is the machine's and may be gone the next time.
-fn lasting(error: Error) -> Result<Error> {
-    match error.kind() {
-        ErrorKind::Corrupt(_) | ErrorKind::Unsupported => Ok(error),
-        _ => Err(error),
-    }
-}
-
-/// The next chunk to verify, or the finding that its pack cannot be opened.
-fn next_job(store: &dyn Store, chunks: &mut CheckpointReader<'_>) -> Result<Option<Job>> {
+/// The next chunk to verify, or why its pack cannot be opened.
+fn next_job(store: &dyn Store, chunks: &mut CheckpointReader<'_>) -> Option<Job> {
     match chunks.next_chunk() {
-        Ok(plan) => Ok(plan.map(Job::Chunk)),
+        Ok(plan) => plan.map(Job::Chunk),
         Err(error) => {
             let target = chunks.pack().map_or_else(String::new, |pack| store.pack_location(&pack.sha256));
-            Ok(Some(Job::Broken(Finding { target, error: lasting(error)? })))
+            Some(Job::Broken(Finding { target, error }))
         }
     }
 }

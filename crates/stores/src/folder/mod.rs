@@ -6,14 +6,16 @@
 //!                                              store takes it alone
 //! order.lock                                   empty; held while a checkpoint takes its number
 //! manifests/<namespace>/<sequence>-<id>.json   a checkpoint exists if and only if this does
+//! catalog/<namespace>/<sequence>-<id>.json     the manifest's second name
 //! packs/<sha256>
 //! staging/<writer>/                            packs on their way; gone once the writer is done
 //! ```
 //!
 //! A writer collects packs in its staging folder, makes them durable, renames them into `packs`,
-//! then links the manifest, then removes the staging folder. Whatever a killed writer leaves, its
+//! then links the manifest, then gives it its second name, then removes the staging folder. Whatever a killed writer leaves, its
 //! staging folder tells of it, and the next writer that is alone cleans it up.
 
+mod catalog;
 mod cleanup;
 mod session;
 
@@ -29,6 +31,7 @@ use dotctl_engine::{Damage, Error, ErrorKind, Result};
 
 use crate::store::{Access, ManifestListing, Pack, PackListing, Session, Store};
 use crate::{durable, io_error};
+use catalog::CATALOG;
 
 const STAGING: &str = "staging";
 const LOCK: &str = "lock";
@@ -78,7 +81,7 @@ impl FolderStore {
         fs::create_dir_all(root).map_err(|error| io_error("create the store", root, &error))?;
         let foreign = read_names(root)?.into_iter().find(|name| {
             // The marker may be there since a moment ago.
-            ![PACKS, MANIFESTS, STAGING, LOCK, ORDER_LOCK, STORE_MARKER.0].contains(&name.as_str())
+            ![PACKS, MANIFESTS, CATALOG, STAGING, LOCK, ORDER_LOCK, STORE_MARKER.0].contains(&name.as_str())
                 && !name.starts_with(durable::TEMPORARY)
         });
         if let Some(name) = foreign {
@@ -97,6 +100,15 @@ impl FolderStore {
         FolderStore::open(root)
     }
 
+    /// The bytes of a manifest at `place`, one of its two names.
+    fn read_document(&self, place: &str) -> Result<Vec<u8>> {
+        let path = self.root.join(place);
+        let failed = |error: io::Error| io_error("read the manifest", &path, &error);
+        let bytes = fs::metadata(&path).map_err(failed)?.len();
+        Manifest::check_length(bytes).map_err(|error| error.at(path.display().to_string()))?;
+        fs::read(&path).map_err(failed)
+    }
+
     fn pack_path(&self, sha256: &Hash) -> PathBuf {
         self.root.join(pack_key(sha256))
     }
@@ -104,7 +116,7 @@ impl FolderStore {
 
 /// Whether a store was written here: its marker comes before anything else in it.
 fn lost_marker(root: &Path) -> Result<bool> {
-    for folder in [MANIFESTS, PACKS] {
+    for folder in [MANIFESTS, PACKS, CATALOG] {
         if !read_names(&root.join(folder))?.is_empty() {
             // Another process may have made the store since we looked.
             return Ok(!root.join(STORE_MARKER.0).exists());
@@ -129,37 +141,38 @@ fn read_names(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// The manifests' names below `part` of the store at `root`.
+fn list(root: &Path, part: &str) -> Result<ManifestListing> {
+    let mut listing = ManifestListing::default();
+    let folder = root.join(part);
+    for namespace in read_names(&folder)? {
+        let inner = folder.join(&namespace);
+        if !inner.is_dir() {
+            listing.strays.push(format!("{part}/{namespace}"));
+            continue;
+        }
+        for name in read_names(&inner)? {
+            match ManifestKey::parse(&namespace, &name) {
+                Ok(key) => listing.keys.push(key),
+                Err(_) => listing.strays.push(format!("{part}/{namespace}/{name}")),
+            }
+        }
+    }
+    listing.keys.sort_unstable();
+    Ok(listing)
+}
+
 impl Store for FolderStore {
     fn location(&self) -> String {
         self.root.display().to_string()
     }
 
     fn manifests(&self) -> Result<ManifestListing> {
-        let mut listing = ManifestListing::default();
-        let folder = self.root.join(MANIFESTS);
-        for namespace in read_names(&folder)? {
-            let inner = folder.join(&namespace);
-            if !inner.is_dir() {
-                listing.strays.push(format!("{MANIFESTS}/{namespace}"));
-                continue;
-            }
-            for name in read_names(&inner)? {
-                match ManifestKey::parse(&namespace, &name) {
-                    Ok(key) => listing.keys.push(key),
-                    Err(_) => listing.strays.push(format!("{MANIFESTS}/{namespace}/{name}")),
-                }
-            }
-        }
-        listing.keys.sort_unstable();
-        Ok(listing)
+        list(&self.root, MANIFESTS)
     }
 
     fn read_manifest(&self, key: &ManifestKey) -> Result<Vec<u8>> {
-        let path = self.root.join(key.to_string());
-        let failed = |error: io::Error| io_error("read the manifest", &path, &error);
-        let bytes = fs::metadata(&path).map_err(failed)?.len();
-        Manifest::check_length(bytes).map_err(|error| error.at(path.display().to_string()))?;
-        fs::read(&path).map_err(failed)
+        self.read_document(&key.to_string())
     }
 
     fn open_pack(&self, sha256: &Hash, _: Access) -> Result<Option<Box<dyn Pack>>> {
@@ -187,6 +200,10 @@ impl Store for FolderStore {
         // After the packs: whose writer is done by now has its manifest.
         let unfinished = !read_names(&self.root.join(STAGING))?.is_empty();
         Ok(PackListing { packs, unfinished })
+    }
+
+    fn audit(&self, listing: &ManifestListing) -> Result<Vec<(String, Error)>> {
+        catalog::audit(self, listing)
     }
 
     fn scratch_folder(&self) -> PathBuf {

@@ -12,6 +12,7 @@ use dotctl_engine::format::{Manifest, PackEntry};
 use dotctl_engine::id::{Hash, Namespace, Time};
 use dotctl_engine::{Error, ErrorKind, Result};
 
+use super::catalog::{self, CATALOG};
 use super::{FolderStore, LOCK, ORDER_LOCK, STAGING, cleanup, read_names};
 use crate::durable::{link_new, sync_folder, write_new};
 use crate::io_error;
@@ -74,37 +75,48 @@ impl<'a> FolderSession<'a> {
         sync_folder(&self.store.root.join(PACKS))
     }
 
-    /// Creates the manifest, and says whether it was not there yet.
-    fn publish_manifest(&mut self, manifest: Manifest) -> Result<(Committed, bool)> {
+    /// Creates the manifest, lets others take the next number, and gives it its second name, as those
+    /// of `names` that have none. Says whether it was not there yet.
+    fn publish_manifest(
+        &mut self,
+        manifest: Manifest,
+        mut names: Vec<String>,
+        order: File,
+    ) -> Result<(Committed, bool)> {
         let (id, bytes) = manifest.write()?;
         let key = ManifestKey { namespace: manifest.namespace.clone(), sequence: manifest.sequence, id };
         let manifests = self.store.root.join(MANIFESTS);
-        let folder = manifests.join(manifest.namespace.encoded());
+        let namespace = manifest.namespace.encoded();
+        let folder = manifests.join(&namespace);
         fs::create_dir_all(&folder).map_err(|error| io_error("create", &folder, &error))?;
         sync_folder(&manifests)?;
         let staged = self.staging.join("manifest");
         write_new(&staged, &bytes)?;
         let new = link_new(&staged, &folder.join(key.name()))?;
-        sync_folder(&folder)?;
-        self.moving = false;
+        drop(order);
+        names.push(key.name());
         let committed = Committed {
             id,
             manifest,
             new_bytes: self.staged.iter().map(|pack| pack.stored_bytes).sum(),
             new_chunk_count: self.staged.iter().map(|pack| u64::from(pack.chunk_count)).sum(),
         };
+        catalog::complete(self.store, &namespace, &names)?;
+        self.moving = false;
         Ok((committed, new))
     }
 
-    fn next_sequence(&self, namespace: &Namespace) -> Result<u64> {
+    /// The names of the namespace's manifests, and the number of its next checkpoint. That of a
+    /// manifest that got lost is not taken again.
+    fn numbered(&self, namespace: &Namespace) -> Result<(Vec<String>, u64)> {
         let folder = namespace.encoded();
-        // Only its own folder: a store may have as many namespaces as there are objects.
-        let last = read_names(&self.store.root.join(MANIFESTS).join(&folder))?
-            .iter()
-            .filter_map(|name| ManifestKey::parse(&folder, name).ok())
-            .map(|key| key.sequence)
-            .max();
-        Ok(last.unwrap_or(0).saturating_add(1))
+        // Only its own folders: a store may have as many namespaces as there are objects.
+        let names = |part| read_names(&self.store.root.join(part).join(&folder));
+        let sequence = |name: &String| ManifestKey::parse(&folder, name).ok().map(|key| key.sequence);
+        let mut manifests = names(MANIFESTS)?;
+        manifests.retain(|name| sequence(name).is_some());
+        let last = manifests.iter().chain(&names(CATALOG)?).filter_map(sequence).max();
+        Ok((manifests, last.unwrap_or(0).saturating_add(1)))
     }
 }
 
@@ -155,16 +167,18 @@ impl Session for FolderSession<'_> {
         self.publish_packs()?;
         // Two writers at once must not take the same number.
         let order = lock_alone(self.store, ORDER_LOCK)?;
-        let manifest = facts.manifest(namespace.clone(), self.next_sequence(namespace)?, created_at);
+        let (names, sequence) = self.numbered(namespace)?;
+        let manifest = facts.manifest(namespace.clone(), sequence, created_at);
         // An equal manifest that is there already is this one, made twice at one moment.
-        let (committed, _) = self.publish_manifest(manifest)?;
-        drop(order);
+        let (committed, _) = self.publish_manifest(manifest, names, order)?;
         Ok(committed)
     }
 
     fn adopt(&mut self, manifest: Manifest) -> Result<Option<Committed>> {
         self.publish_packs()?;
-        let (committed, new) = self.publish_manifest(manifest)?;
+        let order = lock_alone(self.store, ORDER_LOCK)?;
+        let (names, _) = self.numbered(&manifest.namespace)?;
+        let (committed, new) = self.publish_manifest(manifest, names, order)?;
         Ok(new.then_some(committed))
     }
 }
