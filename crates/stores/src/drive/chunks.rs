@@ -1,18 +1,18 @@
-//! A checkpoint's chunks out of a store, in order.
+//! A run's chunks out of a store, in order.
 
 use std::sync::Arc;
 
 use dotctl_engine::checkpoint::{PackReading, index_range};
 use dotctl_engine::chunk::{ChunkReader, raw_bytes};
 use dotctl_engine::codec::Codec;
-use dotctl_engine::format::{CheckpointKind, ChunkEntry, Manifest, PackEntry, PackHeader};
+use dotctl_engine::format::{CheckpointKind, ChunkEntry, PackEntry, PackHeader, Run};
 use dotctl_engine::{Damage, Error, Result};
 
 use crate::buffer::AlignedBuffer;
 use crate::store::{Pack, Store};
 
-/// Reads the packs of one checkpoint.
-pub struct CheckpointReader<'a> {
+/// Reads the packs of one run.
+pub struct RunReader<'a> {
     store: &'a dyn Store,
     codec: Codec,
     packs: std::slice::Iter<'a, PackEntry>,
@@ -96,6 +96,11 @@ impl ChunkPlan {
         Some(ChunkPlan { pack: pack.clone(), chunk, raw_offset })
     }
 
+    /// What the pack's index says of it.
+    pub fn entry(&self) -> &ChunkEntry {
+        &self.chunk
+    }
+
     /// The pack it is in.
     pub fn location(&self) -> &str {
         &self.pack.location
@@ -131,18 +136,10 @@ pub fn check_end(kind: CheckpointKind, raw: &[u8]) -> Result<()> {
     Ok(())
 }
 
-impl<'a> CheckpointReader<'a> {
-    /// Reads what `manifest` names out of `store`.
-    pub fn new(store: &'a dyn Store, manifest: &'a Manifest) -> Result<Self> {
-        let run = manifest.full_run()?;
-        Ok(CheckpointReader {
-            store,
-            codec: run.codec,
-            packs: run.packs.iter(),
-            pack: None,
-            open: None,
-            raw_offset: 0,
-        })
+impl<'a> RunReader<'a> {
+    /// Reads what `run` names out of `store`.
+    pub fn new(store: &'a dyn Store, run: &'a Run) -> Self {
+        RunReader { store, codec: run.codec, packs: run.packs.iter(), pack: None, open: None, raw_offset: 0 }
     }
 
     /// The pack that was opened last, or could not be.
