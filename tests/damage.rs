@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use dotctl_engine::checkpoint::StateForm;
 use dotctl_engine::format::{CheckpointKind, PackHeader, PackIndex};
 use dotctl_engine::{ErrorKind, Result};
-use dotctl_stores::drive::{NoProgress, RestoreForm, Verifier, restore};
+use dotctl_stores::drive::{NoProgress, RestoreForm, Verifier, get_value, restore};
 use dotctl_stores::folder::FolderStore;
 use dotctl_stores::reference::resolve;
 use dotctl_stores::target::Target;
@@ -71,6 +71,17 @@ impl World {
 
     fn file_in(&self, part: &str, number: usize) -> PathBuf {
         files_below(&self.store().join(part)).swap_remove(number)
+    }
+
+    /// The packs of directories, which a restore has no need of.
+    fn directory_packs(&self) -> Vec<PathBuf> {
+        let store = FolderStore::open(&self.store()).unwrap();
+        let packs = |id: &String| {
+            let manifest = resolve(&store, id).unwrap().manifest;
+            let runs = manifest.directory().into_iter();
+            runs.flat_map(|run| &run.packs).map(|pack| pack.sha256.to_string()).collect::<Vec<_>>()
+        };
+        self.ids.iter().flat_map(packs).map(|name| self.store().join("packs").join(name)).collect()
     }
 
     /// What `dotctl verify` does, in this process: the number of findings.
@@ -186,6 +197,7 @@ fn change_every_byte(world: &World, step: usize) {
 
 fn change_bytes(world: &World, first: usize, step: usize) -> usize {
     let mut changed = 0;
+    let directories = world.directory_packs();
     for path in world.files() {
         let file = File::options().write(true).open(&path).unwrap();
         let whole = fs::read(&path).unwrap();
@@ -198,7 +210,9 @@ fn change_bytes(world: &World, first: usize, step: usize) -> usize {
                 file.write_all_at(&[*value], offset as u64).unwrap();
                 let what = format!("byte {offset} of {} is {value}", path.display());
                 assert_ne!(world.findings(), 0, "{what}: nothing found");
-                world.is_refused(["latest", &world.ids[0]][turn % 2], &what);
+                if !directories.contains(&path) {
+                    world.is_refused(["latest", &world.ids[0]][turn % 2], &what);
+                }
             }
             file.write_all_at(&[byte], offset as u64).unwrap();
             changed += 1;
@@ -237,6 +251,82 @@ fn every_byte_of_an_image_none() {
     change_every_byte(&World::of(&small_database(sources.path()), "--codec none"), 1);
     // 225 kB in four chunks: a sample of them, at a step that meets every place in a page.
     change_every_byte(&World::of(&hot_database(sources.path()), "--codec none --chunk-bytes 64KiB"), 61);
+}
+
+/// A database whose checkpoint has a directory, and keys of it: some in interior pages.
+fn database_with_directory(folder: &Path) -> (PathBuf, Vec<String>) {
+    let path = folder.join("keys.sqlite");
+    let mut database = rusqlite::Connection::open(&path).unwrap();
+    database
+        .execute_batch(
+            "PRAGMA page_size = 512;
+             CREATE TABLE _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;",
+        )
+        .unwrap();
+    let keys: Vec<String> = (0..1500).map(|row| format!("{}:{row}", row * 7919 % 1009)).collect();
+    let transaction = database.transaction().unwrap();
+    for key in &keys {
+        // `"…"` as V8 stores it.
+        let value = [b"\xff\x0f\"\x3c", &[b'v'; 60][..]].concat();
+        transaction.execute("INSERT INTO _cf_KV VALUES (?1, ?2)", (key, value)).unwrap();
+    }
+    transaction.commit().unwrap();
+    (path, keys.into_iter().step_by(13).collect())
+}
+
+/// What happens to a directory is found, keeps nobody from restoring, and gives no wrong answer.
+#[test]
+fn every_byte_of_a_directory() {
+    let sources = folder();
+    let (database, keys) = database_with_directory(sources.path());
+    for codec in ["zstd", "gzip", "none"] {
+        let world = World::of(&database, &format!("--codec {codec} --chunk-bytes 64KiB"));
+        assert_whole(&world);
+        let store = FolderStore::open(&world.store()).unwrap();
+        let manifest = resolve(&store, "latest").unwrap().manifest;
+        let run = manifest.directory().expect("a directory");
+        let [pack] = run.packs.as_slice() else { panic!("{run:?}") };
+        let path = world.store().join("packs").join(pack.sha256.to_string());
+        let whole = fs::read(&path).unwrap();
+        let get = |key: &str| get_value(&store, &manifest, key.as_bytes()).unwrap();
+        for key in &keys {
+            let got = get(key);
+            assert!(got.directory_damage.is_none() && got.chunks_read <= 2, "{got:?}");
+        }
+        let ask = |turn: usize, what: &str| {
+            let (present, absent) = (&keys[turn % keys.len()], format!("{turn}:none"));
+            let got = get(present);
+            assert!(got.found.is_some_and(|value| value.value_bytes == 64), "{what}");
+            assert!(got.directory_damage.is_some(), "{what}");
+            assert!(get(&absent).found.is_none(), "{what}");
+        };
+        for offset in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[offset] ^= 1 << (offset % 8);
+            fs::write(&path, damaged).unwrap();
+            let what = format!("byte {offset}");
+            assert_ne!(world.findings(), 0, "{what}: nothing found");
+            // The whole pack is checked before anything of it is used.
+            if codec != "none" || offset % 7 == 0 {
+                ask(offset, &what);
+            }
+        }
+        for length in (0..whole.len()).step_by(97) {
+            fs::write(&path, &whole[..length]).unwrap();
+            assert_ne!(world.findings(), 0, "cut to {length}: nothing found");
+            ask(length, "cut");
+        }
+        fs::remove_file(&path).unwrap();
+        assert_ne!(world.findings(), 0, "removed: nothing found");
+        ask(1, "removed");
+        world.restore("latest").unwrap();
+        assert_eq!(fs::read(world.targets().join("restored")).unwrap(), fs::read(&database).unwrap());
+        let mut command = support::dotctl();
+        let ran = Ran::of(
+            command.args(["get", "latest", &keys[0], "--store"]).arg(world.store()).output().unwrap(),
+        );
+        ran.exits(0).mentions("warning: the checkpoint's directory is damaged");
+    }
 }
 
 #[test]
@@ -419,11 +509,12 @@ fn swapped_chunks_inside_a_pack() {
     let database = hot_database(sources.path());
     for (codec, name) in dotctl_engine::codec::Codec::ALL.map(|codec| (codec, codec.name())) {
         let world = World::of(&database, &format!("--codec {name} --chunk-bytes 64KiB"));
-        let path = world.file_in("packs", 0);
-        let whole = fs::read(&path).unwrap();
         let manifest: serde_json::Value =
             serde_json::from_slice(&fs::read(world.file_in("manifests", 0)).unwrap()).unwrap();
-        let index_bytes = manifest["runs"][0]["packs"][0]["index_bytes"].as_u64().unwrap() as usize;
+        let pack = &manifest["runs"][0]["packs"][0];
+        let path = world.store().join("packs").join(pack["sha256"].as_str().unwrap());
+        let whole = fs::read(&path).unwrap();
+        let index_bytes = pack["index_bytes"].as_u64().unwrap() as usize;
         let index = PackIndex::read(codec, &whole[whole.len() - index_bytes..]).unwrap();
         let range = |chunk: &dotctl_engine::format::ChunkEntry| {
             let begin = chunk.stored_offset as usize;

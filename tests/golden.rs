@@ -1,4 +1,4 @@
-//! A committed store that version 1 of the format wrote: every later version reads it.
+//! Committed stores that each version of the format wrote: every later version reads them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support_real;
@@ -13,57 +13,81 @@ use serde_json::Value;
 
 use support_real::*;
 
-fn golden() -> PathBuf {
-    fixture("golden/v1")
-}
+/// The store that one version wrote.
+#[derive(Clone, Copy)]
+struct Golden(&'static str);
 
-fn expected() -> Vec<Value> {
-    json_file(&fixture("golden/v1.json")).as_array().unwrap().clone()
-}
+const ALL: [Golden; 2] = [Golden("v1"), Golden("v2")];
 
-/// Runs `dotctl COMMAND --store golden ARGS`, which must succeed.
-fn run(args: &[&str]) -> Ended {
-    finish(dotctl().args(&args[..1]).arg("--store").arg(golden()).args(&args[1..])).expect(0)
+impl Golden {
+    fn store(self) -> PathBuf {
+        fixture(&format!("golden/{}", self.0))
+    }
+
+    fn expected(self) -> Vec<Value> {
+        json_file(&fixture(&format!("golden/{}.json", self.0))).as_array().unwrap().clone()
+    }
+
+    /// Runs `dotctl COMMAND --store golden ARGS`, which must succeed.
+    fn run(self, args: &[&str]) -> Ended {
+        finish(dotctl().args(&args[..1]).arg("--store").arg(self.store()).args(&args[1..])).expect(0)
+    }
 }
 
 #[test]
 fn the_store_verifies_and_reading_leaves_it_as_it_is() {
-    let before = contents(&golden());
-    let verified = run(&["verify", "--format", "json"]).json();
+    ALL.into_iter().for_each(check_reading);
+}
+
+fn check_reading(golden: Golden) {
+    let before = contents(&golden.store());
+    let verified = golden.run(&["verify", "--format", "json"]).json();
     assert_eq!(verified["ok"], true, "{verified}");
     assert_eq!(verified["findings"], serde_json::json!([]));
-    assert_eq!(verified["checked"]["checkpoints"], expected().len());
-    assert_eq!(run(&["verify", "--quick", "--format", "json"]).json()["ok"], true);
-    let listed = run(&["list", "--format", "json"]).json();
-    assert_eq!(listed["checkpoints"].as_array().unwrap().len(), expected().len());
-    for checkpoint in expected() {
-        let shown = run(&["show", checkpoint["id"].as_str().unwrap(), "--format", "json"]).json();
-        for field in
-            ["id", "namespace", "kind", "codec", "record_count", "raw_bytes", "chunk_count", "stored_bytes"]
-        {
+    assert_eq!(verified["checked"]["checkpoints"], golden.expected().len());
+    assert_eq!(golden.run(&["verify", "--quick", "--format", "json"]).json()["ok"], true);
+    let listed = golden.run(&["list", "--format", "json"]).json();
+    assert_eq!(listed["checkpoints"].as_array().unwrap().len(), golden.expected().len());
+    for checkpoint in golden.expected() {
+        let shown = golden.run(&["show", checkpoint["id"].as_str().unwrap(), "--format", "json"]).json();
+        for field in [
+            "id",
+            "namespace",
+            "kind",
+            "codec",
+            "record_count",
+            "raw_bytes",
+            "chunk_count",
+            "stored_bytes",
+            "directory_bytes",
+        ] {
             assert_eq!(shown[field], checkpoint[field], "{field}");
         }
         assert_eq!(shown["content_sha256"], checkpoint["sha256"]);
     }
-    assert!(before == contents(&golden()), "nothing was written, nothing removed");
+    assert!(before == contents(&golden.store()), "nothing was written, nothing removed");
 }
 
 #[test]
 fn every_checkpoint_restores_to_what_it_was_made_of() {
+    ALL.into_iter().for_each(check_restoring);
+}
+
+fn check_restoring(golden: Golden) {
     let folder = tempfile::tempdir().unwrap();
-    for checkpoint in expected() {
+    for checkpoint in golden.expected() {
         let (id, namespace) = (checkpoint["id"].as_str().unwrap(), checkpoint["namespace"].as_str().unwrap());
         for reference in [id.to_owned(), id[..8].to_owned(), format!("{namespace}@latest")] {
             let to = folder.path().join("restored");
             let restored =
-                run(&["restore", &reference, "--to", to.to_str().unwrap(), "--format", "json"]).json();
+                golden.run(&["restore", &reference, "--to", to.to_str().unwrap(), "--format", "json"]).json();
             assert_eq!(restored["checkpoint"], id);
             assert_eq!(restored["sha256"], checkpoint["sha256"], "{reference}");
             assert_eq!(sha256_file(&to), checkpoint["sha256"].as_str().unwrap(), "{reference}");
             fs::remove_file(&to).unwrap();
         }
         if checkpoint["kind"] == "state" {
-            let lines = run(&["restore", id, "--to", "-", "--as", "ndjson"]);
+            let lines = golden.run(&["restore", id, "--to", "-", "--as", "ndjson"]);
             assert_eq!(sha256(&lines.stdout), checkpoint["ndjson_sha256"].as_str().unwrap(), "{namespace}");
         }
     }
@@ -72,32 +96,39 @@ fn every_checkpoint_restores_to_what_it_was_made_of() {
 #[test]
 fn single_entries_print_as_they_did() {
     let mut compared = 0;
-    for checkpoint in expected() {
+    for (golden, checkpoint) in
+        ALL.into_iter().flat_map(|golden| golden.expected().into_iter().map(move |one| (golden, one)))
+    {
         for entry in checkpoint["entries"].as_array().unwrap() {
             let (key, text) = (entry[0].as_str().unwrap(), entry[1].as_str().unwrap());
-            let got = run(&["get", checkpoint["id"].as_str().unwrap(), "--", key]);
+            let got = golden.run(&["get", checkpoint["id"].as_str().unwrap(), "--", key]);
             assert_eq!(got.text(), format!("{text}\n"), "{} {key}", checkpoint["namespace"]);
             compared += 1;
         }
     }
-    assert!(compared > 30, "{compared}");
+    assert!(compared > 130, "{compared}");
 }
 
 /// A manifest's bytes are its id, so an engine that wrote any other byte would make other ids of
 /// the same facts.
 #[test]
 fn manifests_are_written_again_byte_for_byte() {
+    ALL.into_iter().for_each(check_manifests);
+}
+
+fn check_manifests(golden: Golden) {
     let mut ids = BTreeSet::new();
-    for (path, bytes) in contents(&golden().join("manifests")) {
+    for (path, bytes) in contents(&golden.store().join("manifests")) {
         let (_, id) = path.file_stem().unwrap().to_str().unwrap().split_once('-').unwrap();
         let id: CheckpointId = id.parse().unwrap();
         let manifest = Manifest::read(id, &bytes).unwrap();
         assert_eq!(manifest.write().unwrap(), (id, bytes));
-        let verified = run(&["verify", path.to_str().unwrap(), "--format", "json"]).json();
+        let verified = golden.run(&["verify", path.to_str().unwrap(), "--format", "json"]).json();
         assert_eq!(verified["ok"], true, "{verified}");
         ids.insert(id.to_string());
     }
-    let expected: BTreeSet<_> = expected().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect();
+    let expected: BTreeSet<_> =
+        golden.expected().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect();
     assert_eq!(ids, expected);
 }
 
@@ -105,8 +136,9 @@ fn manifests_are_written_again_byte_for_byte() {
 /// packs in every version: where chunks and packs end is part of the format.
 #[test]
 fn the_store_takes_a_new_checkpoint() {
+    let golden = Golden("v1");
     let scratch = Scratch::new();
-    copy_folder(&golden(), &scratch.store());
+    copy_folder(&golden.store(), &scratch.store());
     let source = scratch.restore("image/none@latest", "object.sqlite");
     let made = scratch
         .snapshot(&source, &["--codec", "none", "--chunk-bytes", "64KiB", "--namespace", "image/none"]);
@@ -116,12 +148,30 @@ fn the_store_takes_a_new_checkpoint() {
     let made = scratch.snapshot(&state, &["--namespace", "state/zstd"]);
     assert_eq!(made["sequence"], 2);
     assert_eq!(scratch.json(["verify"])["ok"], true);
-    assert_old_is_kept(&golden(), &scratch.store());
+    assert_old_is_kept(&golden.store(), &scratch.store());
 }
 
 fn assert_old_is_kept(old: &Path, new: &Path) {
     let now = contents(new);
     for (path, bytes) in contents(old) {
         assert!(now.get(&new.join(path.strip_prefix(old).unwrap())) == Some(&bytes), "{}", path.display());
+    }
+}
+
+/// Of the same database the same directory is made, and values are read by it.
+#[test]
+fn directories_are_made_again_and_read() {
+    let golden = Golden("v2");
+    let scratch = Scratch::new();
+    copy_folder(&golden.store(), &scratch.store());
+    let source = scratch.restore("image/none@latest", "object.sqlite");
+    let made = scratch
+        .snapshot(&source, &["--codec", "none", "--chunk-bytes", "64KiB", "--namespace", "image/none"]);
+    assert_eq!((&made["new_chunk_count"], &made["new_bytes"]), (&0.into(), &0.into()), "{made}");
+    assert!(made["directory_bytes"].as_u64().unwrap() > 0, "{made}");
+    for checkpoint in golden.expected() {
+        let key = checkpoint["entries"][0][0].as_str().unwrap();
+        let got = golden.run(&["get", checkpoint["id"].as_str().unwrap(), key, "-v"]);
+        assert_eq!(got.stderr, "read 2 chunks\n");
     }
 }

@@ -54,6 +54,7 @@ fn write_database(path: &Path) {
              BEGIN;
              WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 10000)
              INSERT INTO things SELECT n, randomblob(1950) FROM number;
+             INSERT INTO _cf_KV SELECT 'key:' || id, substr(body, 1, 50) FROM things;
              COMMIT;",
         )
         .unwrap();

@@ -8,9 +8,9 @@ use dotctl_engine::checkpoint::{KeyFinder, PackReading, codec_setting};
 use dotctl_engine::chunk::{ChunkReader, ChunkSize, ChunkWriter, StoredChunk, raw_bytes as chunk_raw_bytes};
 use dotctl_engine::codec::Codec;
 use dotctl_engine::format::{
-    CheckpointKind, ChunkEntry, Manifest, PackEntry, PackHeader, PackIndex, RecordKey, Run, RunKind,
+    CheckpointKind, ChunkEntry, PackEntry, PackHeader, PackIndex, RecordKey, Run, RunKind,
 };
-use dotctl_engine::id::{Hash, Namespace, Time};
+use dotctl_engine::id::Hash;
 
 /// Checks everything that must hold for any `data`.
 pub fn fuzz(data: &[u8]) {
@@ -119,12 +119,9 @@ fn round_trip(codec: Codec, raw: &[u8]) {
 
 /// The search for a key among a chunk's lines, sorted or not.
 fn lines(raw: &[u8]) {
-    let namespace = Namespace::new("fuzz").expect("a name");
-    let created_at = Time::from_unix_ms(0).expect("a time");
-    let mut manifest = Manifest::new(namespace, 1, CheckpointKind::State, created_at, Hash::of(raw));
-    manifest.runs.push(Run { kind: RunKind::Full, codec: Codec::None, packs: Vec::new() });
+    let run = Run { kind: RunKind::Full, codec: Codec::None, packs: Vec::new() };
     let key = &raw[..raw.len().min(2)];
-    let finder = KeyFinder::new(&manifest, key).expect("a short key");
+    let finder = KeyFinder::new(&run, key).expect("a short key");
     if let Ok(Some(found)) = finder.chunk(raw, |line| Ok(line[..line.len().min(2)].to_vec())) {
         assert_eq!(&raw[found][..key.len()], key);
     }

@@ -16,15 +16,17 @@ pub fn fuzz(data: &[u8]) {
     assert_eq!(again.write().expect("and written again").1, written);
     assert!(Manifest::read(Hash::of(b""), &written).is_err(), "another id names other bytes");
 
-    let run = manifest.full_run().expect("version 1 has one run");
-    assert_eq!(manifest.packs().count(), run.packs.len());
+    let run = manifest.full_run().expect("the first run is the full one");
+    assert_eq!(manifest.content_packs().count(), run.packs.len());
     manifest.chunk_count();
     manifest.stored_bytes();
-    for pack in &run.packs {
-        let finder = KeyFinder::new(&manifest, pack.first_key.as_bytes()).expect("a key of the manifest's");
-        assert!(
-            matches!(finder.step(), KeyStep::Index(found) if found == pack),
-            "a pack is found by its key"
-        );
+    for run in std::iter::once(run).chain(manifest.directory()) {
+        for pack in &run.packs {
+            let finder = KeyFinder::new(run, pack.first_key.as_bytes()).expect("a key of the manifest's");
+            assert!(
+                matches!(finder.step(), KeyStep::Index(found) if found == pack),
+                "a pack is found by its key"
+            );
+        }
     }
 }

@@ -56,6 +56,9 @@ struct CheckpointDocument<'a> {
     content_sha256: Hash,
     #[serde(skip_serializing_if = "Option::is_none")]
     page_bytes: Option<u32>,
+    /// Of `stored_bytes`, those of an image's directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    directory_bytes: Option<u64>,
 }
 
 impl<'a> CheckpointDocument<'a> {
@@ -72,9 +75,12 @@ impl<'a> CheckpointDocument<'a> {
             raw_bytes: manifest.raw_bytes,
             stored_bytes: manifest.stored_bytes(),
             chunk_count: manifest.chunk_count(),
-            pack_count: manifest.packs().count(),
+            pack_count: manifest.content_packs().count(),
             content_sha256: manifest.content_sha256,
             page_bytes: manifest.page_bytes,
+            directory_bytes: manifest
+                .directory()
+                .map(|run| run.packs.iter().map(|pack| pack.stored_bytes).sum()),
         }
     }
 }

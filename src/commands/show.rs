@@ -17,7 +17,8 @@ pub fn run(args: &ShowArgs, output: &Output) -> Result<Exit> {
     let store = open::store(&args.store)?;
     let found = resolve(store.as_ref(), &args.reference)?;
     let manifest = &found.manifest;
-    let locations: Vec<String> = manifest.packs().map(|pack| store.pack_location(&pack.sha256)).collect();
+    let locations: Vec<String> =
+        manifest.content_packs().map(|pack| store.pack_location(&pack.sha256)).collect();
     if args.packs {
         output.result(&json!({ "checkpoint": found.id(), "packs": locations }), || locations.join("\n"))?;
         return Ok(Exit::Done);
@@ -38,6 +39,9 @@ pub fn run(args: &ShowArgs, output: &Output) -> Result<Exit> {
             ("chunks", format!("{} in {} packs", show_count(document.chunk_count), document.pack_count)),
             ("content SHA-256", manifest.content_sha256.to_string()),
         ];
+        if let Some(bytes) = document.directory_bytes {
+            lines.push(("directory", with_bytes(bytes)));
+        }
         if let Some(page_bytes) = manifest.page_bytes {
             lines.push(("page", format!("{page_bytes} bytes")));
         }

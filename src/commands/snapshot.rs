@@ -217,7 +217,7 @@ fn report(made: &Made, duration_ms: u64, output: &Output) -> Result<()> {
 }
 
 fn novelty(committed: &Committed) -> String {
-    if committed.new_chunk_count == 0 {
+    if committed.new_bytes == 0 {
         return "no chunk is new: the store held all of it already".to_owned();
     }
     format!(

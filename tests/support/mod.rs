@@ -231,8 +231,10 @@ pub fn leftovers(world: &Path) -> Vec<String> {
         for name in manifests {
             let bytes = fs::read(store.join("manifests").join(&namespace).join(&name)).expect("a manifest");
             let manifest: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
-            for pack in manifest["runs"][0]["packs"].as_array().expect("packs") {
-                named.push(pack["sha256"].as_str().expect("a hash").to_owned());
+            for run in manifest["runs"].as_array().expect("runs") {
+                for pack in run["packs"].as_array().expect("packs") {
+                    named.push(pack["sha256"].as_str().expect("a hash").to_owned());
+                }
             }
         }
     }

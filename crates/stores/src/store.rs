@@ -113,7 +113,7 @@ pub struct Committed {
     pub manifest: Manifest,
     /// Bytes of packs that the store did not hold before.
     pub new_bytes: u64,
-    /// Chunks in them.
+    /// Chunks of the content in them.
     pub new_chunk_count: u64,
 }
 

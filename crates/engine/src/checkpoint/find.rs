@@ -1,8 +1,8 @@
-//! One record out of a checkpoint of state, by key.
+//! One record out of a run, by key.
 
 use super::open::PackReading;
 use crate::error::Result;
-use crate::format::{ChunkEntry, Manifest, PackEntry, RecordKey};
+use crate::format::{ChunkEntry, PackEntry, RecordKey, Run};
 
 /// What a look-up needs next, or what it found.
 #[derive(Debug)]
@@ -11,14 +11,14 @@ pub enum KeyStep<'a> {
     Index(&'a PackEntry),
     /// This chunk of that pack, decoded, for [`KeyFinder::chunk`].
     Chunk(&'a PackEntry, ChunkEntry),
-    /// The key is not in the checkpoint.
+    /// The key is not in the run.
     Absent,
 }
 
 /// An entry's place in a decoded chunk.
 pub type Found = std::ops::Range<usize>;
 
-/// Finds one key of a state checkpoint: one index and one chunk are read, never more.
+/// Finds the one chunk that can hold a key: one index and one chunk are read, never more.
 pub struct KeyFinder<'a> {
     key: RecordKey,
     pack: Option<&'a PackEntry>,
@@ -26,10 +26,10 @@ pub struct KeyFinder<'a> {
 }
 
 impl<'a> KeyFinder<'a> {
-    /// Looks for the entry with `key` (decoded, see [`RecordKey`]) in `manifest`.
-    pub fn new(manifest: &'a Manifest, key: &[u8]) -> Result<Self> {
+    /// Looks for the record with `key` (decoded, see [`RecordKey`]) in `run`.
+    pub fn new(run: &'a Run, key: &[u8]) -> Result<Self> {
         let key = RecordKey::new(key)?;
-        let packs = &manifest.full_run()?.packs;
+        let packs = &run.packs;
         let position = packs.partition_point(|pack| pack.first_key <= key).checked_sub(1);
         Ok(KeyFinder { key, pack: position.and_then(|position| packs.get(position)), chunk: None })
     }
@@ -52,7 +52,7 @@ impl<'a> KeyFinder<'a> {
         }
     }
 
-    /// Takes the chunk asked for, decoded, and says where in it the entry's line lies. `key_of`
+    /// Takes the chunk asked for, decoded, of a checkpoint of state, and says where in it the entry's line lies. `key_of`
     /// reads the decoded key of one line.
     pub fn chunk(
         &self,

@@ -2,12 +2,16 @@
 
 mod assemble;
 mod content;
+mod directory;
 mod find;
 mod open;
+mod run;
 mod setting;
 
-pub use assemble::{Assembler, CheckpointFacts, PackSink};
+pub use assemble::{Assembler, CheckpointFacts};
 pub use content::{ContentHash, StateForm};
+pub use directory::{DirectoryBuilder, DirectoryCheck, KeyPlace, find_page};
 pub use find::{Found, KeyFinder, KeyStep};
 pub use open::{PackReading, index_range};
+pub use run::PackSink;
 pub use setting::codec_setting;

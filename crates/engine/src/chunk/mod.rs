@@ -4,11 +4,13 @@
 //! records alone, so that equal stretches of two checkpoints become equal chunks.
 
 mod border;
+mod directory;
 mod size;
 mod state;
 mod store;
 
 pub use border::{PackBorder, RecordBorder};
+pub use directory::DirectoryChunker;
 pub use size::ChunkSize;
 pub use state::{RawState, StateChunker};
 pub use store::{ChunkReader, ChunkWriter, StoredChunk, raw_bytes};

@@ -3,7 +3,7 @@
 use super::size::ChunkSize;
 use crate::codec::{Codec, CodecSetting, Decoder, Encoder};
 use crate::error::{Damage, Error, Result};
-use crate::format::{ChunkEntry, RecordKey};
+use crate::format::{ChunkEntry, RecordKey, envelope};
 use crate::id::Hash;
 
 /// A chunk as it goes into a pack.
@@ -19,6 +19,15 @@ pub struct StoredChunk {
     pub record_count: u32,
     /// The first record's key.
     pub first_key: RecordKey,
+}
+
+impl StoredChunk {
+    /// Wraps the chunk so that the tools of `codec` pass over it: what is no part of the content does
+    /// not come out with it.
+    pub fn hide(&mut self, codec: Codec) {
+        self.bytes = envelope::wrap(codec, &self.bytes);
+        self.sha256 = Hash::of(&self.bytes);
+    }
 }
 
 /// Compresses and hashes chunks; one per thread.
@@ -58,12 +67,30 @@ impl ChunkReader {
     /// Decodes the bytes that stand where `chunk` says, after checking their hash, into `raw`,
     /// which [`raw_bytes`] says the length of.
     pub fn read(&mut self, codec: Codec, chunk: &ChunkEntry, stored: &[u8], raw: &mut [u8]) -> Result<()> {
-        let actual = Hash::of(stored);
-        if actual != chunk.sha256 {
-            return Err(Error::damaged(Damage::Checksum, "the chunk", chunk.sha256, actual));
-        }
+        check_hash(chunk, stored)?;
         self.decoder.decode(codec, stored, raw)
     }
+
+    /// The same with a chunk that [`StoredChunk::hide`] has wrapped.
+    pub fn read_hidden(
+        &mut self,
+        codec: Codec,
+        chunk: &ChunkEntry,
+        stored: &[u8],
+        raw: &mut [u8],
+    ) -> Result<()> {
+        check_hash(chunk, stored)?;
+        let bytes = envelope::unwrap("the chunk", codec, stored)?;
+        self.decoder.decode(codec, &bytes, raw)
+    }
+}
+
+fn check_hash(chunk: &ChunkEntry, stored: &[u8]) -> Result<()> {
+    let actual = Hash::of(stored);
+    if actual != chunk.sha256 {
+        return Err(Error::damaged(Damage::Checksum, "the chunk", chunk.sha256, actual));
+    }
+    Ok(())
 }
 
 /// Largest stored chunk that a reader takes: what does not compress grows, by an eighth with the

@@ -4,12 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use super::key::RecordKey;
 use super::pack::PackIndex;
-use super::version::{FORMAT_VERSION, can_read};
+use super::version::{MANIFEST_VERSION, can_read};
 use crate::codec::Codec;
 use crate::error::{Damage, Error, Result};
 use crate::id::{CheckpointId, Hash, Namespace, Time};
 
 const FORMAT_NAME: &str = "dotctl-manifest";
+
+/// The version of manifests that knows directories.
+const DIRECTORY_VERSION: u16 = 2;
 
 /// How a source was captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +40,8 @@ impl CheckpointKind {
 pub enum RunKind {
     /// Every record of the checkpoint.
     Full,
+    /// Where in an image the keys of `_cf_KV` are: see [`super::directory`].
+    Directory,
 }
 
 /// One pack as a manifest names it.
@@ -79,7 +84,7 @@ pub struct Run {
 pub struct Manifest {
     /// Always `dotctl-manifest`.
     format: String,
-    /// The format's version, [`FORMAT_VERSION`] when written by this build.
+    /// The oldest version that can say this.
     version: u16,
     /// Whose state this is.
     pub namespace: Namespace,
@@ -100,7 +105,7 @@ pub struct Manifest {
     /// Bytes of a page, for an image.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub page_bytes: Option<u32>,
-    /// The runs to merge, oldest first.
+    /// The full run; behind it an image's directory, if it has one.
     pub runs: Vec<Run>,
 }
 
@@ -115,7 +120,7 @@ impl Manifest {
     /// Largest manifest that is written or read: 200,000 packs, some terabytes of state.
     pub const BYTES_MAX: u64 = 64 << 20;
 
-    /// A manifest of this build's version, without runs.
+    /// A manifest without runs.
     pub fn new(
         namespace: Namespace,
         sequence: u64,
@@ -125,7 +130,7 @@ impl Manifest {
     ) -> Self {
         Manifest {
             format: FORMAT_NAME.to_owned(),
-            version: FORMAT_VERSION,
+            version: 1,
             namespace,
             sequence,
             kind,
@@ -166,7 +171,7 @@ impl Manifest {
         if preamble.format != FORMAT_NAME {
             return Err(Error::corrupt(format!("not a checkpoint manifest but {:?}", preamble.format)));
         }
-        can_read("the manifest", preamble.version)?;
+        can_read("the manifest", preamble.version, MANIFEST_VERSION)?;
         let manifest: Manifest = serde_json::from_slice(bytes).map_err(wrong)?;
         manifest.check()?;
         Ok(manifest)
@@ -183,17 +188,35 @@ impl Manifest {
         Ok(())
     }
 
-    /// The full run. Version 1 has exactly one.
+    /// Adds a run behind the ones that are there.
+    pub fn add_run(&mut self, run: Run) {
+        if run.kind == RunKind::Directory {
+            self.version = self.version.max(DIRECTORY_VERSION);
+        }
+        self.runs.push(run);
+    }
+
+    /// The full run: the first, and the whole content.
     pub fn full_run(&self) -> Result<&Run> {
         match self.runs.as_slice() {
-            [run] => Ok(run),
-            _ => Err(Error::corrupt("a manifest of version 1 has exactly one run")),
+            [run, ..] if run.kind == RunKind::Full => Ok(run),
+            _ => Err(Error::corrupt("the manifest's first run is not the full one")),
         }
     }
 
-    /// Chunks of all runs.
+    /// The run that says where keys are, if there is one.
+    pub fn directory(&self) -> Option<&Run> {
+        self.runs.iter().find(|run| run.kind == RunKind::Directory)
+    }
+
+    /// The packs of the content, in the order in which they are laid end to end.
+    pub fn content_packs(&self) -> impl Iterator<Item = &PackEntry> {
+        self.runs.iter().filter(|run| run.kind == RunKind::Full).flat_map(|run| &run.packs)
+    }
+
+    /// Chunks of the content.
     pub fn chunk_count(&self) -> u64 {
-        self.packs().map(|pack| u64::from(pack.chunk_count)).sum()
+        self.content_packs().map(|pack| u64::from(pack.chunk_count)).sum()
     }
 
     /// Bytes of all packs, headers and indexes included.
@@ -209,41 +232,45 @@ impl Manifest {
             .map_err(|error| Error::malformed(format!("the manifest cannot be written: {error}")))
     }
 
-    /// Every pack, in the order in which they are laid end to end.
+    /// Every pack, the directory's too.
     pub fn packs(&self) -> impl Iterator<Item = &PackEntry> {
         self.runs.iter().flat_map(|run| &run.packs)
     }
 
     fn check(&self) -> Result<()> {
         let run = self.full_run()?;
-        let contradiction =
-            |what: &str| Err(Error::corrupt(format!("the manifest's {what} contradict each other")));
-        let mut record_count = 0_u64;
-        let mut raw_bytes = 0_u64;
-        let mut stored_bytes = 0_u64;
-        for pack in &run.packs {
-            let sums = (
-                record_count.checked_add(pack.record_count),
-                raw_bytes.checked_add(pack.raw_bytes),
-                stored_bytes.checked_add(pack.stored_bytes),
-            );
-            // Whoever adds them up after this need not look again.
-            let (Some(records), Some(raw), Some(stored)) = sums else {
-                return contradiction("sizes");
-            };
-            (record_count, raw_bytes, stored_bytes) = (records, raw, stored);
-            if pack.index_bytes > PackIndex::READ_BYTES_MAX {
+        let image = self.kind == CheckpointKind::Image;
+        match self.runs.get(1..).unwrap_or_default() {
+            [] => {}
+            [more] if more.kind == RunKind::Directory && image && self.version >= DIRECTORY_VERSION => {
+                // Whatever key is looked for, some record is not above it.
+                if more.packs.first().is_none_or(|pack| !pack.first_key.as_bytes().is_empty()) {
+                    return Err(Error::corrupt("the manifest's directory does not begin with the empty key"));
+                }
+            }
+            _ => {
                 return Err(Error::corrupt(format!(
-                    "the manifest claims an index of {} bytes",
-                    pack.index_bytes
+                    "the manifest, of version {}, has runs that it cannot have",
+                    self.version
                 )));
             }
-            if u64::from(pack.index_bytes) > pack.stored_bytes {
-                return contradiction("pack and index sizes");
+        }
+        // Whoever adds sizes up after this need not look again.
+        let mut stored_bytes = 0_u64;
+        for pack in self.packs() {
+            stored_bytes =
+                stored_bytes.checked_add(pack.stored_bytes).ok_or_else(|| contradiction("sizes"))?;
+            pack.check()?;
+        }
+        for run in &self.runs {
+            run.sums()?;
+            if !run.packs.windows(2).all(|pair| matches!(pair, [a, b] if a.first_key < b.first_key)) {
+                return Err(contradiction("packs"));
             }
         }
+        let (record_count, raw_bytes) = run.sums()?;
         if record_count != self.record_count {
-            return contradiction("record counts");
+            return Err(contradiction("record counts"));
         }
         let sizes_agree = match self.kind {
             // `[`, the entries with a comma or `]` behind each; `[]` where there are none.
@@ -254,11 +281,37 @@ impl Manifest {
             }
         };
         if !sizes_agree {
-            return contradiction("sizes");
-        }
-        if !run.packs.windows(2).all(|pair| matches!(pair, [a, b] if a.first_key < b.first_key)) {
-            return contradiction("packs");
+            return Err(contradiction("sizes"));
         }
         Ok(())
     }
+}
+
+impl PackEntry {
+    fn check(&self) -> Result<()> {
+        if self.index_bytes > PackIndex::READ_BYTES_MAX {
+            return Err(Error::corrupt(format!(
+                "the manifest claims an index of {} bytes",
+                self.index_bytes
+            )));
+        }
+        if u64::from(self.index_bytes) > self.stored_bytes {
+            return Err(contradiction("pack and index sizes"));
+        }
+        Ok(())
+    }
+}
+
+impl Run {
+    /// Records and raw bytes of all packs.
+    fn sums(&self) -> Result<(u64, u64)> {
+        let sums = self.packs.iter().try_fold((0_u64, 0_u64), |(records, raw), pack| {
+            Some((records.checked_add(pack.record_count)?, raw.checked_add(pack.raw_bytes)?))
+        });
+        sums.ok_or_else(|| contradiction("sizes"))
+    }
+}
+
+fn contradiction(what: &str) -> Error {
+    Error::corrupt(format!("the manifest's {what} contradict each other"))
 }

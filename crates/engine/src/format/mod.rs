@@ -2,7 +2,8 @@
 //! and the reader of each document share one file.
 
 mod bytes;
-mod envelope;
+pub mod directory;
+pub mod envelope;
 mod key;
 pub mod layout;
 mod manifest;
@@ -12,4 +13,4 @@ mod version;
 pub use key::RecordKey;
 pub use manifest::{CheckpointKind, Manifest, PackEntry, Run, RunKind};
 pub use pack::{ChunkEntry, HEADER_PAYLOAD_BYTES, PackHeader, PackIndex};
-pub use version::{FORMAT_VERSION, can_read};
+pub use version::{MANIFEST_VERSION, PACK_VERSION, can_read};

@@ -3,7 +3,7 @@
 use super::bytes::Fields;
 use super::envelope;
 use super::key::RecordKey;
-use super::version::{FORMAT_VERSION, can_read};
+use super::version::{PACK_VERSION, can_read};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::id::Hash;
@@ -34,7 +34,7 @@ impl PackHeader {
     pub fn write(self) -> Vec<u8> {
         let mut payload = Vec::with_capacity(HEADER_PAYLOAD_BYTES);
         payload.extend_from_slice(HEADER_MAGIC);
-        payload.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        payload.extend_from_slice(&PACK_VERSION.to_le_bytes());
         payload.push(self.codec.number());
         payload.resize(HEADER_PAYLOAD_BYTES, 0);
         envelope::wrap(self.codec, &payload)
@@ -45,7 +45,7 @@ impl PackHeader {
         let payload = envelope::unwrap("the pack's header", self.codec, stored)?;
         let mut fields = Fields::new("the pack's header", &payload);
         fields.expect(HEADER_MAGIC)?;
-        can_read("the pack", fields.u16()?.into())?;
+        can_read("the pack", fields.u16()?.into(), PACK_VERSION)?;
         let codec = fields.u8()?;
         if codec != self.codec.number() || fields.take(5)? != [0; 5] {
             return Err(Error::corrupt("the pack's header is not as it was written"));
@@ -115,7 +115,7 @@ impl PackIndex {
     pub fn write(&self) -> Vec<u8> {
         let mut payload = Vec::with_capacity(24 + self.chunks.len() * (ENTRY_FIXED_BYTES + 24));
         payload.extend_from_slice(INDEX_MAGIC);
-        payload.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        payload.extend_from_slice(&PACK_VERSION.to_le_bytes());
         payload.extend_from_slice(&(self.chunks.len() as u32).to_le_bytes());
         for chunk in &self.chunks {
             payload.extend_from_slice(&chunk.stored_bytes.to_le_bytes());
@@ -139,7 +139,7 @@ impl PackIndex {
         let payload = envelope::unwrap(WHAT, codec, stored)?;
         let mut fields = Fields::new(WHAT, &payload);
         fields.expect(INDEX_MAGIC)?;
-        can_read(WHAT, fields.u16()?.into())?;
+        can_read(WHAT, fields.u16()?.into(), PACK_VERSION)?;
         let chunk_count = fields.u32()? as usize;
         // Bounded by what the bytes can hold, whatever they claim.
         let mut chunks = Vec::with_capacity(chunk_count.min(payload.len() / ENTRY_FIXED_BYTES));

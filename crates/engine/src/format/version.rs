@@ -2,18 +2,25 @@
 
 use crate::error::{Error, Result};
 
-/// The version that this build writes: into the header of every pack and into every manifest.
+/// The version of packs: in the header and the index of each.
 ///
-/// Version 1 (2026-11): chunks, packs, manifests with one full run.
-pub const FORMAT_VERSION: u16 = 1;
+/// Version 1 (2026-11): a header, chunks, an index. What the chunks hold is the manifest's to say,
+/// so that a new kind of run leaves packs as they are, and equal chunks equal packs.
+pub const PACK_VERSION: u16 = 1;
 
-/// Whether this build reads a document of `version`; `what` names it in the refusal.
-pub fn can_read(what: &str, version: u64) -> Result<()> {
+/// The newest version of manifests. A manifest has the oldest that can say what it says.
+///
+/// Version 1 (2026-11): one full run. Version 2 (2026-11): also a directory.
+pub const MANIFEST_VERSION: u16 = 2;
+
+/// Whether this build, which knows versions up to `newest`, reads a document of `version`; `what`
+/// names it in the refusal.
+pub fn can_read(what: &str, version: u64, newest: u16) -> Result<()> {
     match version {
-        1 => Ok(()),
         0 => Err(Error::corrupt(format!("{what} has format version 0, which never existed"))),
+        known if known <= u64::from(newest) => Ok(()),
         newer => Err(Error::unsupported(format!(
-            "{what} has format version {newer}, this dotctl reads up to {FORMAT_VERSION}"
+            "{what} has format version {newer}, this dotctl reads up to {newest}"
         ))
         .hint("read it with a newer dotctl; its packs decode with zstd or gzip alone")),
     }

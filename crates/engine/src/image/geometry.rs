@@ -24,6 +24,29 @@ pub struct Geometry {
 }
 
 impl Geometry {
+    /// The sizes of an image of `page_count` pages, which end with `reserved_bytes` that are not
+    /// SQLite's.
+    ///
+    /// # Errors
+    /// Malformed where no database has such pages; unsupported past [`MAX_PAGES`].
+    pub fn new(page_bytes: u32, reserved_bytes: u8, page_count: u32) -> Result<Geometry> {
+        if !page_bytes.is_power_of_two() || !(512..=65_536).contains(&page_bytes) {
+            return Err(Error::malformed(format!("{page_bytes} bytes is no size for a page")));
+        }
+        let usable_bytes = page_bytes.saturating_sub(reserved_bytes.into());
+        if usable_bytes < 480 {
+            return Err(Error::malformed(format!(
+                "{reserved_bytes} reserved bytes leave too little of a page"
+            )));
+        }
+        if page_count > MAX_PAGES {
+            return Err(Error::unsupported(format!(
+                "the database has {page_count} pages; at most {MAX_PAGES} can be read"
+            )));
+        }
+        Ok(Geometry { page_bytes, usable_bytes, page_count })
+    }
+
     /// The page that holds the lock byte, if the image reaches that far or not.
     pub fn lock_page(&self) -> u32 {
         LOCK_BYTE_OFFSET / self.page_bytes.max(1) + 1
@@ -105,18 +128,8 @@ impl Basics {
                 .map_or(0, |bytes: &[u8; 4]| u32::from_be_bytes(*bytes))
         };
         let page_bytes = u32::try_from(page_one.len()).unwrap_or(u32::MAX);
-        if !page_bytes.is_power_of_two() || !(512..=65_536).contains(&page_bytes) {
-            return Err(malformed(format!("{page_bytes} bytes is no size for a page.")));
-        }
-        let usable_bytes = page_bytes.saturating_sub(u32::from(header[20]));
-        if usable_bytes < 480 {
-            return Err(malformed(format!("{} reserved bytes leave too little of a page.", header[20])));
-        }
-        if page_count > MAX_PAGES {
-            return Err(Error::unsupported(format!(
-                "the database has {page_count} pages; at most {MAX_PAGES} can be read"
-            )));
-        }
+        let geometry =
+            Geometry::new(page_bytes, header[20], page_count).map_err(|error| error.at("page 1"))?;
         let text_encoding = match word(56) {
             // Zero: a database without any table yet.
             0 | 1 => TextEncoding::Utf8,
@@ -125,7 +138,7 @@ impl Basics {
             other => return Err(malformed(format!("{other} is no text encoding."))),
         };
         Ok(Basics {
-            geometry: Geometry { page_bytes, usable_bytes, page_count },
+            geometry,
             text_encoding,
             auto_vacuum: word(52) != 0,
             freelist_first: word(32),

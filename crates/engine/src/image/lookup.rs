@@ -68,6 +68,8 @@ struct Descent {
     number: u32,
     depth: usize,
     page: Vec<u8>,
+    /// Whether the children of a page count.
+    goes_down: bool,
     /// The cells that may still be the one: `low..high`.
     low: usize,
     high: usize,
@@ -136,6 +138,18 @@ impl Lookup {
     /// column 1.
     pub fn key(page_count: u32, key: &[u8]) -> Lookup {
         Lookup::new(page_count, Target::Key(key.to_vec()))
+    }
+
+    /// Looks for the entry of `key` in one page of `_cf_KV`'s tree alone, which is read first; its
+    /// keys are in UTF-8. Whoever names the page knows that the entry is in no other.
+    pub fn key_in_page(geometry: Geometry, page: u32, key: &[u8]) -> Result<Lookup> {
+        if !geometry.contains(page) {
+            return Err(Error::malformed(format!("there is no page {page}")).at(KEY_VALUE_TABLE));
+        }
+        let mut lookup = Lookup::key(geometry.page_count, key);
+        lookup.geometry = Some(geometry);
+        lookup.phase = Phase::Descent(Descent { goes_down: false, ..Descent::new(By::Key, page) });
+        Ok(lookup)
     }
 
     /// Looks for the alarm: see [`alarm_nanoseconds`] for what is found.
@@ -344,7 +358,7 @@ impl Lookup {
             return Ok(());
         }
         if descent.low >= descent.high {
-            if page.kind().is_interior() {
+            if page.kind().is_interior() && descent.goes_down {
                 descent.wanted = Some(page.child(descent.low)?);
             } else {
                 self.phase = Phase::Missing;
@@ -407,6 +421,7 @@ impl Descent {
             number: root,
             depth: 0,
             page: Vec::new(),
+            goes_down: true,
             low: 0,
             high: 0,
             cell: None,

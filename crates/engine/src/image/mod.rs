@@ -5,6 +5,8 @@ pub mod geometry;
 pub mod header;
 pub mod inspect;
 pub mod journal;
+pub mod key_walk;
+pub mod leaf_keys;
 pub mod lookup;
 mod pages;
 pub mod record;

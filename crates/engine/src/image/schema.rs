@@ -41,6 +41,9 @@ pub struct SchemaEntry<'a> {
     pub root: u32,
     /// Columns of a table.
     pub column_count: u32,
+    /// A table whose first column is `key TEXT PRIMARY KEY` and whose rows are in the order of
+    /// that key's bytes.
+    pub by_key_bytes: bool,
 }
 
 /// Text of a database as UTF-8; what is no valid text is replaced by U+FFFD.
@@ -102,6 +105,7 @@ impl<'a> SchemaEntry<'a> {
             name,
             table_name,
             root,
+            by_key_bytes: kind == TreeKind::WithoutRowid && shape.by_key_bytes,
             column_count: match kind {
                 TreeKind::Table | TreeKind::WithoutRowid | TreeKind::Virtual => shape.column_count,
                 _ => 0,

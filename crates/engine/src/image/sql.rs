@@ -9,6 +9,8 @@ pub struct TableShape {
     pub is_virtual: bool,
     /// Columns declared.
     pub column_count: u32,
+    /// Declared with `key TEXT PRIMARY KEY` first, and with no order but that of the key's bytes.
+    pub by_key_bytes: bool,
 }
 
 /// A piece of SQL.
@@ -90,6 +92,8 @@ impl TableShape {
         let mut depth = 0u32;
         let mut starts_definition = false;
         let mut previous = "";
+        let mut first_words = ["key", "TEXT", "PRIMARY", "KEY"].iter();
+        let mut other_order = false;
         for (index, token) in (Tokens { sql, at: 0 }).enumerate() {
             match token {
                 Token::Mark(b'(') => {
@@ -103,6 +107,17 @@ impl TableShape {
                     continue;
                 }
                 Token::Word(word) => {
+                    other_order |= word.eq_ignore_ascii_case("COLLATE") || word.eq_ignore_ascii_case("DESC");
+                    if depth == 1 {
+                        // What does not match ends the matching for good.
+                        match first_words.as_slice() {
+                            [expected, ..] if word.eq_ignore_ascii_case(expected) => {
+                                first_words.next();
+                            }
+                            [] => {}
+                            _ => other_order = true,
+                        }
+                    }
                     if depth == 1 && starts_definition && !is_constraint(word) {
                         shape.column_count = shape.column_count.saturating_add(1);
                     } else if depth == 0 {
@@ -122,6 +137,7 @@ impl TableShape {
             }
             starts_definition = false;
         }
+        shape.by_key_bytes = first_words.as_slice().is_empty() && !other_order;
         shape
     }
 }
@@ -129,6 +145,26 @@ impl TableShape {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tables_in_the_order_of_their_keys_bytes() {
+        let by_key_bytes = |sql: &str| TableShape::of(sql).by_key_bytes;
+        assert!(by_key_bytes("CREATE TABLE _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID"));
+        assert!(by_key_bytes("CREATE TABLE [x] (Key text primary key not null,\n value) without rowid"));
+        for columns in [
+            "key TEXT PRIMARY KEY DESC, value BLOB",
+            "key TEXT COLLATE NOCASE PRIMARY KEY, value BLOB",
+            "key TEXT PRIMARY KEY COLLATE RTRIM, value BLOB",
+            "key BLOB PRIMARY KEY, value BLOB",
+            "value BLOB, key TEXT PRIMARY KEY",
+            "key TEXT, value BLOB, PRIMARY KEY (value, key)",
+            "key TEXT, value BLOB, PRIMARY KEY (key COLLATE NOCASE)",
+            "\"key\" TEXT PRIMARY KEY, value BLOB",
+            "key",
+        ] {
+            assert!(!by_key_bytes(&format!("CREATE TABLE _cf_KV ({columns}) WITHOUT ROWID")), "{columns}");
+        }
+    }
 
     #[test]
     fn shapes() {

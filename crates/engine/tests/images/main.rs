@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod damage;
+mod directory;
 mod lookup;
 mod report;
 mod rows;

@@ -1,4 +1,4 @@
-//! A checkpoint's chunks out of a store, in order.
+//! A run's chunks out of a store, in order.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,16 +6,16 @@ use std::sync::Arc;
 use dotctl_engine::checkpoint::{PackReading, index_range};
 use dotctl_engine::chunk::{ChunkReader, raw_bytes};
 use dotctl_engine::codec::Codec;
-use dotctl_engine::format::{CheckpointKind, ChunkEntry, Manifest, PackEntry, PackHeader};
+use dotctl_engine::format::{CheckpointKind, ChunkEntry, PackEntry, PackHeader, Run, RunKind};
 use dotctl_engine::{Damage, Error, ErrorKind, Result};
 
 use crate::buffer::AlignedBuffer;
 use crate::store::{Access, Pack, Store};
 
-/// Reads the packs of one checkpoint.
-pub struct CheckpointReader<'a> {
+/// Reads the packs of one run.
+pub struct RunReader<'a> {
     store: &'a dyn Store,
-    codec: Codec,
+    run: &'a Run,
     packs: std::slice::Iter<'a, PackEntry>,
     pack: Option<&'a PackEntry>,
     /// The packs after it, opened ahead.
@@ -30,6 +30,7 @@ type Opened = Result<Option<Box<dyn Pack>>>;
 /// A pack whose header and index have been checked.
 pub struct OpenPack {
     pack: Box<dyn Pack>,
+    kind: RunKind,
     reading: PackReading,
     location: String,
 }
@@ -43,16 +44,16 @@ pub struct ChunkPlan {
 }
 
 impl OpenPack {
-    /// Opens `entry` of a run with `codec`: its size, header and index must be as promised.
-    pub fn open(store: &dyn Store, codec: Codec, entry: &PackEntry, access: Access) -> Result<Self> {
-        OpenPack::of(store, codec, entry, store.open_pack(&entry.sha256, access))
+    /// Opens `entry` of `run`: its size, header and index must be as promised.
+    pub fn open(store: &dyn Store, run: &Run, entry: &PackEntry, access: Access) -> Result<Self> {
+        OpenPack::of(store, run, entry, store.open_pack(&entry.sha256, access))
     }
 
-    fn of(store: &dyn Store, codec: Codec, entry: &PackEntry, opened: Opened) -> Result<Self> {
+    fn of(store: &dyn Store, run: &Run, entry: &PackEntry, opened: Opened) -> Result<Self> {
         let location = store.pack_location(&entry.sha256);
-        let checked = OpenPack::check(codec, entry, opened);
+        let checked = OpenPack::check(run.codec, entry, opened);
         let (pack, reading) = checked.map_err(|error| located(error, &location))?;
-        Ok(OpenPack { pack, reading, location })
+        Ok(OpenPack { pack, kind: run.kind, reading, location })
     }
 
     fn check(codec: Codec, entry: &PackEntry, opened: Opened) -> Result<(Box<dyn Pack>, PackReading)> {
@@ -93,7 +94,10 @@ impl OpenPack {
                 raw.set_length(raw_bytes, offset);
             })
             .and_then(|()| self.pack.read_at(chunk.stored_offset, stored))
-            .and_then(|()| reader.read(self.reading.codec(), chunk, stored, raw))
+            .and_then(|()| match self.kind {
+                RunKind::Full => reader.read(self.reading.codec(), chunk, stored, raw),
+                RunKind::Directory => reader.read_hidden(self.reading.codec(), chunk, stored, raw),
+            })
             .map_err(|error| {
                 located(error, &format!("{}, chunk at byte {}", self.location, chunk.stored_offset))
             })
@@ -114,6 +118,11 @@ impl ChunkPlan {
     pub fn of(pack: &Arc<OpenPack>, position: usize, raw_offset: u64) -> Option<Self> {
         let chunk = pack.reading().chunks().get(position)?.clone();
         Some(ChunkPlan { pack: pack.clone(), chunk, raw_offset })
+    }
+
+    /// What the pack's index says of it.
+    pub fn entry(&self) -> &ChunkEntry {
+        &self.chunk
     }
 
     /// The pack it is in.
@@ -151,19 +160,18 @@ pub fn check_end(kind: CheckpointKind, raw: &[u8]) -> Result<()> {
     Ok(())
 }
 
-impl<'a> CheckpointReader<'a> {
-    /// Reads what `manifest` names out of `store`.
-    pub fn new(store: &'a dyn Store, manifest: &'a Manifest) -> Result<Self> {
-        let run = manifest.full_run()?;
-        Ok(CheckpointReader {
+impl<'a> RunReader<'a> {
+    /// Reads what `run` names out of `store`.
+    pub fn new(store: &'a dyn Store, run: &'a Run) -> Self {
+        RunReader {
             store,
-            codec: run.codec,
+            run,
             packs: run.packs.iter(),
             pack: None,
             ahead: VecDeque::new(),
             open: None,
             raw_offset: 0,
-        })
+        }
     }
 
     /// The pack that was opened last, or could not be.
@@ -192,7 +200,7 @@ impl<'a> CheckpointReader<'a> {
             let Some((entry, opened)) = next else {
                 return Ok(None);
             };
-            self.open = Some((Arc::new(OpenPack::of(self.store, self.codec, entry, opened)?), 0));
+            self.open = Some((Arc::new(OpenPack::of(self.store, self.run, entry, opened)?), 0));
         }
     }
 }

@@ -2,34 +2,60 @@
 
 use std::sync::Arc;
 
-use dotctl_engine::checkpoint::{KeyFinder, KeyStep};
+use dotctl_engine::checkpoint::{KeyFinder, KeyStep, find_page};
 use dotctl_engine::chunk::ChunkReader;
-use dotctl_engine::format::{Manifest, RecordKey};
+use dotctl_engine::format::{ChunkEntry, Manifest, RecordKey, Run};
+use dotctl_engine::image::geometry::Geometry;
 use dotctl_engine::image::lookup::Lookup;
 use dotctl_engine::image::record::Column;
 use dotctl_engine::state::{EntryReader, Progress};
-use dotctl_engine::{Error, Result, value};
+use dotctl_engine::{Error, ErrorKind, Result, value};
 
 use super::chunks::{ChunkPlan, OpenPack};
 use crate::buffer::AlignedBuffer;
 use crate::store::{Access, Store};
 
+/// What a look-up found, and what it took.
+#[derive(Debug)]
+pub struct Got<T> {
+    /// What is under the key.
+    pub found: Option<T>,
+    /// Chunks that were decoded for it, a directory's included.
+    pub chunks_read: u64,
+    /// Why the directory was of no use, where there is one that should have been.
+    pub directory_damage: Option<Error>,
+}
+
 /// The compact text of the entry with `key` in a checkpoint of state, decoded from one chunk.
-pub fn get_entry(store: &dyn Store, manifest: &Manifest, key: &[u8]) -> Result<Option<Vec<u8>>> {
-    let codec = manifest.full_run()?.codec;
-    let mut finder = KeyFinder::new(manifest, key)?;
+pub fn get_entry(store: &dyn Store, manifest: &Manifest, key: &[u8]) -> Result<Got<Vec<u8>>> {
+    let run = manifest.full_run()?;
+    let mut finder = KeyFinder::new(run, key)?;
+    let chunk = find_chunk(store, run, &mut finder)?;
+    let chunks_read = u64::from(chunk.is_some());
+    let found = match chunk {
+        Some((_, raw)) => finder.chunk(&raw, key_of)?.and_then(|range| raw.get(range).map(<[u8]>::to_vec)),
+        None => None,
+    };
+    Ok(Got { found, chunks_read, directory_damage: None })
+}
+
+/// The one chunk of `run` that can hold what `finder` looks for, decoded.
+fn find_chunk(
+    store: &dyn Store,
+    run: &Run,
+    finder: &mut KeyFinder<'_>,
+) -> Result<Option<(ChunkEntry, AlignedBuffer)>> {
     let KeyStep::Index(entry) = finder.step() else {
         return Ok(None);
     };
-    let pack = OpenPack::open(store, codec, entry, Access::Parts)?;
+    let pack = OpenPack::open(store, run, entry, Access::Parts)?;
     finder.index(pack.reading());
     let KeyStep::Chunk(_, chunk) = finder.step() else {
         return Ok(None);
     };
     let (mut stored, mut raw) = (Vec::new(), AlignedBuffer::default());
     pack.read(&mut ChunkReader::new()?, &chunk, &mut stored, &mut raw, 0)?;
-    let found = finder.chunk(&raw, key_of)?;
-    Ok(found.and_then(|range| raw.get(range)).map(<[u8]>::to_vec))
+    Ok(Some((chunk, raw)))
 }
 
 /// The decoded key of an entry's line.
@@ -66,23 +92,69 @@ pub struct StoredValue {
     pub value_bytes: usize,
 }
 
-/// The value that an object stored under `key`, in a checkpoint of its database: only the chunks
-/// with the pages on the way to it are read.
-pub fn get_value(store: &dyn Store, manifest: &Manifest, key: &[u8]) -> Result<Option<StoredValue>> {
+/// The value that an object stored under `key`, in a checkpoint of its database: the directory
+/// names the one page to read; without one, the pages on the way down the tree are read.
+pub fn get_value(store: &dyn Store, manifest: &Manifest, key: &[u8]) -> Result<Got<StoredValue>> {
     let wrong = || Error::corrupt("the manifest of an image says nothing of its pages");
     let page_bytes = manifest.page_bytes.ok_or_else(wrong)?;
     let page_count = u32::try_from(manifest.record_count).map_err(|_| wrong())?;
     let mut pages = ImagePages::new(store, manifest, page_bytes)?;
-    let mut lookup = Lookup::key(page_count, key);
-    if !lookup.run(page_bytes, |number, page| pages.read(number, page))? {
-        return Ok(None);
+    let mut directory_damage = None;
+    // No directory holds a longer key, so that the tree must tell.
+    if let Some(run) = manifest.directory().filter(|_| key.len() <= RecordKey::BYTES_MAX) {
+        match look_in_directory(&mut pages, run, page_count, key) {
+            Ok(lookup) => {
+                let found = lookup.map(|lookup| stored_value(&lookup)).transpose()?;
+                return Ok(Got { found, chunks_read: pages.chunks_read, directory_damage });
+            }
+            Err(error) => directory_damage = Some(distrusted(error)?),
+        }
     }
+    let mut lookup = Lookup::key(page_count, key);
+    let found = lookup.run(page_bytes, |number, page| pages.read(number, page))?;
+    let found = found.then(|| stored_value(&lookup)).transpose()?;
+    Ok(Got { found, chunks_read: pages.chunks_read, directory_damage })
+}
+
+/// Why a directory is not to be trusted, unless the machine failed.
+fn distrusted(error: Error) -> Result<Error> {
+    match error.kind() {
+        ErrorKind::Corrupt(_) | ErrorKind::Malformed | ErrorKind::Unsupported => Ok(error),
+        _ => Err(error),
+    }
+}
+
+/// The row with `key`, looked for in the page that the directory `run` names.
+fn look_in_directory(
+    pages: &mut ImagePages<'_>,
+    run: &Run,
+    page_count: u32,
+    key: &[u8],
+) -> Result<Option<Lookup>> {
+    let mut finder = KeyFinder::new(run, key)?;
+    let missing = || Error::corrupt("the directory has no chunk for the key");
+    let (chunk, raw) = find_chunk(pages.store, run, &mut finder)?.ok_or_else(missing)?;
+    pages.chunks_read += 1;
+    let place = find_page(&raw, chunk.record_count, key)?;
+    let geometry = Geometry::new(pages.page_bytes, place.reserved_bytes, page_count)?;
+    let mut lookup = Lookup::key_in_page(geometry, place.page, key)?;
+    if lookup.run(pages.page_bytes, |number, page| pages.read(number, page))? {
+        return Ok(Some(lookup));
+    }
+    if place.certain {
+        return Err(Error::corrupt(format!("page {} has not the key that the directory says", place.page)));
+    }
+    Ok(None)
+}
+
+/// The value in the row that `lookup` found.
+fn stored_value(lookup: &Lookup) -> Result<StoredValue> {
     match lookup.column(1)? {
         Column::Blob(bytes) => {
             let document = value::decode(bytes)?;
             let mut json = String::new();
             value::to_json(&document, &mut json);
-            Ok(Some(StoredValue { kind: value::kind(bytes)?.name(), json, value_bytes: bytes.len() }))
+            Ok(StoredValue { kind: value::kind(bytes)?.name(), json, value_bytes: bytes.len() })
         }
         _ => Err(Error::unsupported("this entry's value is not one that an object stores")),
     }
@@ -99,6 +171,7 @@ struct ImagePages<'a> {
     reader: ChunkReader,
     packs: Vec<(usize, Arc<OpenPack>)>,
     chunks: Vec<DecodedChunk>,
+    chunks_read: u64,
 }
 
 struct DecodedChunk {
@@ -109,7 +182,15 @@ struct DecodedChunk {
 impl<'a> ImagePages<'a> {
     fn new(store: &'a dyn Store, manifest: &'a Manifest, page_bytes: u32) -> Result<Self> {
         let reader = ChunkReader::new()?;
-        Ok(ImagePages { store, manifest, page_bytes, reader, packs: Vec::new(), chunks: Vec::new() })
+        Ok(ImagePages {
+            store,
+            manifest,
+            page_bytes,
+            reader,
+            packs: Vec::new(),
+            chunks: Vec::new(),
+            chunks_read: 0,
+        })
     }
 
     fn read(&mut self, number: u32, page: &mut [u8]) -> Result<()> {
@@ -139,7 +220,7 @@ impl<'a> ImagePages<'a> {
             Some((_, pack)) => pack.clone(),
             None => {
                 let entry = run.packs.get(position).ok_or_else(missing)?;
-                let pack = Arc::new(OpenPack::open(self.store, run.codec, entry, Access::Parts)?);
+                let pack = Arc::new(OpenPack::open(self.store, run, entry, Access::Parts)?);
                 self.packs.push((position, pack.clone()));
                 pack
             }
@@ -149,6 +230,7 @@ impl<'a> ImagePages<'a> {
         let plan = ChunkPlan::of(&pack, chunk, 0).ok_or_else(missing)?;
         let (mut stored, mut raw) = (Vec::new(), AlignedBuffer::default());
         plan.read(&mut self.reader, &mut stored, &mut raw, 0)?;
+        self.chunks_read += 1;
         Ok(DecodedChunk { first_page: first_page.ok_or_else(missing)?, raw })
     }
 }

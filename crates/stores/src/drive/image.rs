@@ -6,11 +6,12 @@ use dotctl_engine::chunk::{ChunkWriter, PackBorder};
 use dotctl_engine::format::{CheckpointKind, RecordKey};
 use dotctl_engine::image::PageReader;
 
+use super::directory::DirectoryMaker;
 use super::progress::Progress;
 use super::{ChunkSlot, SnapshotSetting};
 use crate::pipeline;
 
-/// Reads every page of `pages`, in order, into packs.
+/// Reads every page of `pages`, in order, into packs, and writes their directory.
 pub fn snapshot_image(
     pages: &impl PageReader,
     setting: &SnapshotSetting,
@@ -21,6 +22,8 @@ pub fn snapshot_image(
     let chunk_pages = setting.chunk_size.pages(page_bytes);
     let workers = pipeline::worker_count_for(page_count.div_ceil(chunk_pages).into());
     let mut assembler = Assembler::new(CheckpointKind::Image, setting.codec.codec(), PackBorder::FOLDER);
+    let mut directory = DirectoryMaker::new(pages, chunk_pages)?;
+    let geometry = directory.geometry();
     progress.begin("reading pages", Some(u64::from(page_bytes) * u64::from(page_count)));
     let mut done_pages = 0;
     let run = pipeline::run(
@@ -41,15 +44,25 @@ pub fn snapshot_image(
             slot.raw.resize(slot.stored.record_count as usize * page_bytes as usize, 0);
             let first = slot.stored.first_key.page_number().unwrap_or(1);
             pages.read_pages(first, &mut slot.raw)?;
+            if let Some(geometry) = &geometry {
+                slot.leaf_keys.scan(geometry, first, &slot.raw);
+            }
             writer.write(&slot.raw, &mut slot.stored)
         },
         |slot| {
             assembler.add(&slot.stored, &slot.raw, sink)?;
+            directory.add(&slot.leaf_keys);
             progress.advance(slot.raw.len() as u64);
             Ok(())
         },
     );
     progress.end();
     run?;
-    assembler.finish(Some(page_bytes), sink)
+    let mut facts = assembler.finish(Some(page_bytes), sink)?;
+    // Last, when the machine still has the pages in memory.
+    let directory = directory.finish(pages, setting)?;
+    if !directory.is_empty() {
+        facts.add_directory(&directory, setting.codec.codec(), PackBorder::FOLDER, sink)?;
+    }
+    Ok(facts)
 }

@@ -2,6 +2,7 @@
 
 mod chunks;
 mod copy;
+mod directory;
 mod get;
 mod image;
 mod inspect;
@@ -10,9 +11,8 @@ mod restore;
 mod state;
 mod verify;
 
-pub use chunks::CheckpointReader;
 pub use copy::copy;
-pub use get::{StoredValue, get_entry, get_value};
+pub use get::{Got, StoredValue, get_entry, get_value};
 pub use image::snapshot_image;
 pub use inspect::{
     NamespaceReport, StoreReport, check_database, inspect_database, inspect_state, inspect_store,
@@ -25,6 +25,7 @@ pub use verify::{Checked, Finding, Verifier};
 use dotctl_engine::chunk::{ChunkSize, StoredChunk};
 use dotctl_engine::codec::CodecSetting;
 use dotctl_engine::id::{Namespace, Time};
+use dotctl_engine::image::leaf_keys::LeafKeysPart;
 
 use crate::pipeline::Slot;
 
@@ -46,6 +47,7 @@ pub struct SnapshotSetting {
 struct ChunkSlot {
     raw: Vec<u8>,
     stored: StoredChunk,
+    leaf_keys: LeafKeysPart,
 }
 
 impl Slot for ChunkSlot {

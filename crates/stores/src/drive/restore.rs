@@ -8,7 +8,7 @@ use dotctl_engine::format::Manifest;
 use dotctl_engine::id::Hash;
 use dotctl_engine::{Damage, Error, Result};
 
-use super::chunks::{CheckpointReader, ChunkPlan, check_end};
+use super::chunks::{ChunkPlan, RunReader, check_end};
 use super::progress::Progress;
 use crate::buffer::AlignedBuffer;
 use crate::pipeline::{self, Slot};
@@ -57,11 +57,11 @@ pub fn restore(
     write_next: &mut dyn FnMut(&[u8]) -> Result<()>,
     progress: &dyn Progress,
 ) -> Result<Restored> {
-    let mut chunks = CheckpointReader::new(store, manifest)?;
+    let mut chunks = RunReader::new(store, manifest.full_run()?);
     let mut content = ContentHash::new(manifest.kind);
     let mut lines = (form == RestoreForm::State(StateForm::Lines)).then(Sha256::new);
     let array = form == RestoreForm::State(StateForm::Array);
-    let ndjson_bytes = manifest.packs().map(|pack| pack.raw_bytes).sum::<u64>();
+    let ndjson_bytes = manifest.content_packs().map(|pack| pack.raw_bytes).sum::<u64>();
     if array {
         let opening: &[u8] = if ndjson_bytes == 0 { b"[]" } else { b"[" };
         write_at(0, opening)?;

@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 
-use dotctl_engine::checkpoint::{ContentHash, StateForm};
+use dotctl_engine::checkpoint::{ContentHash, DirectoryCheck, StateForm};
 use dotctl_engine::chunk::{ChunkReader, ChunkSize};
 use dotctl_engine::format::layout::{MANIFESTS, ManifestKey};
 use dotctl_engine::format::{CheckpointKind, Manifest, PackEntry};
 use dotctl_engine::id::Hash;
 use dotctl_engine::{Damage, Error, ErrorKind, Result};
 
-use super::chunks::{CheckpointReader, ChunkPlan, check_end};
+use super::chunks::{ChunkPlan, RunReader, check_end};
 use super::progress::Progress;
 use crate::buffer::AlignedBuffer;
 use crate::pipeline::{self, Slot};
@@ -152,6 +152,7 @@ impl<'a> Verifier<'a> {
         }
         if self.substances.insert(manifest.substance()?) {
             self.content(manifest, progress)?;
+            self.directory(manifest)?;
         }
         Ok(())
     }
@@ -179,7 +180,7 @@ impl<'a> Verifier<'a> {
     fn content(&mut self, manifest: &Manifest, progress: &dyn Progress) -> Result<()> {
         let store = self.store;
         let mut content = ContentHash::new(manifest.kind);
-        let mut chunks = CheckpointReader::new(store, manifest)?;
+        let mut chunks = RunReader::new(store, manifest.full_run()?);
         let mut whole = true;
         let workers = pipeline::worker_count_for(manifest.chunk_count());
         progress.begin("verifying", Some(manifest.raw_bytes));
@@ -231,6 +232,41 @@ impl<'a> Verifier<'a> {
                 target,
                 Error::damaged(Damage::Checksum, "the content", manifest.content_sha256, actual),
             );
+        }
+        Ok(())
+    }
+
+    /// Decodes the directory, where there is one, and checks its records.
+    fn directory(&mut self, manifest: &Manifest) -> Result<()> {
+        let Some(run) = manifest.directory() else {
+            return Ok(());
+        };
+        // The manifest's sizes have been compared: an image has a page size.
+        let page_count = u32::try_from(manifest.record_count).unwrap_or(u32::MAX);
+        let mut check = DirectoryCheck::new(manifest.page_bytes.unwrap_or(0), page_count);
+        let mut chunks = RunReader::new(self.store, run);
+        let mut reader = ChunkReader::new()?;
+        let (mut stored, mut raw) = (Vec::new(), AlignedBuffer::default());
+        while let Some(job) = next_job(self.store, &mut chunks) {
+            let plan = match job {
+                Job::Chunk(plan) => plan,
+                Job::Broken(finding) => {
+                    self.note(finding.target, finding.error)?;
+                    check.skip();
+                    continue;
+                }
+            };
+            let read = plan.read(&mut reader, &mut stored, &mut raw, 0);
+            if read.is_err() {
+                check.skip();
+            }
+            match read.and_then(|()| check.chunk(plan.entry(), &raw)) {
+                Ok(()) => {
+                    self.checked.chunks += 1;
+                    self.checked.bytes += stored.len() as u64;
+                }
+                Err(error) => self.note(plan.location().to_owned(), error)?,
+            }
         }
         Ok(())
     }
@@ -293,7 +329,7 @@ fn hash_pack(store: &dyn Store, entry: &PackEntry, buffer: &mut [u8], progress: 
 }
 
 /// The next chunk to verify, or why its pack cannot be opened.
-fn next_job(store: &dyn Store, chunks: &mut CheckpointReader<'_>) -> Option<Job> {
+fn next_job(store: &dyn Store, chunks: &mut RunReader<'_>) -> Option<Job> {
     match chunks.next_chunk() {
         Ok(plan) => plan.map(Job::Chunk),
         Err(error) => {

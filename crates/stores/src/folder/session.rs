@@ -1,5 +1,6 @@
 //! Writing one checkpoint into a folder.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -23,7 +24,6 @@ struct StagedPack {
     path: PathBuf,
     sha256: Hash,
     stored_bytes: u64,
-    chunk_count: u32,
 }
 
 pub struct FolderSession<'a> {
@@ -95,11 +95,13 @@ impl<'a> FolderSession<'a> {
         let new = link_new(&staged, &folder.join(key.name()))?;
         drop(order);
         names.push(key.name());
+        let staged: HashSet<Hash> = self.staged.iter().map(|pack| pack.sha256).collect();
+        let new_packs = manifest.content_packs().filter(|pack| staged.contains(&pack.sha256));
         let committed = Committed {
             id,
-            manifest,
             new_bytes: self.staged.iter().map(|pack| pack.stored_bytes).sum(),
-            new_chunk_count: self.staged.iter().map(|pack| u64::from(pack.chunk_count)).sum(),
+            new_chunk_count: new_packs.map(|pack| u64::from(pack.chunk_count)).sum(),
+            manifest,
         };
         catalog::complete(self.store, &namespace, &names)?;
         self.moving = false;
@@ -147,12 +149,7 @@ impl PackSink for FolderSession<'_> {
             return fs::remove_file(&path).map_err(|error| io_error("remove", &path, &error));
         }
         self.syncer.sync(path.clone(), file)?;
-        self.staged.push(StagedPack {
-            path,
-            sha256: pack.sha256,
-            stored_bytes: pack.stored_bytes,
-            chunk_count: pack.chunk_count,
-        });
+        self.staged.push(StagedPack { path, sha256: pack.sha256, stored_bytes: pack.stored_bytes });
         Ok(())
     }
 }

@@ -1,0 +1,113 @@
+//! Chunks into the packs of one run.
+
+use sha2::{Digest, Sha256};
+
+use crate::chunk::{PackBorder, StoredChunk};
+use crate::codec::Codec;
+use crate::error::{Error, Result};
+use crate::format::{ChunkEntry, PackEntry, PackHeader, PackIndex, Run, RunKind};
+use crate::id::Hash;
+
+/// Where packs go while they are written. Bytes arrive in order; `seal` says that the pack is
+/// whole and what it is called.
+pub trait PackSink {
+    /// Appends to the pack being written, or begins one.
+    fn append(&mut self, bytes: &[u8]) -> Result<()>;
+
+    /// Ends the pack being written.
+    fn seal(&mut self, pack: &PackEntry) -> Result<()>;
+}
+
+/// Takes a run's chunks in order and writes their packs.
+pub struct RunWriter {
+    kind: RunKind,
+    codec: Codec,
+    border: PackBorder,
+    pack: Option<OpenPack>,
+    packs: Vec<PackEntry>,
+}
+
+struct OpenPack {
+    sha256: Sha256,
+    stored_bytes: u64,
+    index: PackIndex,
+    /// Bytes of the index's entries so far.
+    entry_bytes: usize,
+}
+
+impl RunWriter {
+    pub fn new(kind: RunKind, codec: Codec, border: PackBorder) -> Self {
+        RunWriter { kind, codec, border, pack: None, packs: Vec::new() }
+    }
+
+    /// Takes the next chunk.
+    pub fn add(&mut self, stored: &StoredChunk, sink: &mut dyn PackSink) -> Result<()> {
+        let chunk_bytes = stored.bytes.len() as u64;
+        let entry_bytes = PackIndex::entry_bytes(&stored.first_key);
+        let full = self.pack.as_ref().is_some_and(|pack| {
+            pack.entry_bytes + entry_bytes > PackIndex::ENTRY_BYTES_MAX
+                || self.border.ends_before(pack.stored_bytes, stored.first_key.as_bytes(), chunk_bytes)
+        });
+        if full {
+            self.seal(sink)?;
+        }
+        let pack = match &mut self.pack {
+            Some(pack) => pack,
+            none => {
+                let header = PackHeader { codec: self.codec }.write();
+                sink.append(&header)?;
+                none.insert(OpenPack {
+                    sha256: Sha256::new_with_prefix(&header),
+                    stored_bytes: header.len() as u64,
+                    index: PackIndex::new(self.codec),
+                    entry_bytes: 0,
+                })
+            }
+        };
+        sink.append(&stored.bytes)?;
+        pack.sha256.update(&stored.bytes);
+        pack.index.push(ChunkEntry {
+            stored_offset: pack.stored_bytes,
+            stored_bytes: u32::try_from(chunk_bytes).map_err(|_| Error::unsupported("a chunk over 4 GiB"))?,
+            raw_bytes: stored.raw_bytes,
+            record_count: stored.record_count,
+            sha256: stored.sha256,
+            first_key: stored.first_key.clone(),
+        });
+        pack.entry_bytes += entry_bytes;
+        pack.stored_bytes += chunk_bytes;
+        Ok(())
+    }
+
+    fn seal(&mut self, sink: &mut dyn PackSink) -> Result<()> {
+        let Some(mut pack) = self.pack.take() else {
+            return Ok(());
+        };
+        let Some(first) = pack.index.chunks().first() else {
+            return Ok(());
+        };
+        let index = pack.index.write();
+        sink.append(&index)?;
+        pack.sha256.update(&index);
+        let chunks = pack.index.chunks();
+        let entry = PackEntry {
+            sha256: Hash::finish(pack.sha256),
+            stored_bytes: pack.stored_bytes + index.len() as u64,
+            raw_bytes: chunks.iter().map(|chunk| u64::from(chunk.raw_bytes)).sum(),
+            record_count: chunks.iter().map(|chunk| u64::from(chunk.record_count)).sum(),
+            chunk_count: chunks.len() as u32,
+            first_key: first.first_key.clone(),
+            index_bytes: index.len() as u32,
+            index_sha256: Hash::of(&index),
+        };
+        sink.seal(&entry)?;
+        self.packs.push(entry);
+        Ok(())
+    }
+
+    /// Writes the last pack's index.
+    pub fn finish(mut self, sink: &mut dyn PackSink) -> Result<Run> {
+        self.seal(sink)?;
+        Ok(Run { kind: self.kind, codec: self.codec, packs: self.packs })
+    }
+}
