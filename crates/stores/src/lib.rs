@@ -13,6 +13,7 @@ pub mod input;
 pub mod interrupt;
 mod io_error;
 pub mod memory;
+pub mod object;
 pub mod objects;
 mod pipeline;
 pub mod reference;

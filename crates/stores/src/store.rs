@@ -1,6 +1,6 @@
 //! What every store of checkpoints offers, whatever it is made of.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -40,6 +40,11 @@ pub trait Store: Sync {
 
     /// A folder on this machine for temporary files as large as a source.
     fn scratch_folder(&self) -> PathBuf;
+
+    /// Refuses a database that this store cannot keep an image of: the one that it lies in.
+    fn check_source(&self, _path: &Path) -> Result<()> {
+        Ok(())
+    }
 
     /// Begins to write one checkpoint.
     fn begin(&self) -> Result<Box<dyn Session + '_>>;
