@@ -50,10 +50,7 @@ pub fn find_objects(folder: &Path) -> Result<Vec<LocalObject>> {
 /// `<class>/<object id>` of the database at `path`, if its name is an object's. Its folder is
 /// called `<worker>-<Class>`; the class, a JavaScript name, has no `-`.
 pub fn object_namespace(path: &Path) -> Result<Option<Namespace>> {
-    let stem = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".sqlite"));
-    let Some(id) =
-        stem.filter(|stem| stem.len() == 64 && stem.bytes().all(|digit| digit.is_ascii_hexdigit()))
-    else {
+    let Some(id) = object_id(path) else {
         return Ok(None);
     };
     let absolute = std::path::absolute(path).map_err(|error| io_error("find", path, &error))?;
@@ -61,4 +58,10 @@ pub fn object_namespace(path: &Path) -> Result<Option<Namespace>> {
     let class =
         folder.as_deref().and_then(|folder| folder.rsplit('-').next()).filter(|class| !class.is_empty());
     Namespace::new(format!("{}/{id}", class.unwrap_or("object"))).map(Some)
+}
+
+/// The object's id in the name of its database, if that is an object's.
+pub fn object_id(path: &Path) -> Option<&str> {
+    let stem = path.file_name()?.to_str()?.strip_suffix(".sqlite")?;
+    (stem.len() == 64 && stem.bytes().all(|digit| digit.is_ascii_hexdigit())).then_some(stem)
 }

@@ -10,9 +10,9 @@ use dotctl_engine::image::record::{Column, Columns, Header};
 use dotctl_engine::image::rows::Rows;
 use dotctl_engine::image::schema::{SCHEMA_ROOT, SchemaEntry, TreeKind};
 use dotctl_engine::value::{BYTES_OVERHEAD_MAX, read_bytes, read_number};
-use dotctl_engine::{Damage, Error, ErrorKind, Result};
+use dotctl_engine::{Error, Result};
 
-use super::items::Items;
+use super::items::{Items, stored};
 use super::layout::{Backend, Head, ITEM_KEYS, PARTS_TABLE, part_key};
 use crate::database::LiveDatabase;
 
@@ -106,14 +106,6 @@ impl Image {
 
     fn entry(&self, backend: Backend, key: &str, bytes_max: u64) -> Lookup {
         Lookup::entry(self.geometry.page_count, backend.table(), key.as_bytes()).at_most(bytes_max)
-    }
-}
-
-/// What is malformed in a store was damaged there.
-fn stored(error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::Malformed | ErrorKind::Missing => error.of_kind(ErrorKind::Corrupt(Damage::Malformed)),
-        _ => error,
     }
 }
 

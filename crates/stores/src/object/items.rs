@@ -1,6 +1,6 @@
 //! Reading items, wherever they lie and however they are read.
 
-use dotctl_engine::{Damage, Error, Result};
+use dotctl_engine::{Damage, Error, ErrorKind, Result};
 
 use super::layout::{Backend, Head};
 
@@ -14,6 +14,14 @@ pub trait Items {
 
     /// Part `number` of the item; `None` if it is not there.
     fn part(&self, key: &str, head: &Head, number: u64) -> Result<Option<Vec<u8>>>;
+}
+
+/// What is malformed in a store was damaged there.
+pub fn stored(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Malformed | ErrorKind::Missing => error.of_kind(ErrorKind::Corrupt(Damage::Malformed)),
+        _ => error,
+    }
 }
 
 /// What is said of the item `key`.

@@ -85,7 +85,7 @@ impl<'a> ObjectSession<'a> {
         };
         match is_whole() {
             Ok(whole) => Ok(whole),
-            Err(error) if matches!(error.kind(), ErrorKind::Corrupt(_) | ErrorKind::Malformed) => Ok(false),
+            Err(error) if matches!(error.kind(), ErrorKind::Corrupt(_)) => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -2,23 +2,18 @@
 
 use std::path::Path;
 
-use rusqlite::config::DbConfig;
-use rusqlite::limits::Limit;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use dotctl_engine::image::lookup::KEY_VALUE_TABLE;
-use dotctl_engine::limits::WORKERD_LENGTH;
 use dotctl_engine::value::{read_bytes, read_number, write_bytes, write_number};
 use dotctl_engine::{Error, ErrorKind, Result};
 
-use super::items::Items;
+use super::items::{Items, stored};
 use super::layout::{
     Backend, Head, ITEM_KEYS, ITEMS_SQL, ITEMS_TABLE, KEY_VALUES_SQL, PARTS_SQL, PARTS_TABLE, part_key,
     parts_prefix,
 };
-
-/// Memory that SQLite keeps pages in, in KiB; what a transaction has more goes to the log.
-const CACHE_KIB: i32 = 8 * 1024;
+use crate::alone::{failure, open_alone};
 
 /// One open transaction.
 pub struct Writer {
@@ -37,21 +32,20 @@ impl Writer {
     /// names and is another one.
     pub fn begin(path: &Path, backend: Backend) -> Result<Self> {
         let place = path.display().to_string();
-        let connection = open(path).map_err(|error| failure(&place, "open", &error))?;
+        let connection = open_alone(path, false).map_err(|error| failure(&place, "open", &error))?;
         let mut writer = Writer { connection, place, has_tables: false, has_entries: false };
-        writer.has_tables =
-            writer.is_ours(ITEMS_TABLE, ITEMS_SQL)? && writer.is_ours(PARTS_TABLE, PARTS_SQL)?;
-        writer.has_entries = writer.is_ours(KEY_VALUE_TABLE, KEY_VALUES_SQL)?;
-        let statements: &[&str] = match backend {
-            Backend::Sqlite if !writer.has_tables => &[ITEMS_SQL, PARTS_SQL],
-            Backend::Kv if !writer.has_entries => &[KEY_VALUES_SQL],
-            _ => &[],
+        let has_items = writer.is_ours(ITEMS_TABLE, ITEMS_SQL)?;
+        let has_parts = writer.is_ours(PARTS_TABLE, PARTS_SQL)?;
+        let has_entries = writer.is_ours(KEY_VALUE_TABLE, KEY_VALUES_SQL)?;
+        let wanted = match backend {
+            Backend::Sqlite => &[(has_items, ITEMS_SQL), (has_parts, PARTS_SQL)][..],
+            Backend::Kv => &[(has_entries, KEY_VALUES_SQL)],
         };
-        for statement in statements {
+        for (_, statement) in wanted.iter().filter(|(there, _)| !there) {
             writer.sql(|connection| connection.execute_batch(statement))?;
         }
-        writer.has_tables |= backend == Backend::Sqlite;
-        writer.has_entries |= backend == Backend::Kv;
+        writer.has_tables = backend == Backend::Sqlite || has_items && has_parts;
+        writer.has_entries = backend == Backend::Kv || has_entries;
         Ok(writer)
     }
 
@@ -190,56 +184,6 @@ impl Writer {
     }
 }
 
-fn open(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(std::time::Duration::ZERO)?;
-    // The schema is whoever's: nothing in it is to run.
-    for (setting, on) in [
-        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
-        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
-        (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
-        (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
-    ] {
-        connection.set_db_config(setting, on)?;
-    }
-    let length = i32::try_from(WORKERD_LENGTH.amount).unwrap_or(i32::MAX);
-    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, length)?;
-    connection.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, 1 << 20)?;
-    connection.set_limit(Limit::SQLITE_LIMIT_EXPR_DEPTH, 100)?;
-    connection.set_limit(Limit::SQLITE_LIMIT_VDBE_OP, 100_000)?;
-    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
-    connection.pragma_update(None, "cell_size_check", true)?;
-    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    // Before anything is read: then the log's index is in memory, and no -shm is made.
-    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-    connection.execute_batch("BEGIN EXCLUSIVE")?;
-    Ok(connection)
-}
-
-fn failure(place: &str, verb: &str, error: &rusqlite::Error) -> Error {
-    let message = |kind| Error::new(kind, format!("cannot {verb} the object's database: {error}")).at(place);
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            Error::new(ErrorKind::Busy, "somebody has this object open")
-                .at(place)
-                .hint("stop what uses it (workerd, wrangler dev), or name another store")
-        }
-        Some(ErrorCode::DiskFull) => message(ErrorKind::Io)
-            .hint("free some space and run the command again; nothing half-written remains"),
-        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-            message(ErrorKind::Io).hint("check the permissions of the file and its folder")
-        }
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            Error::corrupt(format!("cannot {verb} the object's database: {error}"))
-                .at(place)
-                .hint("`dotctl inspect` tells what is damaged; name another store")
-        }
-        _ => message(ErrorKind::Io),
-    }
-}
-
 /// SQL without blanks and in small letters: equal for statements that differ in nothing else.
 fn bare(sql: &str) -> String {
     sql.chars().filter(|letter| !letter.is_whitespace()).flat_map(char::to_lowercase).collect()
@@ -279,7 +223,7 @@ impl Items for Writer {
                 })?;
                 let plain = |(key, value): (String, Vec<u8>)| {
                     let key = key.strip_prefix(ITEM_KEYS).unwrap_or_default().to_owned();
-                    Ok((key, read_number(&value)?))
+                    Ok((key, read_number(&value).map_err(stored)?))
                 };
                 entries.into_iter().map(plain).collect()
             }
@@ -302,8 +246,9 @@ impl Items for Writer {
             }),
             Backend::Kv => {
                 let value = self.entry(&backend.stored_key(key))?;
-                let head =
-                    |value: Vec<u8>| Ok(Head { backend, stored_bytes: read_number(&value)?, first_part: 0 });
+                let head = |value: Vec<u8>| {
+                    Ok(Head { backend, stored_bytes: read_number(&value).map_err(stored)?, first_part: 0 })
+                };
                 value.map(head).transpose()
             }
         }
@@ -322,7 +267,7 @@ impl Items for Writer {
             }
             Backend::Kv => {
                 let value = self.entry(&part_key(key, number))?;
-                value.map(|value| read_bytes(&value).map(<[u8]>::to_vec)).transpose()
+                value.map(|value| read_bytes(&value).map(<[u8]>::to_vec).map_err(stored)).transpose()
             }
         }
     }
