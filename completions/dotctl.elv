@@ -41,12 +41,13 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'dotctl;snapshot'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database'
             cand --namespace 'Whose state it is [default: <class>/<object id> for an object, else the file''s name]'
             cand --kind 'How a database is captured'
             cand --codec 'How chunks are compressed: zstd, gzip or none'
             cand --level 'The codec''s level [default: zstd 1 for state and 2 for databases, gzip 6]'
             cand --chunk-bytes 'Raw size that chunks aim at, 64KiB to 4MiB'
+            cand --object-backend 'Where in an object checkpoints are put, with an object''s database as the store'
             cand --base 'What to build on; only full checkpoints exist so far'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
@@ -60,7 +61,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'dotctl;restore'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database'
             cand --to 'The file to write; `-` is stdout'
             cand --as 'What to write: state as one JSON array or a line an entry, an image as a database'
             cand --format 'What stdout speaks: text for people, or one JSON object'
@@ -76,7 +77,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'dotctl;verify'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database'
             cand --checksum 'What the file must hash to: sha256:HEX or murmur3:HEX (MurmurHash3 x86 32, seed 0)'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
@@ -90,7 +91,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help'
         }
         &'dotctl;list'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database'
             cand --namespace 'Only this namespace''s'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
@@ -103,7 +104,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help'
         }
         &'dotctl;show'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
             cand --packs 'Print the stored packs in order, a path a line'
@@ -116,7 +117,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help'
         }
         &'dotctl;get'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
             cand -q 'Print the result and errors, nothing else'

@@ -260,6 +260,26 @@ fn a_reader_beside_it_keeps_a_writer_out() {
     scratch.snapshot(&state, &[]);
 }
 
+/// The command of docs/FORMAT.md, as it stands there.
+#[test]
+fn out_of_an_object_without_dotctl() {
+    for tool in ["sqlite3", "zstd"] {
+        need_tool(tool);
+    }
+    let scratch = object();
+    let made = scratch.snapshot(&large_state(&scratch), &[]);
+    let format = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/FORMAT.md")).unwrap();
+    let command = format.split("```sh\n").find(|block| block.starts_with("sqlite3 object.sqlite")).unwrap();
+    let command = command.split("```").next().unwrap().replace("ID", made["id"].as_str().unwrap());
+    let folder = scratch.path("out");
+    fs::create_dir(&folder).unwrap();
+    fs::copy(scratch.store(), folder.join("object.sqlite")).unwrap();
+    finish(std::process::Command::new("sh").args(["-ec", &command]).current_dir(&folder)).expect(0);
+    let lines = scratch.path("lines");
+    scratch.run(["restore", "latest", "--as", "ndjson", "--to", lines.to_str().unwrap()]);
+    assert!(fs::read(folder.join("out")).unwrap() == fs::read(lines).unwrap());
+}
+
 #[test]
 fn an_object_does_not_hold_its_own_image() {
     let scratch = object();
@@ -286,6 +306,8 @@ fn an_image_of_an_object_holds_its_checkpoints() {
     let listed =
         finish(dotctl().args(["--format", "json", "list", "--store"]).arg(&restored)).expect(0).json();
     assert_eq!(listed["checkpoints"][0]["id"], made["id"]);
+    let verified = finish(dotctl().args(["--format", "json", "verify"]).arg(&restored)).expect(0).json();
+    assert_eq!(verified["checked"]["checkpoints"], 1);
     let inspected = finish(dotctl().args(["--format", "json", "inspect"]).arg(&restored)).expect(0).json();
     assert_eq!(inspected["native_checkpoint_count"], 1);
 }
@@ -330,6 +352,10 @@ fn damaged(backend: &str, sql: &str) -> Value {
     connection.close().unwrap();
     let verified = finish(&mut scratch.dotctl_json(["verify"])).expect(1).json();
     assert_eq!(verified["ok"], false, "{sql}");
+    // The same where the object is what is verified.
+    let object = scratch.store();
+    let as_target = finish(dotctl().args(["--format", "json", "verify"]).arg(&object)).expect(1).json();
+    assert_eq!(as_target["findings"], verified["findings"], "{sql}");
     let to = scratch.path("out.json");
     let refused = finish(&mut scratch.dotctl_json(["restore", "state@latest", "--to", to.to_str().unwrap()]));
     assert!(refused.code == 1 || refused.code == 3, "{sql}: {refused:?}");

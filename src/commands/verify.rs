@@ -10,6 +10,7 @@ use dotctl_engine::{Damage, Error, ErrorKind, Result};
 use dotctl_stores::checksum::{Checksum, checksum_of};
 use dotctl_stores::database::is_database;
 use dotctl_stores::drive::{Checked, Finding, Verifier, check_database};
+use dotctl_stores::object::{Backend, ObjectStore};
 use dotctl_stores::reference::find_key;
 
 use super::elapsed_ms;
@@ -57,7 +58,7 @@ fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<(Vec<Finding>, Che
         !args.targets.is_empty() && args.targets.iter().all(|target| Path::new(target).is_file());
     let store = match store {
         Ok(store) => store,
-        Err(_) if targets_are_files => return verify_databases(&args.targets),
+        Err(_) if targets_are_files => return verify_databases(&args.targets, args.quick, bar),
         Err(error) => return Err(error),
     };
     let mut verifier = Verifier::new(store.as_ref(), args.quick);
@@ -71,15 +72,15 @@ fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<(Vec<Finding>, Che
             let key = find_key(store.as_ref(), target)?;
             verifier.checkpoint(&key, bar)?;
         } else if is_database(path)? {
-            let (findings, checked) = verify_databases(std::slice::from_ref(target))?;
+            let (findings, checked) = verify_databases(std::slice::from_ref(target), args.quick, bar)?;
             others.0.extend(findings);
-            others.1.bytes += checked.bytes;
+            others.1.add(checked);
         } else {
             verify_manifest_file(&mut verifier, target, bar)?;
         }
     }
     let mut checked = verifier.checked;
-    checked.bytes += others.1.bytes;
+    checked.add(others.1);
     let mut findings = verifier.findings;
     findings.extend(others.0);
     Ok((findings, checked))
@@ -120,8 +121,8 @@ fn no_target(target: &str) -> Error {
         .hint("say what the file must hash to with --checksum sha256:HEX or murmur3:HEX")
 }
 
-/// Databases: every page of every tree in place.
-fn verify_databases(targets: &[String]) -> Result<(Vec<Finding>, Checked)> {
+/// Databases: every page of every tree in place, and the checkpoints held inside.
+fn verify_databases(targets: &[String], quick: bool, bar: &Bar) -> Result<(Vec<Finding>, Checked)> {
     let mut findings = Vec::new();
     let mut checked = Checked::default();
     for target in targets {
@@ -138,9 +139,30 @@ fn verify_databases(targets: &[String]) -> Result<(Vec<Finding>, Checked)> {
             Err(error) if Exit::of(error.kind()) != Exit::Failed => vec![error],
             Err(error) => return Err(error),
         };
+        let sound = problems.is_empty();
         findings.extend(problems.into_iter().map(|error| Finding { target: target.clone(), error }));
+        if sound {
+            let (inside, read) = verify_inside(path, quick, bar)?;
+            findings.extend(inside);
+            checked.add(read);
+        }
     }
     Ok((findings, checked))
+}
+
+/// The checkpoints that an object holds.
+fn verify_inside(path: &Path, quick: bool, bar: &Bar) -> Result<(Vec<Finding>, Checked)> {
+    let store = match ObjectStore::open(path, Backend::Sqlite) {
+        Ok(store) => store,
+        Err(error) if matches!(error.kind(), ErrorKind::Corrupt(_)) => {
+            let finding = Finding { target: path.display().to_string(), error };
+            return Ok((vec![finding], Checked::default()));
+        }
+        Err(error) => return Err(error),
+    };
+    let mut verifier = Verifier::new(&store, quick);
+    verifier.store(bar)?;
+    Ok((verifier.findings, verifier.checked))
 }
 
 fn report(findings: &[Finding], checked: Checked, duration_ms: u64, output: &Output) -> Result<()> {

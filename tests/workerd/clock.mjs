@@ -15,6 +15,7 @@ class AnyClock extends DurableObject {
     return Response.json({
       value: await storage.get("value"),
       alarm: await storage.getAlarm(),
+      name_in_alarm: await storage.get("name"),
       fired: (await storage.get("fired")) ?? 0,
       entries: await this.entries(),
       tables: this.tables(),
@@ -53,6 +54,7 @@ class AnyClock extends DurableObject {
   async alarm() {
     const fired = (await this.ctx.storage.get("fired")) ?? 0;
     await this.ctx.storage.put("fired", fired + 1);
+    await this.ctx.storage.put("name", `${this.ctx.id.name}`);
   }
 }
 
