@@ -94,6 +94,16 @@ fn data_is_served_and_the_alarm_fires_where_nothing_was() {
         // Due a moment ago, in the object and in the checkpoint.
         let connection = Connection::open(&two).unwrap();
         connection.execute("UPDATE _cf_METADATA SET value = 1000000000 WHERE key = 1", []).unwrap();
+        // As Miniflare keeps it where it wraps the class.
+        let named = kv.is_empty();
+        if named {
+            connection
+                .execute_batch(
+                    "CREATE TABLE IF NOT EXISTS __miniflare_do_name (id INTEGER PRIMARY KEY, name TEXT);
+                     INSERT OR REPLACE INTO __miniflare_do_name VALUES (1, 'two')",
+                )
+                .unwrap();
+        }
         connection.close().unwrap();
         let overdue = scratch.snapshot(&two, &["--namespace", "overdue"]);
         for path in [two.clone(), two.with_file_name("metadata.sqlite")] {
@@ -109,6 +119,7 @@ fn data_is_served_and_the_alarm_fires_where_nothing_was() {
             (&two["value"], &two["fired"], &two["alarm"]),
             (&"of two".into(), &1.into(), &Value::Null)
         );
+        assert_eq!(two["name_in_alarm"], if named { "two" } else { "undefined" });
         assert_eq!(after["read"]["one"]["value"], "of one");
     }
 }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension};
 
 use dotctl_engine::image::lookup::{Lookup, alarm_nanoseconds};
+use dotctl_engine::image::record::Column;
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use crate::alone::{failure, open_alone};
@@ -25,9 +26,20 @@ const ALARMS_FILE: &str = "metadata.sqlite";
 /// The folder in which Miniflare and wrangler keep the folders of classes.
 const OBJECTS_FOLDER: &str = "do";
 
-/// The list as workerd made it until 2026; a newer one adds the column that it wants.
+/// The list as workerd made it until 2026. A newer one adds the column for names, an older one takes
+/// no other.
 const ALARMS_SQL: &str = "CREATE TABLE IF NOT EXISTS _cf_ALARM (actor_id TEXT PRIMARY KEY, \
                           scheduled_time INTEGER) WITHOUT ROWID";
+
+/// The list as it is made since.
+const NAMED_ALARMS_SQL: &str = "CREATE TABLE IF NOT EXISTS _cf_ALARM (actor_id TEXT PRIMARY KEY, \
+                                scheduled_time INTEGER, actor_name TEXT) WITHOUT ROWID";
+
+/// The table in which Miniflare keeps, since 2026, the name by which the object was got: row 1.
+const NAME_TABLE: &str = "__miniflare_do_name";
+
+/// The longest name that is believed to be one.
+const NAME_BYTES_MAX: u64 = 4_096;
 
 /// An alarm's time, in nanoseconds since 1970.
 pub type AlarmTime = Option<i64>;
@@ -74,13 +86,14 @@ impl LocalPlace {
     /// says when that is.
     pub fn publish(mut self, target: Target, page_bytes: u32, page_count: u32) -> Result<AlarmTime> {
         let alarm = alarm_in(&target, page_bytes, page_count)?;
+        let name = name_in(&target, page_bytes, page_count);
         if is_before(alarm, self.listed) {
-            self.list(alarm)?;
+            self.list(alarm, name.as_deref())?;
         }
         self.end_transaction()?;
         target.publish()?;
         if is_before(self.listed, alarm) {
-            self.list(alarm).map_err(|error| {
+            self.list(alarm, name.as_deref()).map_err(|error| {
                 error.hint("the object is restored; run the command again with --force for its alarm")
             })?;
         }
@@ -117,25 +130,13 @@ impl LocalPlace {
     }
 
     /// Puts `alarm` into the list, or takes the object out of it.
-    fn list(&mut self, alarm: AlarmTime) -> Result<()> {
+    fn list(&mut self, alarm: AlarmTime, name: Option<&str>) -> Result<()> {
         if self.connection.is_none() {
             self.open(true)?;
         }
-        let Some(connection) = &self.connection else {
-            return Ok(());
-        };
-        let listed = match alarm {
-            // The name that a newer workerd keeps in the row stays.
-            Some(time) => connection.execute_batch(ALARMS_SQL).and_then(|()| {
-                connection.execute(
-                    "INSERT INTO _cf_ALARM (actor_id, scheduled_time) VALUES (?1, ?2)
-                     ON CONFLICT DO UPDATE SET scheduled_time = excluded.scheduled_time",
-                    (&self.id, time),
-                )
-            }),
-            None => connection.execute("DELETE FROM _cf_ALARM WHERE actor_id = ?1", [&self.id]),
-        };
-        listed.map_err(|error| self.failed(&error))?;
+        if let Some(connection) = &self.connection {
+            write_alarm(connection, &self.id, alarm, name).map_err(|error| self.failed(&error))?;
+        }
         self.listed = alarm;
         Ok(())
     }
@@ -149,6 +150,36 @@ impl LocalPlace {
     }
 }
 
+fn write_alarm(
+    connection: &Connection,
+    id: &str,
+    alarm: AlarmTime,
+    name: Option<&str>,
+) -> rusqlite::Result<()> {
+    let Some(time) = alarm else {
+        return connection.execute("DELETE FROM _cf_ALARM WHERE actor_id = ?1", [id]).map(drop);
+    };
+    connection.execute_batch(if name.is_some() { NAMED_ALARMS_SQL } else { ALARMS_SQL })?;
+    connection.execute(
+        "INSERT INTO _cf_ALARM (actor_id, scheduled_time) VALUES (?1, ?2)
+         ON CONFLICT DO UPDATE SET scheduled_time = excluded.scheduled_time",
+        (id, time),
+    )?;
+    // Only a list that a newer workerd made has names; one that is there stays.
+    let has_names: bool = connection.query_row(
+        "SELECT count(*) FROM pragma_table_info('_cf_ALARM') WHERE name = 'actor_name'",
+        [],
+        |row| row.get(0),
+    )?;
+    if has_names {
+        connection.execute(
+            "UPDATE _cf_ALARM SET actor_name = coalesce(actor_name, ?2) WHERE actor_id = ?1",
+            (id, name),
+        )?;
+    }
+    Ok(())
+}
+
 /// Whether `one` comes before `other`; none comes after all.
 fn is_before(one: AlarmTime, other: AlarmTime) -> bool {
     match (one, other) {
@@ -159,10 +190,22 @@ fn is_before(one: AlarmTime, other: AlarmTime) -> bool {
 
 fn alarm_in(target: &Target, page_bytes: u32, page_count: u32) -> Result<AlarmTime> {
     let mut lookup = Lookup::alarm(page_count);
-    let there = lookup.run(page_bytes, |number, page| {
-        target.read_at(u64::from(number.saturating_sub(1)) * u64::from(page_bytes), page)
-    })?;
+    let there = lookup.run(page_bytes, |number, page| read_page(target, page_bytes, number, page))?;
     if there { alarm_nanoseconds(lookup.column(1)?) } else { Ok(None) }
+}
+
+/// The object's name, where it can be known; an alarm goes without.
+fn name_in(target: &Target, page_bytes: u32, page_count: u32) -> Option<String> {
+    let mut lookup = Lookup::row(page_count, NAME_TABLE, 1).at_most(NAME_BYTES_MAX);
+    let there = lookup.run(page_bytes, |number, page| read_page(target, page_bytes, number, page));
+    match (there, lookup.column(1)) {
+        (Ok(true), Ok(Column::Text(name))) => String::from_utf8(name.to_vec()).ok(),
+        _ => None,
+    }
+}
+
+fn read_page(target: &Target, page_bytes: u32, number: u32, page: &mut [u8]) -> Result<()> {
+    target.read_at(u64::from(number.saturating_sub(1)) * u64::from(page_bytes), page)
 }
 
 #[cfg(test)]
