@@ -446,3 +446,53 @@ fn read_where_nothing_can_be_written() {
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
 }
+
+/// Random bytes of the object are changed: whatever a command says, it is an answer, and what it
+/// restores is right.
+#[test]
+fn random_damage_is_an_answer() {
+    for backend in BACKENDS {
+        let scratch = object();
+        let source = fixture("state/listed.json");
+        let made = scratch.snapshot(&source, &["--object-backend", backend]);
+        let sound = fs::read(scratch.store()).unwrap();
+        let to = scratch.path("out.json");
+        let mut numbers = Numbers(11);
+        let (mut found, mut restored) = (0, 0);
+        for round in 0..150 {
+            let mut bytes = sound.clone();
+            // Some anywhere, some in the first pages and some in the last, where most is decided.
+            for _ in 0..1 + round % 4 {
+                let length = bytes.len() as u64;
+                let at = match round % 3 {
+                    0 => numbers.draw() % length,
+                    1 => numbers.draw() % 8_192,
+                    _ => length - 1 - numbers.draw() % 32_768,
+                };
+                bytes[at as usize] = numbers.draw() as u8;
+            }
+            if round % 10 == 9 {
+                bytes.truncate((numbers.draw() % sound.len() as u64) as usize);
+            }
+            fs::write(scratch.store(), &bytes).unwrap();
+            for words in [&["list"][..], &["verify"], &["verify", "--quick"]] {
+                let ended = finish(&mut scratch.dotctl_json(words));
+                assert!((0..=3).contains(&ended.code), "{round}: {ended:?}");
+                assert!(!ended.stderr.contains("panicked"), "{round}: {ended:?}");
+                found += usize::from(ended.code != 0);
+            }
+            let args = ["restore", "latest", "--force", "--to", to.to_str().unwrap()];
+            let ended = finish(&mut scratch.dotctl_json(args));
+            assert!(!ended.stderr.contains("panicked"), "{round}: {ended:?}");
+            if ended.code == 0 {
+                restored += 1;
+                assert_eq!(made["content_sha256"], sha256_file(&to));
+            }
+            let args = ["snapshot", source.to_str().unwrap(), "--object-backend", backend];
+            let ended = finish(&mut scratch.dotctl_json(args));
+            assert!(!ended.stderr.contains("panicked"), "{round}: {ended:?}");
+            let _ = fs::remove_file(format!("{}-wal", scratch.store().display()));
+        }
+        assert!(found > 30 && restored > 30, "{found} found, {restored} restored");
+    }
+}
