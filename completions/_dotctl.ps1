@@ -46,12 +46,13 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             break
         }
         'dotctl;snapshot' {
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database')
             [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Whose state it is [default: <class>/<object id> for an object, else the file''s name]')
             [CompletionResult]::new('--kind', '--kind', [CompletionResultType]::ParameterName, 'How a database is captured')
             [CompletionResult]::new('--codec', '--codec', [CompletionResultType]::ParameterName, 'How chunks are compressed: zstd, gzip or none')
             [CompletionResult]::new('--level', '--level', [CompletionResultType]::ParameterName, 'The codec''s level [default: zstd 1 for state and 2 for databases, gzip 6]')
             [CompletionResult]::new('--chunk-bytes', '--chunk-bytes', [CompletionResultType]::ParameterName, 'Raw size that chunks aim at, 64KiB to 4MiB')
+            [CompletionResult]::new('--object-backend', '--object-backend', [CompletionResultType]::ParameterName, 'Where in an object checkpoints are put, with an object''s database as the store')
             [CompletionResult]::new('--base', '--base', [CompletionResultType]::ParameterName, 'What to build on; only full checkpoints exist so far')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What stdout speaks: text for people, or one JSON object')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour in what people read; NO_COLOR is heeded')
@@ -66,7 +67,7 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             break
         }
         'dotctl;restore' {
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database')
             [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'The file to write; `-` is stdout')
             [CompletionResult]::new('--as', '--as', [CompletionResultType]::ParameterName, 'What to write: state as one JSON array or a line an entry, an image as a database')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What stdout speaks: text for people, or one JSON object')
@@ -83,8 +84,9 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             break
         }
         'dotctl;copy' {
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot')
-            [CompletionResult]::new('--to-store', '--to-store', [CompletionResultType]::ParameterName, 'Where to: a folder, made if it is not there')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database')
+            [CompletionResult]::new('--to-store', '--to-store', [CompletionResultType]::ParameterName, 'Where to: a folder, made if it is not there, or an object''s database')
+            [CompletionResult]::new('--object-backend', '--object-backend', [CompletionResultType]::ParameterName, 'Where in an object checkpoints are put, with an object''s database as the other store')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What stdout speaks: text for people, or one JSON object')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour in what people read; NO_COLOR is heeded')
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Say what would be done, and do nothing')
@@ -93,12 +95,12 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Draw no progress bar')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more on stderr about what is being done')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more on stderr about what is being done')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'dotctl;verify' {
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database')
             [CompletionResult]::new('--checksum', '--checksum', [CompletionResultType]::ParameterName, 'What the file must hash to: sha256:HEX or murmur3:HEX (MurmurHash3 x86 32, seed 0)')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What stdout speaks: text for people, or one JSON object')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour in what people read; NO_COLOR is heeded')
@@ -113,7 +115,7 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             break
         }
         'dotctl;list' {
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database')
             [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Only this namespace''s')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What stdout speaks: text for people, or one JSON object')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour in what people read; NO_COLOR is heeded')
@@ -127,7 +129,7 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             break
         }
         'dotctl;show' {
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What stdout speaks: text for people, or one JSON object')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour in what people read; NO_COLOR is heeded')
             [CompletionResult]::new('--packs', '--packs', [CompletionResultType]::ParameterName, 'Print the stored packs in order, a path a line')
@@ -141,7 +143,7 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             break
         }
         'dotctl;get' {
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What stdout speaks: text for people, or one JSON object')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour in what people read; NO_COLOR is heeded')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors, nothing else')

@@ -133,7 +133,7 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__copy)
-            opts="-q -v -h --store --to-store --dry-run --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --to-store --object-backend --dry-run --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -145,6 +145,10 @@ _dotctl() {
                     ;;
                 --to-store)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --object-backend)
+                    COMPREPLY=($(compgen -W "sqlite kv" -- "${cur}"))
                     return 0
                     ;;
                 --format)
@@ -491,7 +495,7 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__snapshot)
-            opts="-q -v -h --store --namespace --kind --codec --level --chunk-bytes --base --dry-run --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --namespace --kind --codec --level --chunk-bytes --object-backend --base --dry-run --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -519,6 +523,10 @@ _dotctl() {
                     ;;
                 --chunk-bytes)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --object-backend)
+                    COMPREPLY=($(compgen -W "sqlite kv" -- "${cur}"))
                     return 0
                     ;;
                 --base)

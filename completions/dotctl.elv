@@ -42,12 +42,13 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'dotctl;snapshot'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database'
             cand --namespace 'Whose state it is [default: <class>/<object id> for an object, else the file''s name]'
             cand --kind 'How a database is captured'
             cand --codec 'How chunks are compressed: zstd, gzip or none'
             cand --level 'The codec''s level [default: zstd 1 for state and 2 for databases, gzip 6]'
             cand --chunk-bytes 'Raw size that chunks aim at, 64KiB to 4MiB'
+            cand --object-backend 'Where in an object checkpoints are put, with an object''s database as the store'
             cand --base 'What to build on; only full checkpoints exist so far'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
@@ -61,7 +62,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'dotctl;restore'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database'
             cand --to 'The file to write; `-` is stdout'
             cand --as 'What to write: state as one JSON array or a line an entry, an image as a database'
             cand --format 'What stdout speaks: text for people, or one JSON object'
@@ -77,8 +78,9 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'dotctl;copy'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
-            cand --to-store 'Where to: a folder, made if it is not there'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database'
+            cand --to-store 'Where to: a folder, made if it is not there, or an object''s database'
+            cand --object-backend 'Where in an object checkpoints are put, with an object''s database as the other store'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
             cand --dry-run 'Say what would be done, and do nothing'
@@ -87,11 +89,11 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --no-progress 'Draw no progress bar'
             cand -v 'Say more on stderr about what is being done'
             cand --verbose 'Say more on stderr about what is being done'
-            cand -h 'Print help'
-            cand --help 'Print help'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
         &'dotctl;verify'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database'
             cand --checksum 'What the file must hash to: sha256:HEX or murmur3:HEX (MurmurHash3 x86 32, seed 0)'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
@@ -105,7 +107,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help'
         }
         &'dotctl;list'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database'
             cand --namespace 'Only this namespace''s'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
@@ -118,7 +120,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help'
         }
         &'dotctl;show'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
             cand --packs 'Print the stored packs in order, a path a line'
@@ -131,7 +133,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help'
         }
         &'dotctl;get'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
             cand -q 'Print the result and errors, nothing else'

@@ -45,12 +45,14 @@ complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "inspect" -d 'Tell wha
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "man" -d 'Print the manual page, of dotctl or of one command'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, or an object\'s database' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l namespace -d 'Whose state it is [default: <class>/<object id> for an object, else the file\'s name]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l kind -d 'How a database is captured' -r -f -a "image\t'A database\'s pages, exact'"
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l codec -d 'How chunks are compressed: zstd, gzip or none' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l level -d 'The codec\'s level [default: zstd 1 for state and 2 for databases, gzip 6]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l chunk-bytes -d 'Raw size that chunks aim at, 64KiB to 4MiB' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l object-backend -d 'Where in an object checkpoints are put, with an object\'s database as the store' -r -f -a "sqlite\t'Tables of their own, for SQLite-backed objects'
+kv\t'Entries of the key-value storage, which KV-backed objects have'"
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l base -d 'What to build on; only full checkpoints exist so far' -r -f -a "auto\t'On the newest checkpoint of the namespace where that pays'
 none\t'On nothing'"
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
@@ -63,7 +65,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -s q -l quiet -d
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, or an object\'s database' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l to -d 'The file to write; `-` is stdout' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l as -d 'What to write: state as one JSON array or a line an entry, an image as a database' -r -f -a "json\t'State as one compact JSON array'
 ndjson\t'State as one entry a line'
@@ -79,8 +81,10 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -s q -l quiet -d 
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot' -r
-complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l to-store -d 'Where to: a folder, made if it is not there' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, or an object\'s database' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l to-store -d 'Where to: a folder, made if it is not there, or an object\'s database' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l object-backend -d 'Where in an object checkpoints are put, with an object\'s database as the other store' -r -f -a "sqlite\t'Tables of their own, for SQLite-backed objects'
+kv\t'Entries of the key-value storage, which KV-backed objects have'"
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
 json\t''"
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
@@ -90,8 +94,8 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l dry-run -d 'Say w
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -s q -l quiet -d 'Print the result and errors, nothing else'
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -s v -l verbose -d 'Say more on stderr about what is being done'
-complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -s h -l help -d 'Print help'
-complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, or an object\'s database' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l checksum -d 'What the file must hash to: sha256:HEX or murmur3:HEX (MurmurHash3 x86 32, seed 0)' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
 json\t''"
@@ -103,7 +107,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -s q -l quiet -d '
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -s h -l help -d 'Print help'
-complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, or an object\'s database' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l namespace -d 'Only this namespace\'s' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
 json\t''"
@@ -114,7 +118,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand list" -s q -l quiet -d 'Pr
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -s h -l help -d 'Print help'
-complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, or an object\'s database' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
 json\t''"
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
@@ -125,7 +129,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand show" -s q -l quiet -d 'Pr
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -s h -l help -d 'Print help'
-complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, or an object\'s database' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
 json\t''"
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''

@@ -65,7 +65,7 @@ pub enum When {
 
 #[derive(Debug, Args)]
 pub struct StoreArgs {
-    /// Where checkpoints are kept: a folder, made by the first snapshot
+    /// Where checkpoints are kept: a folder, made by the first snapshot, or an object's database
     #[arg(long, env = "DOTCTL_STORE", value_name = "STORE", default_value = "./.dotctl")]
     pub store: String,
 }
@@ -122,6 +122,9 @@ pub struct SnapshotArgs {
     /// Raw size that chunks aim at, 64KiB to 4MiB
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = parse_size)]
     pub chunk_bytes: u64,
+    /// Where in an object checkpoints are put, with an object's database as the store
+    #[arg(long, value_enum, default_value = "sqlite", value_name = "BACKEND")]
+    pub object_backend: ObjectBackend,
     /// What to build on; only full checkpoints exist so far
     #[arg(long, value_enum, default_value = "auto", value_name = "BASE")]
     pub base: Base,
@@ -134,6 +137,14 @@ pub struct SnapshotArgs {
 pub enum Kind {
     /// A database's pages, exact
     Image,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ObjectBackend {
+    /// Tables of their own, for SQLite-backed objects
+    Sqlite,
+    /// Entries of the key-value storage, which KV-backed objects have
+    Kv,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -196,9 +207,12 @@ pub struct CopyArgs {
     pub reference: String,
     #[command(flatten)]
     pub store: StoreArgs,
-    /// Where to: a folder, made if it is not there
+    /// Where to: a folder, made if it is not there, or an object's database
     #[arg(long, value_name = "STORE")]
     pub to_store: String,
+    /// Where in an object checkpoints are put, with an object's database as the other store
+    #[arg(long, value_enum, default_value = "sqlite", value_name = "BACKEND")]
+    pub object_backend: ObjectBackend,
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,

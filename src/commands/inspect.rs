@@ -10,7 +10,9 @@ use dotctl_engine::image::inspect::DatabaseReport;
 use dotctl_engine::{Error, Result};
 use dotctl_stores::drive::{inspect_database, inspect_state, inspect_store};
 use dotctl_stores::folder::FolderStore;
+use dotctl_stores::object::{Backend, ObjectStore};
 use dotctl_stores::objects::LocalObject;
+use dotctl_stores::store::Store;
 
 use super::elapsed_ms;
 use crate::cli::InspectArgs;
@@ -34,6 +36,8 @@ struct Document<'a, R> {
 #[derive(Serialize)]
 struct SizedDatabase<'a> {
     raw_bytes: u64,
+    /// Checkpoints held inside.
+    native_checkpoint_count: usize,
     #[serde(flatten)]
     report: &'a DatabaseReport,
 }
@@ -46,10 +50,20 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Exit> {
         Source::Database(path) => {
             let found = inspect_database(&path, now.unix_ms(), &Bar::new(output.progress))?;
             let raw_bytes = u64::from(found.page_bytes) * u64::from(found.page_count);
-            let sized = SizedDatabase { raw_bytes, report: &found };
+            let native_checkpoint_count = checkpoints_inside(&path);
+            let sized = SizedDatabase { raw_bytes, native_checkpoint_count, report: &found };
             let duration_ms = elapsed_ms(begun);
             let document = Document { target, kind: "database", report: &sized, duration_ms };
-            output.result(&document, || render::database::show(target, &found, output.look))?;
+            output.result(&document, || {
+                let mut text = render::database::show(target, &found, output.look);
+                if native_checkpoint_count > 0 {
+                    let store = "`dotctl list --store` shows them";
+                    text.push_str(&format!(
+                        "\n\ncheckpoints held inside: {native_checkpoint_count}; {store}"
+                    ));
+                }
+                text
+            })?;
             Ok(exit(found.problem_count == 0))
         }
         Source::State(path) => {
@@ -81,6 +95,13 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Exit> {
             Ok(exit(sound))
         }
     }
+}
+
+/// Checkpoints that the object holds; what cannot be read is among the report's problems.
+fn checkpoints_inside(path: &Path) -> usize {
+    ObjectStore::open(path, Backend::Sqlite)
+        .and_then(|store| store.manifests())
+        .map_or(0, |listing| listing.keys.len())
 }
 
 fn exit(sound: bool) -> Exit {

@@ -1,13 +1,16 @@
 //! `dotctl restore`: a checkpoint back into a file.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use serde_json::json;
 
 use dotctl_engine::checkpoint::StateForm;
 use dotctl_engine::format::{CheckpointKind, Manifest};
+use dotctl_engine::id::Time;
 use dotctl_engine::{Error, Result};
 use dotctl_stores::drive::{RestoreForm, Restored, restore};
+use dotctl_stores::local::LocalPlace;
 use dotctl_stores::reference::{Found, resolve};
 use dotctl_stores::store::Store;
 use dotctl_stores::target::Target;
@@ -34,13 +37,39 @@ pub fn run(args: &RestoreArgs, output: &Output) -> Result<Exit> {
         return Ok(Exit::Done);
     }
     let target = Target::begin(&args.to, written_bytes(&found.manifest, form), args.force)?;
+    let local = match form {
+        RestoreForm::Database => LocalPlace::hold(&args.to)?,
+        RestoreForm::State(_) => None,
+    };
     let bar = Bar::new(output.progress);
     let written = |offset: u64, bytes: &[u8]| target.write_at(offset, bytes);
     let restored = restore(store.as_ref(), &found.manifest, form, &written, &mut |_| Ok(()), &bar)
         .map_err(|error| refuse(error, &to))?;
-    target.publish()?;
-    report(&found, &to, restored, elapsed_ms(begun), output)?;
+    let alarm = match local {
+        Some(place) => Some(publish_local(place, target, &found.manifest)?),
+        None => {
+            target.publish()?;
+            None
+        }
+    };
+    report(&found, &to, restored, alarm, elapsed_ms(begun), output)?;
     Ok(Exit::Done)
+}
+
+/// What an object's restore did besides its file.
+struct Listed {
+    alarms_file: PathBuf,
+    alarm: Option<Time>,
+}
+
+/// Publishes an object's database where workerd keeps it, its alarm with it.
+fn publish_local(place: LocalPlace, target: Target, manifest: &Manifest) -> Result<Listed> {
+    let alarms_file = place.alarms_file().to_owned();
+    // An image has both, and no more pages than SQLite counts.
+    let page_count = u32::try_from(manifest.record_count).unwrap_or(u32::MAX);
+    let alarm = place.publish(target, manifest.page_bytes.unwrap_or_default(), page_count)?;
+    let alarm = alarm.map(|time| Time::from_unix_ms(time.div_euclid(1_000_000))).transpose()?;
+    Ok(Listed { alarms_file, alarm })
 }
 
 fn restore_form(asked: Option<Form>, manifest: &Manifest) -> Result<RestoreForm> {
@@ -117,17 +146,34 @@ fn plan(args: &RestoreArgs, found: &Found, to: &str, output: &Output) -> Result<
     Ok(Exit::Done)
 }
 
-fn report(found: &Found, to: &str, restored: Restored, duration_ms: u64, output: &Output) -> Result<()> {
-    let document = json!({
+fn report(
+    found: &Found,
+    to: &str,
+    restored: Restored,
+    listed: Option<Listed>,
+    duration_ms: u64,
+    output: &Output,
+) -> Result<()> {
+    let mut document = json!({
         "checkpoint": found.id(),
         "to": to,
         "raw_bytes": restored.raw_bytes,
         "sha256": restored.sha256,
         "duration_ms": duration_ms,
     });
+    if let Some(listed) = &listed {
+        document["alarm"] = json!(listed.alarm);
+        document["alarms_file"] = json!(listed.alarms_file.display().to_string());
+    }
     output.result(&document, || {
+        let alarm = match &listed {
+            Some(Listed { alarm: Some(alarm), alarms_file }) => {
+                format!("\nalarm at {alarm}, in {} too", alarms_file.display())
+            }
+            _ => String::new(),
+        };
         format!(
-            "restored {} of {} to {to}\n{} in {}, every hash checked\nSHA-256 {}",
+            "restored {} of {} to {to}\n{} in {}, every hash checked\nSHA-256 {}{alarm}",
             short_id(found.id()),
             found.manifest.namespace,
             show_size(restored.raw_bytes),

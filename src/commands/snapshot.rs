@@ -65,7 +65,7 @@ pub fn run(args: &SnapshotArgs, output: &Output) -> Result<Exit> {
     if args.dry_run {
         return plan(args, &jobs, output);
     }
-    let store = open::store_for_writing(&args.store)?;
+    let store = open::store_for_writing(&args.store, args.object_backend)?;
     let capture = |job: &Job| {
         let created_at = open::now()?;
         let kind = if job.is_database { CheckpointKind::Image } else { CheckpointKind::State };

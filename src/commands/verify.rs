@@ -10,6 +10,7 @@ use dotctl_engine::{Damage, Error, ErrorKind, Result};
 use dotctl_stores::checksum::{Checksum, checksum_of};
 use dotctl_stores::database::is_database;
 use dotctl_stores::drive::{Checked, Finding, Verifier, check_database};
+use dotctl_stores::object::{Backend, ObjectStore};
 use dotctl_stores::reference::find_key;
 
 use super::elapsed_ms;
@@ -73,7 +74,7 @@ fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<Verified> {
         !args.targets.is_empty() && args.targets.iter().all(|target| Path::new(target).is_file());
     let store = match store {
         Ok(store) => store,
-        Err(_) if targets_are_files => return verify_databases(&args.targets),
+        Err(_) if targets_are_files => return verify_databases(&args.targets, args.quick, bar),
         Err(error) => return Err(error),
     };
     let mut verifier = Verifier::new(store.as_ref(), args.quick);
@@ -87,13 +88,13 @@ fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<Verified> {
             let key = find_key(store.as_ref(), target)?;
             verifier.checkpoint(&key, bar)?;
         } else if is_database(path)? {
-            verify_database(target, &mut verified)?;
+            verify_database(target, args.quick, bar, &mut verified)?;
         } else {
             verify_manifest_file(&mut verifier, target, bar)?;
         }
     }
-    let Checked { checkpoints, chunks, bytes } = verifier.checked;
-    let checked = Checked { checkpoints, chunks, bytes: bytes + verified.checked.bytes };
+    let mut checked = verifier.checked;
+    checked.add(verified.checked);
     let mut findings = verifier.findings;
     findings.extend(verified.findings);
     Ok(Verified { findings, unread: verifier.unread, checked })
@@ -134,31 +135,52 @@ fn no_target(target: &str) -> Error {
         .hint("say what the file must hash to with --checksum sha256:HEX or murmur3:HEX")
 }
 
-fn verify_databases(targets: &[String]) -> Result<Verified> {
+/// Databases: every page of every tree in place, and the checkpoints held inside.
+fn verify_databases(targets: &[String], quick: bool, bar: &Bar) -> Result<Verified> {
     let mut verified = Verified::default();
     for target in targets {
         if !is_database(Path::new(target))? {
             return Err(no_target(target));
         }
-        verify_database(target, &mut verified)?;
+        verify_database(target, quick, bar, &mut verified)?;
     }
     Ok(verified)
 }
 
-/// A database: every page of every tree in place.
-fn verify_database(target: &str, verified: &mut Verified) -> Result<()> {
-    let found = |error| Finding { target: target.to_owned(), error };
-    match check_database(Path::new(target)) {
+fn verify_database(target: &str, quick: bool, bar: &Bar, verified: &mut Verified) -> Result<()> {
+    let path = Path::new(target);
+    let problems = match check_database(path) {
         Ok((problems, bytes)) => {
             verified.checked.bytes += bytes;
-            verified.findings.extend(problems.into_iter().map(found));
+            problems
         }
         // Too damaged to be walked.
-        Err(error) if matches!(Exit::of(error.kind()), Exit::Found | Exit::Usage) => {
-            verified.findings.push(found(error));
+        Err(error) if matches!(Exit::of(error.kind()), Exit::Found | Exit::Usage) => vec![error],
+        Err(error) => return Err(error),
+    };
+    let sound = problems.is_empty();
+    verified.findings.extend(problems.into_iter().map(|error| Finding { target: target.to_owned(), error }));
+    if sound {
+        verify_inside(path, quick, bar, verified)?;
+    }
+    Ok(())
+}
+
+/// The checkpoints that an object holds.
+fn verify_inside(path: &Path, quick: bool, bar: &Bar, verified: &mut Verified) -> Result<()> {
+    let store = match ObjectStore::open(path, Backend::Sqlite) {
+        Ok(store) => store,
+        Err(error) if matches!(error.kind(), ErrorKind::Corrupt(_)) => {
+            verified.findings.push(Finding { target: path.display().to_string(), error });
+            return Ok(());
         }
         Err(error) => return Err(error),
-    }
+    };
+    let mut verifier = Verifier::new(&store, quick);
+    verifier.store(bar)?;
+    verified.findings.extend(verifier.findings);
+    verified.unread.extend(verifier.unread);
+    verified.checked.add(verifier.checked);
     Ok(())
 }
 

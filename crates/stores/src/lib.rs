@@ -1,6 +1,7 @@
 //! Native adapters: where dotctl reads state from and keeps checkpoints on this machine, and the
 //! threads that drive the engine's verbs.
 
+mod alone;
 mod buffer;
 pub mod checksum;
 pub mod database;
@@ -12,7 +13,9 @@ pub mod folder;
 pub mod input;
 pub mod interrupt;
 mod io_error;
+pub mod local;
 pub mod memory;
+pub mod object;
 pub mod objects;
 mod pipeline;
 pub mod placed;

@@ -51,10 +51,7 @@ pub fn find_objects(folder: &Path) -> Result<Vec<LocalObject>> {
 /// `<class>/<object id>` where the path proves the class, else `<folder>/<object id>`, and the id
 /// alone where the folder's name cannot be part of a namespace.
 pub fn object_namespace(path: &Path) -> Result<Option<Namespace>> {
-    let stem = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".sqlite"));
-    let Some(id) =
-        stem.filter(|stem| stem.len() == 64 && stem.bytes().all(|digit| digit.is_ascii_hexdigit()))
-    else {
+    let Some(id) = object_id(path) else {
         return Ok(None);
     };
     let absolute = std::path::absolute(path).map_err(|error| io_error("find", path, &error))?;
@@ -84,6 +81,12 @@ fn is_class_name(name: &str) -> bool {
     !name.starts_with(|first: char| first.is_numeric())
         && !name.is_empty()
         && name.chars().all(|letter| letter.is_alphanumeric() || letter == '_' || letter == '$')
+}
+
+/// The object's id in the name of its database, if that is an object's.
+pub fn object_id(path: &Path) -> Option<&str> {
+    let stem = path.file_name()?.to_str()?.strip_suffix(".sqlite")?;
+    (stem.len() == 64 && stem.bytes().all(|digit| digit.is_ascii_hexdigit())).then_some(stem)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dotctl_engine::checkpoint::{CheckpointFacts, PackSink};
 use dotctl_engine::format::layout::ManifestKey;
@@ -74,6 +74,10 @@ impl Store for PlacedStore {
 
     fn scratch_folder(&self) -> PathBuf {
         self.object.scratch_folder()
+    }
+
+    fn check_source(&self, path: &Path) -> Result<()> {
+        self.object.check_source(path).and_then(|()| self.overflow.check_source(path))
     }
 
     fn begin(&self) -> Result<Box<dyn Session + '_>> {

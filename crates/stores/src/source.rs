@@ -23,6 +23,7 @@ pub fn capture_database(
     setting: &SnapshotSetting,
     progress: &dyn Progress,
 ) -> Result<Committed> {
+    store.check_source(path)?;
     let (mut session, facts) = read_still(path, |database| {
         let mut session = store.begin()?;
         let facts = snapshot_image(database, setting, session.as_mut(), progress)?;

@@ -1,6 +1,7 @@
 //! What every store of checkpoints offers, whatever it is made of.
 
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -48,6 +49,11 @@ pub trait Store: Sync {
 
     /// A folder on this machine for temporary files as large as a source.
     fn scratch_folder(&self) -> PathBuf;
+
+    /// Refuses a database that this store cannot keep an image of: the one that it lies in.
+    fn check_source(&self, _path: &Path) -> Result<()> {
+        Ok(())
+    }
 
     /// Begins to write one checkpoint.
     fn begin(&self) -> Result<Box<dyn Session + '_>>;
@@ -115,6 +121,17 @@ pub struct Committed {
     pub new_bytes: u64,
     /// Chunks of the content in them.
     pub new_chunk_count: u64,
+}
+
+impl Committed {
+    /// What became of `manifest`, with these packs new in the store.
+    pub fn new(id: CheckpointId, manifest: Manifest, new_packs: &HashSet<Hash>) -> Self {
+        let is_new = |pack: &&PackEntry| new_packs.contains(&pack.sha256);
+        let new_bytes = manifest.packs().filter(is_new).map(|pack| pack.stored_bytes).sum();
+        let new_chunk_count =
+            manifest.content_packs().filter(is_new).map(|pack| u64::from(pack.chunk_count)).sum();
+        Committed { id, manifest, new_bytes, new_chunk_count }
+    }
 }
 
 /// Reads all of `pack`, through `buffer`, and compares its length and hash with `entry`; `read`

@@ -69,6 +69,11 @@ impl Target {
         self.write_parts(offset, bytes).map_err(|error| io_error("write", &self.partial, &error))
     }
 
+    /// Fills `into` with what was written from `offset` on.
+    pub fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()> {
+        self.file.read_exact_at(into, offset).map_err(|error| io_error("read", &self.partial, &error))
+    }
+
     /// Whole pages go past the page cache, what hangs over at the edges through it.
     fn write_parts(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let through_cache =

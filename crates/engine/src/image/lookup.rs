@@ -32,7 +32,7 @@ pub enum Progress {
 /// What is looked for.
 #[derive(Debug)]
 enum Target {
-    Key(Vec<u8>),
+    Key { table: &'static str, key: Vec<u8> },
     Rowid { table: &'static str, rowid: i64 },
 }
 
@@ -131,13 +131,25 @@ pub struct Lookup {
     /// The first schema row that cannot be read.
     damage: Option<Error>,
     pages_read: u32,
+    /// The longest record that is read.
+    record_bytes_max: u64,
 }
 
 impl Lookup {
     /// Looks for the entry of `key` in `_cf_KV`, in an image of `page_count` pages. Its value is
     /// column 1.
     pub fn key(page_count: u32, key: &[u8]) -> Lookup {
-        Lookup::new(page_count, Target::Key(key.to_vec()))
+        Lookup::entry(page_count, KEY_VALUE_TABLE, key)
+    }
+
+    /// Looks for the row of `table` whose first column, a text and the primary key, is `key`.
+    pub fn entry(page_count: u32, table: &'static str, key: &[u8]) -> Lookup {
+        Lookup::new(page_count, Target::Key { table, key: key.to_vec() })
+    }
+
+    /// Looks for the row of `table` with this number.
+    pub fn row(page_count: u32, table: &'static str, rowid: i64) -> Lookup {
+        Lookup::new(page_count, Target::Rowid { table, rowid })
     }
 
     /// Looks for the entry of `key` in one page of `_cf_KV`'s tree alone, which is read first; its
@@ -154,7 +166,13 @@ impl Lookup {
 
     /// Looks for the alarm: see [`alarm_nanoseconds`] for what is found.
     pub fn alarm(page_count: u32) -> Lookup {
-        Lookup::new(page_count, Target::Rowid { table: METADATA_TABLE, rowid: ALARM_ROWID })
+        Lookup::row(page_count, METADATA_TABLE, ALARM_ROWID)
+    }
+
+    /// Refuses a row whose record has more than `bytes` bytes, before it is read.
+    pub fn at_most(mut self, bytes: u64) -> Lookup {
+        self.record_bytes_max = bytes;
+        self
     }
 
     fn new(page_count: u32, target: Target) -> Lookup {
@@ -168,6 +186,7 @@ impl Lookup {
             roots: Roots::default(),
             damage: None,
             pages_read: 0,
+            record_bytes_max: u64::MAX,
         }
     }
 
@@ -184,8 +203,7 @@ impl Lookup {
     fn place(&self) -> &'static str {
         match (&self.phase, &self.target) {
             (Phase::Start | Phase::Schema(_), _) => "sqlite_schema",
-            (_, Target::Key(_)) => KEY_VALUE_TABLE,
-            (_, Target::Rowid { table, .. }) => table,
+            (_, Target::Key { table, .. } | Target::Rowid { table, .. }) => table,
         }
     }
 
@@ -220,9 +238,7 @@ impl Lookup {
                         }
                     }
                     Step::End if self.roots.table.is_some() => {
-                        return Err(
-                            Error::unsupported("the table has no index on its keys").at(KEY_VALUE_TABLE)
-                        );
+                        return Err(Error::unsupported("the table has no index on its keys").at(self.place()));
                     }
                     // What could not be read may have been what is looked for.
                     Step::End => match self.damage.take() {
@@ -235,7 +251,7 @@ impl Lookup {
                         return Ok(Progress::Read(page));
                     }
                     if let Some(cell) = &mut descent.cell {
-                        if let (Some(key), Target::Key(sought)) = (&mut cell.key, &self.target) {
+                        if let (Some(key), Target::Key { key: sought, .. }) = (&mut cell.key, &self.target) {
                             match key.compare(sought, &self.payload) {
                                 Some(Ordering::Equal) => cell.key = None,
                                 Some(ordering) => {
@@ -274,7 +290,7 @@ impl Lookup {
                 let basics = Basics::parse(bytes, self.page_count)?;
                 self.geometry = Some(basics.geometry);
                 self.encoding = basics.text_encoding;
-                if matches!(self.target, Target::Key(_)) && self.encoding != TextEncoding::Utf8 {
+                if matches!(self.target, Target::Key { .. }) && self.encoding != TextEncoding::Utf8 {
                     return Err(Error::unsupported(format!(
                         "keys stored as {} cannot be looked up",
                         self.encoding.name()
@@ -379,7 +395,7 @@ impl Lookup {
                     ordering => Some(ordering),
                 }
             }
-            (_, Target::Key(sought)) => {
+            (_, Target::Key { key: sought, .. }) => {
                 let header = Header::parse(cell.local).map_err(|error| error.at(place(descent.number)))?;
                 let first = header.types().next().transpose()?;
                 match first {
@@ -404,6 +420,13 @@ impl Lookup {
             Some(Ordering::Less) => descent.high = middle,
             Some(Ordering::Greater) => descent.low = middle + 1,
             Some(Ordering::Equal) | None => {
+                if cell.payload_bytes > self.record_bytes_max {
+                    return Err(Error::malformed(format!(
+                        "a row has {} bytes, more than the {} that belong there",
+                        cell.payload_bytes, self.record_bytes_max
+                    ))
+                    .at(place(descent.number)));
+                }
                 self.payload.clear();
                 self.payload.extend_from_slice(cell.local);
                 descent.cell = Some(open);
@@ -459,7 +482,7 @@ impl Descent {
     }
 }
 
-/// The trees of `_cf_KV` where it is a table with rowids.
+/// The trees of a table with keys where it has rowids.
 #[derive(Debug, Default)]
 struct Roots {
     table: Option<u32>,
@@ -472,8 +495,8 @@ fn tree_of(target: &Target, roots: &mut Roots, entry: &SchemaEntry<'_>) -> Optio
         Target::Rowid { table, rowid } => (entry.kind == TreeKind::Table
             && entry.name.eq_ignore_ascii_case(table))
         .then_some((By::Rowid(*rowid), entry.root)),
-        Target::Key(_) => {
-            if !entry.table_name.eq_ignore_ascii_case(KEY_VALUE_TABLE) {
+        Target::Key { table, .. } => {
+            if !entry.table_name.eq_ignore_ascii_case(table) {
                 return None;
             }
             match entry.kind {

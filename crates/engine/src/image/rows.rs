@@ -2,6 +2,7 @@
 
 use super::btree::{Cell, Chain, MAX_DEPTH, Page, place};
 use super::geometry::Geometry;
+use super::record::Header;
 use crate::error::{Error, Result};
 
 /// What a walk needs or has next.
@@ -13,6 +14,23 @@ pub enum Step {
     Row,
     /// There are no more rows.
     End,
+}
+
+/// Cells from the left whose text key is surely less than `key`.
+fn smaller_keys(page: &Page<'_>, key: &[u8]) -> Result<usize> {
+    for index in 0..page.cell_count() {
+        let local = page.cell(index)?.local;
+        let stored = Header::parse(local).ok().and_then(|header| {
+            let first = header.types().next()?.ok()?;
+            let bytes = usize::try_from(first.value_bytes()).ok().filter(|_| first.is_text())?;
+            let begin = header.header_bytes();
+            local.get(begin..begin.checked_add(bytes)?)
+        });
+        if stored.is_none_or(|stored| stored >= key) {
+            return Ok(index);
+        }
+    }
+    Ok(page.cell_count())
 }
 
 /// A page on the way from the root to where the walk is.
@@ -40,6 +58,10 @@ pub struct Rows {
     rowid: Option<i64>,
     payload: Vec<u8>,
     pages_read: u32,
+    /// How much of a record is read.
+    record_bytes_wanted: usize,
+    /// Rows with smaller keys are passed over, page by page.
+    from_key: Option<Vec<u8>>,
 }
 
 impl Rows {
@@ -56,7 +78,22 @@ impl Rows {
             rowid: None,
             payload: Vec::new(),
             pages_read: 0,
+            record_bytes_wanted: usize::MAX,
+            from_key: None,
         }
+    }
+
+    /// Reads only the beginning of each record: at least `bytes` of it, where it has so many.
+    pub fn beginnings(mut self, bytes: usize) -> Rows {
+        self.record_bytes_wanted = bytes;
+        self
+    }
+
+    /// Begins, in an index or a WITHOUT ROWID table, at the first row whose text key is not less
+    /// than `key`, or a little before it where keys are too long to be compared in their page.
+    pub fn from_key(mut self, key: &[u8]) -> Rows {
+        self.from_key = Some(key.to_vec());
+        self
     }
 
     /// What is next. Says the same until a wanted page is given.
@@ -65,7 +102,9 @@ impl Rows {
     /// Malformed where the tree is; the walk is over then.
     pub fn step(&mut self) -> Result<Step> {
         loop {
-            if let Some(page) = self.chain.and_then(|chain| chain.next_page()) {
+            if let Some(page) = self.chain.and_then(|chain| chain.next_page())
+                && self.payload.len() < self.record_bytes_wanted
+            {
                 return Ok(Step::Read(page));
             }
             if self.chain.take().is_some() || self.has_row {
@@ -126,7 +165,8 @@ impl Rows {
         let Some(number) = self.wanted.take() else {
             return Ok(());
         };
-        let kind = Page::parse(number, bytes, &self.geometry)?.kind();
+        let page = Page::parse(number, bytes, &self.geometry)?;
+        let kind = page.kind();
         if *self.is_index.get_or_insert(kind.is_index()) != kind.is_index() {
             return Err(Error::malformed("a table's page hangs in an index, or the other way round")
                 .at(place(number)));
@@ -136,10 +176,15 @@ impl Rows {
                 Error::malformed(format!("the tree is deeper than {MAX_DEPTH} pages")).at(place(number))
             );
         }
+        let mut visited = 0;
+        if let Some(key) = self.from_key.as_ref().filter(|_| kind.is_index()) {
+            let smaller = smaller_keys(&page, key)?;
+            visited = if kind.is_interior() { smaller * 2 } else { smaller };
+        }
         let mut copy = self.spare.pop().unwrap_or_default();
         copy.clear();
         copy.extend_from_slice(bytes);
-        self.frames.push(Frame { number, bytes: copy, visited: 0 });
+        self.frames.push(Frame { number, bytes: copy, visited });
         Ok(())
     }
 

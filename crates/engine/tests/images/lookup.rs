@@ -129,3 +129,34 @@ fn forms_without_an_answer() {
     assert!(!Lookup::key(0, b"a").run(4_096, |_, _| panic!()).unwrap());
     assert_eq!(Lookup::key(0, b"a").column(1).unwrap_err().kind(), ErrorKind::Missing);
 }
+
+#[test]
+fn rows_longer_than_allowed_are_refused_before_they_are_read() {
+    let database = Database::new(4_096, 0, false);
+    database.run(
+        "CREATE TABLE items (key TEXT PRIMARY KEY, size INTEGER) WITHOUT ROWID;
+         INSERT INTO items VALUES ('a', 7);
+         CREATE TABLE parts (part INTEGER PRIMARY KEY, bytes BLOB);
+         INSERT INTO parts VALUES (5, zeroblob(1000000))",
+    );
+    let image = database.image();
+    let mut lookup = Lookup::entry(image.page_count(), "items", b"a").at_most(100);
+    assert!(lookup.run(4_096, |page, into| image.read(page, into)).unwrap());
+    assert_eq!(lookup.column(1).unwrap(), Column::Integer(7));
+    for (most, there) in [(1_000_100, true), (999_999, false)] {
+        let reads = Cell::new(0);
+        let mut lookup = Lookup::row(image.page_count(), "parts", 5).at_most(most);
+        let found = lookup.run(4_096, |page, into| {
+            reads.set(reads.get() + 1);
+            image.read(page, into)
+        });
+        match found {
+            Ok(found) => assert!(found && there),
+            Err(error) => {
+                assert!(!there && reads.get() < 5 && error.kind() == ErrorKind::Malformed, "{error}")
+            }
+        }
+    }
+    let mut absent = Lookup::row(image.page_count(), "parts", 6).at_most(100);
+    assert!(!absent.run(4_096, |page, into| image.read(page, into)).unwrap());
+}

@@ -2,7 +2,7 @@
 
 use dotctl_engine::image::PageReader;
 use dotctl_engine::image::geometry::Basics;
-use dotctl_engine::image::record::{Column, Columns};
+use dotctl_engine::image::record::{Column, Columns, Header};
 use dotctl_engine::image::rows::Rows;
 use rusqlite::types::Value;
 
@@ -121,5 +121,46 @@ fn reserved_bytes_and_pointer_maps_and_after_a_vacuum() {
         assert_eq!(database.image().bytes[20], reserved_bytes);
         database.run("VACUUM");
         compare(&database);
+    }
+}
+
+/// The keys that a walk from `key` gives, and how many pages it reads.
+fn keys_from(image: &Image, root: u32, key: &[u8]) -> (Vec<Vec<u8>>, usize) {
+    let mut first = vec![0; image.page_bytes as usize];
+    image.read(1, &mut first).unwrap();
+    let geometry = Basics::parse(&first, image.page_count()).unwrap().geometry;
+    let mut rows = Rows::new(geometry, root).from_key(key).beginnings(4_096);
+    let (mut page, mut keys, mut reads) = (Vec::new(), Vec::new(), 0);
+    while rows
+        .advance(&mut page, |number, into| {
+            reads += 1;
+            image.read(number, into)
+        })
+        .unwrap()
+    {
+        let header = Header::parse(rows.payload()).unwrap();
+        let bytes = header.types().next().unwrap().unwrap().value_bytes() as usize;
+        keys.push(rows.payload()[header.header_bytes()..][..bytes].to_vec());
+    }
+    (keys, reads)
+}
+
+#[test]
+fn a_walk_from_a_key_gives_all_from_there_on() {
+    for page_bytes in [512, 4_096, 65_536] {
+        let database = varied(page_bytes, 0, false);
+        let image = database.image();
+        let root = database.number("SELECT rootpage FROM sqlite_schema WHERE name = '_cf_KV'") as u32;
+        let (all, all_reads) = keys_from(&image, root, b"");
+        assert!(all.windows(2).all(|pair| pair[0] < pair[1]) && all.len() > 100);
+        for wanted in [&b"checkpoint:"[..], b"user:", b"m", b"zzzz", &all[all.len() / 2]] {
+            let (some, reads) = keys_from(&image, root, wanted);
+            let expected = all.iter().filter(|key| key.as_slice() >= wanted).count();
+            assert!(some.len() >= expected && all.ends_with(&some), "{page_bytes}");
+            if page_bytes == 4_096 {
+                assert!(some.len() < expected + 50, "{} instead of {expected}", some.len());
+            }
+            assert!(reads <= all_reads);
+        }
     }
 }

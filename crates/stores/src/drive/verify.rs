@@ -35,6 +35,15 @@ pub struct Checked {
     pub bytes: u64,
 }
 
+impl Checked {
+    /// Adds what was looked at elsewhere.
+    pub fn add(&mut self, other: Checked) {
+        self.checkpoints += other.checkpoints;
+        self.chunks += other.chunks;
+        self.bytes += other.bytes;
+    }
+}
+
 /// Verifies checkpoints of one store, each pack once where that is enough.
 pub struct Verifier<'a> {
     store: &'a dyn Store,

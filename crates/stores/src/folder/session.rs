@@ -23,7 +23,6 @@ use crate::store::{Access, Committed, Session, Store, check_pack};
 struct StagedPack {
     path: PathBuf,
     sha256: Hash,
-    stored_bytes: u64,
 }
 
 pub struct FolderSession<'a> {
@@ -95,14 +94,8 @@ impl<'a> FolderSession<'a> {
         let new = link_new(&staged, &folder.join(key.name()))?;
         drop(order);
         names.push(key.name());
-        let staged: HashSet<Hash> = self.staged.iter().map(|pack| pack.sha256).collect();
-        let new_packs = manifest.content_packs().filter(|pack| staged.contains(&pack.sha256));
-        let committed = Committed {
-            id,
-            new_bytes: self.staged.iter().map(|pack| pack.stored_bytes).sum(),
-            new_chunk_count: new_packs.map(|pack| u64::from(pack.chunk_count)).sum(),
-            manifest,
-        };
+        let new_packs: HashSet<Hash> = self.staged.iter().map(|pack| pack.sha256).collect();
+        let committed = Committed::new(id, manifest, &new_packs);
         catalog::complete(self.store, &namespace, &names)?;
         self.moving = false;
         Ok((committed, new))
@@ -149,7 +142,7 @@ impl PackSink for FolderSession<'_> {
             return fs::remove_file(&path).map_err(|error| io_error("remove", &path, &error));
         }
         self.syncer.sync(path.clone(), file)?;
-        self.staged.push(StagedPack { path, sha256: pack.sha256, stored_bytes: pack.stored_bytes });
+        self.staged.push(StagedPack { path, sha256: pack.sha256 });
         Ok(())
     }
 }
