@@ -6,12 +6,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use dotctl_engine::format::layout::STORE_MARKER;
 use dotctl_engine::id::Time;
 use dotctl_engine::{Error, Result};
+use dotctl_stores::bucket::{BucketSetting, BucketStore, Patience};
 use dotctl_stores::database::is_database;
 use dotctl_stores::folder::FolderStore;
 use dotctl_stores::objects::{LocalObject, find_objects};
 use dotctl_stores::store::Store;
 
-use crate::cli::StoreArgs;
+use crate::cli::{BucketArgs, StoreArgs};
 
 /// What a path on the command line turned out to be.
 pub enum Source {
@@ -52,21 +53,73 @@ pub fn source(path: &Path) -> Result<Source> {
 
 /// The store that `args` name, for reading.
 pub fn store(args: &StoreArgs) -> Result<Box<dyn Store>> {
-    Ok(Box::new(FolderStore::open(folder(&args.store)?)?))
+    match bucket_setting(&args.store, &args.bucket)? {
+        Some(setting) => Ok(Box::new(BucketStore::open(&setting)?)),
+        None => Ok(Box::new(FolderStore::open(Path::new(&args.store))?)),
+    }
 }
 
 /// The store that `args` name, made if it is not there.
 pub fn store_for_writing(args: &StoreArgs) -> Result<Box<dyn Store>> {
-    Ok(Box::new(FolderStore::open_or_create(folder(&args.store)?)?))
+    match bucket_setting(&args.store, &args.bucket)? {
+        Some(setting) => Ok(Box::new(BucketStore::open(&setting)?)),
+        None => Ok(Box::new(FolderStore::open_or_create(Path::new(&args.store))?)),
+    }
 }
 
-fn folder(text: &str) -> Result<&Path> {
-    match text.split_once("://") {
-        Some((scheme, _)) => Err(Error::unsupported(format!("stores at {scheme}:// are not built yet"))
-            .at(text)
-            .hint("name a folder")),
-        None => Ok(Path::new(text)),
+/// What `text` says of a bucket, if that is how it begins. No message repeats it: people put
+/// credentials into addresses.
+pub fn bucket_setting(text: &str, args: &BucketArgs) -> Result<Option<BucketSetting>> {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Ok(None);
+    };
+    let example = "a bucket is s3://BUCKET/PREFIX or r2://BUCKET/PREFIX";
+    let scheme = ["s3", "r2"]
+        .into_iter()
+        .find(|known| *known == scheme)
+        .ok_or_else(|| Error::unsupported("only s3:// and r2:// are stores with an address").hint(example))?;
+    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    let is_name = |letter: char| letter.is_ascii_alphanumeric() || "-._".contains(letter);
+    if bucket.is_empty() || !bucket.chars().all(is_name) {
+        return Err(Error::malformed(format!("what follows {scheme}:// is not a bucket's name"))
+            .hint("letters, digits, `-` and `.`; credentials come from the environment or a profile"));
     }
+    let prefix = prefix.trim_matches('/');
+    if prefix.chars().any(char::is_control) || prefix.split('/').any(|part| part == "." || part == "..") {
+        return Err(
+            Error::malformed("a prefix in a bucket has no control characters and no `..`").hint(example)
+        );
+    }
+    let (mut endpoint_url, mut region) = (args.endpoint_url.clone(), args.region.clone());
+    if scheme == "r2" {
+        region.get_or_insert_with(|| "auto".to_owned());
+        if endpoint_url.is_none() {
+            endpoint_url = Some(r2_endpoint()?);
+        }
+    }
+    Ok(Some(BucketSetting {
+        scheme,
+        bucket: bucket.to_owned(),
+        prefix: prefix.to_owned(),
+        endpoint_url,
+        region,
+        credentials: None,
+        requests_per_second_max: args.max_requests_per_second,
+        names_per_page: BucketSetting::NAMES_PER_PAGE,
+        scratch_folder: std::env::temp_dir(),
+        patience: Patience::default(),
+    }))
+}
+
+/// The address of the account's buckets.
+fn r2_endpoint() -> Result<String> {
+    let account = std::env::var("R2_ACCOUNT_ID").unwrap_or_default();
+    if account.is_empty() || !account.chars().all(|letter| letter.is_ascii_alphanumeric()) {
+        return Err(Error::malformed("R2_ACCOUNT_ID does not name the account that r2:// is in").hint(
+            "set it to the 32 digits that Cloudflare's dashboard shows under R2, or give --endpoint-url",
+        ));
+    }
+    Ok(format!("https://{account}.r2.cloudflarestorage.com"))
 }
 
 /// The time now.

@@ -9,6 +9,7 @@ use dotctl_stores::drive::{StoredValue, get_entry, get_value};
 use dotctl_stores::reference::resolve;
 use dotctl_stores::store::Store;
 
+use super::requests::tell_apart;
 use crate::cli::{Format, GetArgs};
 use crate::error::Exit;
 use crate::open;
@@ -31,6 +32,7 @@ pub fn run(args: &GetArgs, output: &Output) -> Result<Exit> {
     };
     text.push(b'\n');
     print(&text)?;
+    tell_apart(store.as_ref(), output);
     Ok(Exit::Done)
 }
 

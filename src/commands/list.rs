@@ -7,6 +7,7 @@ use serde_json::json;
 use dotctl_engine::Result;
 use dotctl_stores::reference::{Found, read};
 
+use super::requests::{tell, with_requests};
 use super::{CheckpointDocument, short_id};
 use crate::cli::ListArgs;
 use crate::error::Exit;
@@ -30,7 +31,9 @@ pub fn run(args: &ListArgs, output: &Output) -> Result<Exit> {
     newest_first(&mut found);
     let documents: Vec<_> =
         found.iter().map(|found| CheckpointDocument::new(found.id(), &found.manifest)).collect();
-    output.result(&json!({ "checkpoints": documents }), || human(&found))?;
+    tell(store.as_ref(), output);
+    let document = with_requests(json!({ "checkpoints": documents }), store.as_ref());
+    output.result(&document, || human(&found))?;
     Ok(Exit::Done)
 }
 

@@ -12,6 +12,7 @@ use dotctl_stores::reference::{Found, resolve};
 use dotctl_stores::store::Store;
 use dotctl_stores::target::Target;
 
+use super::requests::{tell, tell_apart, with_requests};
 use super::{elapsed_ms, short_id};
 use crate::cli::{Form, RestoreArgs};
 use crate::error::Exit;
@@ -31,6 +32,7 @@ pub fn run(args: &RestoreArgs, output: &Output) -> Result<Exit> {
     }
     if to == "-" {
         restore_to_stdout(store.as_ref(), &found.manifest, form, output)?;
+        tell_apart(store.as_ref(), output);
         return Ok(Exit::Done);
     }
     let target = Target::begin(&args.to, written_bytes(&found.manifest, form), args.force)?;
@@ -39,7 +41,7 @@ pub fn run(args: &RestoreArgs, output: &Output) -> Result<Exit> {
     let restored = restore(store.as_ref(), &found.manifest, form, &written, &mut |_| Ok(()), &bar)
         .map_err(|error| refuse(error, &to))?;
     target.publish()?;
-    report(&found, &to, restored, elapsed_ms(begun), output)?;
+    report(store.as_ref(), &found, &to, restored, elapsed_ms(begun), output)?;
     Ok(Exit::Done)
 }
 
@@ -117,7 +119,14 @@ fn plan(args: &RestoreArgs, found: &Found, to: &str, output: &Output) -> Result<
     Ok(Exit::Done)
 }
 
-fn report(found: &Found, to: &str, restored: Restored, duration_ms: u64, output: &Output) -> Result<()> {
+fn report(
+    store: &dyn Store,
+    found: &Found,
+    to: &str,
+    restored: Restored,
+    duration_ms: u64,
+    output: &Output,
+) -> Result<()> {
     let document = json!({
         "checkpoint": found.id(),
         "to": to,
@@ -125,7 +134,8 @@ fn report(found: &Found, to: &str, restored: Restored, duration_ms: u64, output:
         "sha256": restored.sha256,
         "duration_ms": duration_ms,
     });
-    output.result(&document, || {
+    tell(store, output);
+    output.result(&with_requests(document, store), || {
         format!(
             "restored {} of {} to {to}\n{} in {}, every hash checked\nSHA-256 {}",
             short_id(found.id()),

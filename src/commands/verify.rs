@@ -11,8 +11,10 @@ use dotctl_stores::checksum::{Checksum, checksum_of};
 use dotctl_stores::database::is_database;
 use dotctl_stores::drive::{Checked, Finding, Verifier, check_database};
 use dotctl_stores::reference::find_key;
+use dotctl_stores::store::Store;
 
 use super::elapsed_ms;
+use super::requests::{tell, with_requests};
 use crate::cli::VerifyArgs;
 use crate::error::Exit;
 use crate::open;
@@ -23,11 +25,15 @@ use crate::size::{show_count, show_duration, show_size};
 pub fn run(args: &VerifyArgs, output: &Output) -> Result<Exit> {
     let begun = Instant::now();
     let bar = Bar::new(output.progress);
-    let (findings, checked) = match &args.checksum {
-        Some(expected) => verify_files(&args.targets, &expected.parse()?)?,
+    // The store, if one was read.
+    let (findings, checked, store) = match &args.checksum {
+        Some(expected) => {
+            let (findings, checked) = verify_files(&args.targets, &expected.parse()?)?;
+            (findings, checked, None)
+        }
         None => verify_checkpoints(args, &bar)?,
     };
-    report(&findings, checked, elapsed_ms(begun), output)?;
+    report(store.as_deref(), &findings, checked, elapsed_ms(begun), output)?;
     Ok(if findings.is_empty() { Exit::Done } else { Exit::Found })
 }
 
@@ -45,11 +51,14 @@ fn verify_files(targets: &[String], expected: &Checksum) -> Result<(Vec<Finding>
     Ok((findings, checked))
 }
 
-fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<(Vec<Finding>, Checked)> {
+fn verify_checkpoints(
+    args: &VerifyArgs,
+    bar: &Bar,
+) -> Result<(Vec<Finding>, Checked, Option<Box<dyn Store>>)> {
     // A store whose marker is damaged is a finding, as any other of its files.
     let store = match open::store(&args.store) {
         Err(error) if matches!(error.kind(), ErrorKind::Corrupt(_)) => {
-            return Ok((vec![Finding { target: args.store.store.clone(), error }], Checked::default()));
+            return Ok((vec![Finding { target: args.store.store.clone(), error }], Checked::default(), None));
         }
         opened => opened,
     };
@@ -57,7 +66,10 @@ fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<(Vec<Finding>, Che
         !args.targets.is_empty() && args.targets.iter().all(|target| Path::new(target).is_file());
     let store = match store {
         Ok(store) => store,
-        Err(_) if targets_are_files => return verify_databases(&args.targets),
+        Err(_) if targets_are_files => {
+            let (findings, checked) = verify_databases(&args.targets)?;
+            return Ok((findings, checked, None));
+        }
         Err(error) => return Err(error),
     };
     let mut verifier = Verifier::new(store.as_ref(), args.quick);
@@ -82,7 +94,7 @@ fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<(Vec<Finding>, Che
     checked.bytes += others.1.bytes;
     let mut findings = verifier.findings;
     findings.extend(others.0);
-    Ok((findings, checked))
+    Ok((findings, checked, Some(store)))
 }
 
 /// A manifest that somebody holds as a file; its packs are looked for in the store.
@@ -143,7 +155,13 @@ fn verify_databases(targets: &[String]) -> Result<(Vec<Finding>, Checked)> {
     Ok((findings, checked))
 }
 
-fn report(findings: &[Finding], checked: Checked, duration_ms: u64, output: &Output) -> Result<()> {
+fn report(
+    store: Option<&dyn Store>,
+    findings: &[Finding],
+    checked: Checked,
+    duration_ms: u64,
+    output: &Output,
+) -> Result<()> {
     let documents: Vec<_> = findings
         .iter()
         .map(|finding| {
@@ -171,6 +189,13 @@ fn report(findings: &[Finding], checked: Checked, duration_ms: u64, output: &Out
         "findings": documents,
         "duration_ms": duration_ms,
     });
+    let document = match store {
+        Some(store) => {
+            tell(store, output);
+            with_requests(document, store)
+        }
+        None => document,
+    };
     output.result(&document, || {
         let mut text = String::new();
         for finding in findings {

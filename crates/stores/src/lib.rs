@@ -1,6 +1,8 @@
 //! Native adapters: where dotctl reads state from and keeps checkpoints on this machine, and the
 //! threads that drive the engine's verbs.
 
+#[cfg(feature = "bucket")]
+pub mod bucket;
 mod buffer;
 pub mod checksum;
 pub mod database;

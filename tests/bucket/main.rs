@@ -1,0 +1,10 @@
+//! Checkpoints in buckets, on real servers, and what every store must do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod command;
+mod conformance;
+mod made;
+mod memory;
+mod servers;
+#[path = "../support/mod.rs"]
+mod support;
