@@ -3,8 +3,10 @@
 
 mod command;
 mod conformance;
+mod faults;
 mod made;
 mod memory;
+mod proxy;
 mod servers;
 #[path = "../support/mod.rs"]
 mod support;

@@ -11,6 +11,9 @@ pub struct Listed {
     pub stored_bytes: u64,
 }
 
+/// How often a page after another must be empty before it is believed.
+const EMPTY_CLAIMS: u32 = 3;
+
 impl Client {
     /// Every object below `prefix`, ordered by name.
     ///
@@ -20,11 +23,15 @@ impl Client {
     pub async fn list(&self, prefix: &str) -> Result<Vec<Listed>, Refusal> {
         let mut listed: Vec<Listed> = Vec::new();
         let mut token: Option<String> = None;
-        let mut failures = 0;
+        let (mut failures, mut empty_pages) = (0, 0);
         loop {
             match self.page(prefix, token.as_deref(), listed.last()).await? {
+                // Where the page before said that there is more, nothing is hard to believe.
+                Ok((names, _)) if names.is_empty() && token.is_some() && empty_pages < EMPTY_CLAIMS => {
+                    empty_pages += 1;
+                }
                 Ok((names, next)) => {
-                    failures = 0;
+                    (failures, empty_pages) = (0, 0);
                     listed.extend(names);
                     match next {
                         None => return Ok(listed),

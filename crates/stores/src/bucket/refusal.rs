@@ -65,6 +65,10 @@ impl Refusal {
             }
             SdkError::DispatchFailure(_) => (RefusalKind::Lost, "the connection failed or was cut"),
             SdkError::TimeoutError(_) => (RefusalKind::Lost, "no answer within the time for it"),
+            // An answer of success that cannot be read, for instance because it was cut.
+            _ if raw.is_some_and(|raw| raw.status().is_success()) => {
+                (RefusalKind::Lost, "the answer is not one of an S3 server")
+            }
             SdkError::ResponseError(_) => (RefusalKind::Lost, "the answer is not one of an S3 server"),
             _ => (RefusalKind::Answered, ""),
         };
@@ -97,6 +101,8 @@ impl Refusal {
             RefusalKind::Lost => true,
             RefusalKind::Answered => {
                 matches!(self.status, 408 | 429 | 500 | 502 | 503 | 504 | 520..=530)
+                    // A conflict that lasts says what it is.
+                    || (self.status == 409 && self.code.is_empty())
                     || PASSING_CODES.contains(&self.code.as_str())
             }
         }
