@@ -181,3 +181,21 @@ fn a_stopped_snapshot_goes_on() {
     assert_eq!(made.new_bytes + arrived, made.manifest.stored_bytes());
     assert!(restored(&store, &made.manifest).unwrap() == entries.array());
 }
+
+/// Some servers ignore conditions silently. That is noticed once, and told.
+#[test]
+fn a_server_that_ignores_conditions_is_noticed() {
+    let server = Server::s3s();
+    let proxy = Proxy::start(&server.endpoint_url, 13);
+    for ignores in [false, true] {
+        proxy.shared.ignores_conditions.store(ignores, Ordering::Relaxed);
+        let store = behind(&proxy, &format!("conditions-{ignores}"));
+        for run in 0..3 {
+            snapshot(&store, &setting("conditions", run), &mut Entries::new(run as u64, 2, 10)).unwrap();
+        }
+        assert_eq!(store.warning().is_some(), ignores);
+        // Numbers are found by listing one name a page: 0, 1 and 2 pages; a pack and a manifest each;
+        // and one question.
+        assert_eq!(store.requests().unwrap().class_a, 1 + 1 + 2 + 6 + 1);
+    }
+}

@@ -94,6 +94,8 @@ pub struct Shared {
     pages: Mutex<HashMap<String, Vec<u8>>>,
     /// How often each has happened.
     pub met: Mutex<HashMap<Fault, u64>>,
+    /// Whether a refused condition is answered as if there had been none.
+    pub ignores_conditions: AtomicBool,
     ended: AtomicBool,
 }
 
@@ -109,6 +111,7 @@ impl Proxy {
             random: Mutex::new(Random(seed)),
             pages: Mutex::new(HashMap::new()),
             met: Mutex::new(HashMap::new()),
+            ignores_conditions: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         });
         let state = shared.clone();
@@ -223,6 +226,9 @@ fn serve(client: &TcpStream, shared: &Shared) -> io::Result<()> {
             continue;
         }
         let mut answer = shared.forward(&request)?;
+        if shared.ignores_conditions.load(Ordering::Relaxed) && answer.head.contains(" 412 ") {
+            answer = Response { head: "HTTP/1.1 200 OK\r\n".to_owned(), body: Vec::new(), told: None };
+        }
         match fault {
             Some(Fault::LostReply) => return Ok(()),
             Some(Fault::Truncated | Fault::StalledBody) if !answer.body.is_empty() => {

@@ -24,6 +24,15 @@ pub enum Class {
     B,
 }
 
+/// What is known of a server's conditional writes.
+#[derive(Debug, Default)]
+pub struct Conditions {
+    /// It is one that is known to heed them, or it has been seen to.
+    pub heeded: AtomicBool,
+    /// It has been seen not to.
+    pub ignored: AtomicBool,
+}
+
 /// One bucket, as its requests see it.
 pub struct Client {
     pub s3: aws_sdk_s3::Client,
@@ -37,6 +46,8 @@ pub struct Client {
     /// What no message may show.
     pub secrets: Vec<String>,
     pub at_r2: bool,
+    /// Whether the server heeds `If-None-Match`.
+    pub conditions: Conditions,
     pub pace: Pace,
     pub class_a: AtomicU64,
     pub class_b: AtomicU64,

@@ -13,12 +13,15 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use dotctl_engine::{Error, ErrorKind, Result};
 
-use super::client::Client;
+use super::client::{Client, Conditions};
 use super::pace::Pace;
 use super::setting::BucketSetting;
 
 /// What R2's hosts end with.
 const R2_HOST: &str = ".r2.cloudflarestorage.com";
+
+/// What the hosts of Amazon's own S3 end with.
+const AMAZON_HOST: &str = ".amazonaws.com";
 
 /// Finds region, endpoint and credentials as the SDK does, and refuses what cannot work. Sends
 /// nothing to the bucket.
@@ -57,8 +60,12 @@ pub async fn connect(setting: &BucketSetting) -> Result<Client> {
     };
     let secrets = secrets(&shared, &place).await?;
     let server = endpoint.as_deref().map_or_else(|| format!("S3 in {region}"), host);
-    let at_r2 =
-        setting.scheme == "r2" || server.split(':').next().is_some_and(|host| host.ends_with(R2_HOST));
+    let name = server.split(':').next().unwrap_or_default();
+    let at_r2 = name.ends_with(R2_HOST);
+    // Both document `If-None-Match: *` on Puts.
+    let heeds_conditions = at_r2 || endpoint.is_none() || name.ends_with(AMAZON_HOST);
+    let conditions =
+        Conditions { heeded: AtomicBool::new(heeds_conditions), ignored: AtomicBool::new(false) };
     let config = aws_sdk_s3::config::Builder::from(&shared)
         .region(region)
         // Every attempt is made, counted and paced by us.
@@ -79,6 +86,7 @@ pub async fn connect(setting: &BucketSetting) -> Result<Client> {
         server,
         secrets,
         at_r2,
+        conditions,
         pace: Pace::new(setting.requests_per_second_max),
         class_a: AtomicU64::new(0),
         class_b: AtomicU64::new(0),

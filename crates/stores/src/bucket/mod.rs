@@ -24,6 +24,7 @@ mod setting;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -200,5 +201,15 @@ impl Store for BucketStore {
 
     fn requests(&self) -> Option<Requests> {
         Some(self.client.requests())
+    }
+
+    fn warning(&self) -> Option<String> {
+        self.client.conditions.ignored.load(Ordering::Relaxed).then(|| {
+            format!(
+                "{} ignores `If-None-Match`: of several writers that make the same checkpoint at once, each \
+                 is told that it did; no checkpoint is overwritten by another",
+                self.client.server
+            )
+        })
     }
 }

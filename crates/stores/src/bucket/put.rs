@@ -1,5 +1,7 @@
 //! Objects into a bucket.
 
+use std::sync::atomic::Ordering;
+
 use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextMut;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
@@ -8,7 +10,7 @@ use bytes::Bytes;
 
 use dotctl_engine::id::Hash;
 
-use super::client::{Class, Client, random};
+use super::client::{Class, Client, Conditions, random};
 use super::refusal::Refusal;
 
 /// The user metadata that tells who wrote an object.
@@ -62,9 +64,29 @@ impl Client {
         .map(|_| ())
     }
 
-    /// Creates the object at `key` unless there is one. The answer to a request that came through may
-    /// be lost, and its repetition then refused: what is there is ours if it carries our nonce.
+    /// Creates the object at `key` unless there is one, and finds out once whether a server that
+    /// nobody knows heeds that condition: it has to refuse the same again. One that does not would
+    /// only write the same bytes again, since the key names their hash.
     pub async fn create(&self, key: &str, bytes: Bytes, sha256: Hash) -> Result<Creation, Refusal> {
+        let created = self.create_once(key, bytes.clone(), sha256).await?;
+        let Conditions { heeded, ignored } = &self.conditions;
+        if created == Creation::Exists {
+            heeded.store(true, Ordering::Relaxed);
+        }
+        if !heeded.load(Ordering::Relaxed) && !ignored.load(Ordering::Relaxed) {
+            match self.create_once(key, bytes, sha256).await {
+                Ok(Creation::Exists) => heeded.store(true, Ordering::Relaxed),
+                Ok(Creation::Created) => ignored.store(true, Ordering::Relaxed),
+                // The object is there, and the next one will tell.
+                Err(_) => {}
+            }
+        }
+        Ok(created)
+    }
+
+    /// The answer to a request that came through may be lost, and its repetition then refused: what is
+    /// there is ours if it carries our nonce.
+    async fn create_once(&self, key: &str, bytes: Bytes, sha256: Hash) -> Result<Creation, Refusal> {
         let nonce = format!("{:016x}{:016x}", random(), random());
         let created = self
             .call(Class::A, bytes.len(), || {
