@@ -80,9 +80,11 @@ pub fn bucket_setting(text: &str, args: &BucketArgs) -> Result<Option<BucketSett
         .ok_or_else(|| Error::unsupported("only s3:// and r2:// are stores with an address").hint(example))?;
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     let is_name = |letter: char| letter.is_ascii_alphanumeric() || "-._".contains(letter);
-    if bucket.is_empty() || !bucket.chars().all(is_name) {
-        return Err(Error::malformed(format!("what follows {scheme}:// is not a bucket's name"))
-            .hint("letters, digits, `-` and `.`; credentials come from the environment or a profile"));
+    // S3's rule, and R2's.
+    if !(3..=63).contains(&bucket.len()) || !bucket.chars().all(is_name) {
+        return Err(Error::malformed(format!("what follows {scheme}:// is not a bucket's name")).hint(
+            "3 to 63 letters, digits, `-` and `.`; credentials come from the environment or a profile",
+        ));
     }
     let prefix = prefix.trim_matches('/');
     if prefix.chars().any(char::is_control) || prefix.split('/').any(|part| part == "." || part == "..") {

@@ -25,7 +25,6 @@ use crate::size::{show_count, show_duration, show_size};
 pub fn run(args: &VerifyArgs, output: &Output) -> Result<Exit> {
     let begun = Instant::now();
     let bar = Bar::new(output.progress);
-    // The store, if one was read.
     let (findings, checked, store) = match &args.checksum {
         Some(expected) => {
             let (findings, checked) = verify_files(&args.targets, &expected.parse()?)?;
@@ -36,6 +35,9 @@ pub fn run(args: &VerifyArgs, output: &Output) -> Result<Exit> {
     report(store.as_deref(), &findings, checked, elapsed_ms(begun), output)?;
     Ok(if findings.is_empty() { Exit::Done } else { Exit::Found })
 }
+
+/// What was found and looked at, and the store, if one was read.
+type Verified = (Vec<Finding>, Checked, Option<Box<dyn Store>>);
 
 fn verify_files(targets: &[String], expected: &Checksum) -> Result<(Vec<Finding>, Checked)> {
     let mut findings = Vec::new();
@@ -51,10 +53,7 @@ fn verify_files(targets: &[String], expected: &Checksum) -> Result<(Vec<Finding>
     Ok((findings, checked))
 }
 
-fn verify_checkpoints(
-    args: &VerifyArgs,
-    bar: &Bar,
-) -> Result<(Vec<Finding>, Checked, Option<Box<dyn Store>>)> {
+fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<Verified> {
     // A store whose marker is damaged is a finding, as any other of its files.
     let store = match open::store(&args.store) {
         Err(error) if matches!(error.kind(), ErrorKind::Corrupt(_)) => {

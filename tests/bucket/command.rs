@@ -131,7 +131,7 @@ fn no_secret_is_ever_shown() {
     let help = Ran::of(
         dotctl_at(&server.endpoint_url)
             .args(["list", "--help"])
-            .env("DOTCTL_STORE", "s3://canary-user:canary-password@b")
+            .env("DOTCTL_STORE", "s3://canary-user:canary-password@bucket")
             .output()
             .expect("dotctl runs"),
     );
@@ -177,7 +177,11 @@ fn failures_are_told_in_sentences() {
     }
 
     let ran = Ran::of(
-        dotctl_at("").env_remove("AWS_ENDPOINT_URL").args(["list", "--store", "r2://b"]).output().unwrap(),
+        dotctl_at("")
+            .env_remove("AWS_ENDPOINT_URL")
+            .args(["list", "--store", "r2://bucket"])
+            .output()
+            .unwrap(),
     );
     ran.refuses(2).mentions("R2_ACCOUNT_ID");
 }

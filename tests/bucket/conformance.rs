@@ -8,7 +8,7 @@ use dotctl_engine::{Damage, ErrorKind};
 use dotctl_stores::bucket::BucketStore;
 use dotctl_stores::drive::{NoProgress, Verifier, get_entry};
 use dotctl_stores::folder::FolderStore;
-use dotctl_stores::reference::{read, resolve};
+use dotctl_stores::reference::{read_each, resolve};
 use dotctl_stores::store::{Access, Store};
 
 use crate::made::{Entries, restored, send, setting, snapshot};
@@ -104,9 +104,8 @@ fn checkpoints_are_listed_in_order(store: &dyn Store) {
     assert_eq!(listed, expected);
     assert_eq!(resolve(store, "latest").unwrap().id(), ids[5]);
     assert_eq!(resolve(store, "a@latest").unwrap().id(), ids[4]);
-    for key in listing.keys {
-        assert_eq!(read(store, key.clone()).unwrap().manifest.sequence, key.sequence);
-    }
+    let found: Vec<_> = read_each(store, &listing.keys).map(|found| found.unwrap().key).collect();
+    assert_eq!(found, listing.keys);
 }
 
 fn a_dropped_session_leaves_nothing_that_counts(store: &dyn Store) {

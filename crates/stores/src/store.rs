@@ -22,6 +22,11 @@ pub trait Store: Sync {
     /// The stored bytes of a manifest.
     fn read_manifest(&self, key: &ManifestKey) -> Result<Vec<u8>>;
 
+    /// The stored bytes of several manifests, in the order of `keys`.
+    fn read_manifests(&self, keys: &[ManifestKey]) -> Vec<Result<Vec<u8>>> {
+        keys.iter().map(|key| self.read_manifest(key)).collect()
+    }
+
     /// Opens the pack that `entry` promises; `None` where there is none of its name. That it has
     /// the promised length is checked now or by the first read, which then also tells if it is
     /// missing.

@@ -114,6 +114,27 @@ impl BucketStore {
     }
 }
 
+/// Reads the manifest `key` out of the object `name`. One that is not as it was written is read again,
+/// and in the end given as it is.
+async fn read_manifest(client: Arc<Client>, name: String, key: ManifestKey) -> Result<Vec<u8>> {
+    let place = || key.to_string();
+    let mut bytes = Vec::new();
+    for _ in 0..READS_AGAIN_MAX {
+        bytes = client
+            .fetch_small(&name, Manifest::BYTES_MAX)
+            .await
+            .map_err(|refusal| client.explain(&refusal, "read a manifest"))?
+            .ok_or_else(|| {
+                Error::new(ErrorKind::Missing, "this manifest is not there any more").at(place())
+            })?;
+        Manifest::check_length(bytes.len() as u64).map_err(|error| error.at(place()))?;
+        if Hash::of(&bytes) == key.id {
+            break;
+        }
+    }
+    Ok(bytes)
+}
+
 impl Drop for BucketStore {
     fn drop(&mut self) {
         // A look-up of a name that hangs keeps nobody.
@@ -142,21 +163,19 @@ impl Store for BucketStore {
     }
 
     fn read_manifest(&self, key: &ManifestKey) -> Result<Vec<u8>> {
-        let name = self.key(&key.to_string());
-        let mut bytes = Vec::new();
-        for _ in 0..READS_AGAIN_MAX {
-            let fetched = self.block_on(self.client.fetch_small(&name, Manifest::BYTES_MAX));
-            let missing =
-                || Error::new(ErrorKind::Missing, "this manifest is not there any more").at(key.to_string());
-            bytes = fetched
-                .map_err(|refusal| self.client.explain(&refusal, "read a manifest"))?
-                .ok_or_else(missing)?;
-            Manifest::check_length(bytes.len() as u64).map_err(|error| error.at(key.to_string()))?;
-            if Hash::of(&bytes) == key.id {
-                break;
-            }
-        }
-        Ok(bytes)
+        self.block_on(read_manifest(self.client.clone(), self.key(&key.to_string()), key.clone()))
+    }
+
+    fn read_manifests(&self, keys: &[ManifestKey]) -> Vec<Result<Vec<u8>>> {
+        let reading: Vec<_> = keys
+            .iter()
+            .map(|key| {
+                let name = self.key(&key.to_string());
+                self.handle.spawn(read_manifest(self.client.clone(), name, key.clone()))
+            })
+            .collect();
+        let died = |_| Error::new(ErrorKind::Io, "a download died").at(self.location());
+        reading.into_iter().map(|read| self.block_on(read).map_err(died)?).collect()
     }
 
     fn open_pack(&self, entry: &PackEntry, access: Access) -> Result<Option<Box<dyn Pack>>> {
