@@ -41,7 +41,10 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'dotctl;snapshot'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX'
+            cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
+            cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
+            cand --max-requests-per-second 'Begin no more requests than this within a second'
             cand --namespace 'Whose state it is [default: <class>/<object id> for an object, else the file''s name]'
             cand --kind 'How a database is captured'
             cand --codec 'How chunks are compressed: zstd, gzip or none'
@@ -60,7 +63,10 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'dotctl;restore'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX'
+            cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
+            cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
+            cand --max-requests-per-second 'Begin no more requests than this within a second'
             cand --to 'The file to write; `-` is stdout'
             cand --as 'What to write: state as one JSON array or a line an entry, an image as a database'
             cand --format 'What stdout speaks: text for people, or one JSON object'
@@ -76,7 +82,10 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'dotctl;verify'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX'
+            cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
+            cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
+            cand --max-requests-per-second 'Begin no more requests than this within a second'
             cand --checksum 'What the file must hash to: sha256:HEX or murmur3:HEX (MurmurHash3 x86 32, seed 0)'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
@@ -90,7 +99,10 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help'
         }
         &'dotctl;list'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX'
+            cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
+            cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
+            cand --max-requests-per-second 'Begin no more requests than this within a second'
             cand --namespace 'Only this namespace''s'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
@@ -103,7 +115,10 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help'
         }
         &'dotctl;show'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX'
+            cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
+            cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
+            cand --max-requests-per-second 'Begin no more requests than this within a second'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
             cand --packs 'Print the stored packs in order, a path a line'
@@ -116,7 +131,10 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help'
         }
         &'dotctl;get'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX'
+            cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
+            cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
+            cand --max-requests-per-second 'Begin no more requests than this within a second'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
             cand -q 'Print the result and errors, nothing else'
@@ -128,6 +146,9 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help'
         }
         &'dotctl;inspect'= {
+            cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
+            cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
+            cand --max-requests-per-second 'Begin no more requests than this within a second'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
             cand -q 'Print the result and errors, nothing else'
