@@ -139,6 +139,9 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand get" -s q -l quiet -d 'Pri
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -s h -l help -d 'Print help'
+complete -c dotctl -n "__fish_dotctl_using_subcommand inspect" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand inspect" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand inspect" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand inspect" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
 json\t''"
 complete -c dotctl -n "__fish_dotctl_using_subcommand inspect" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''

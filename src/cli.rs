@@ -65,9 +65,33 @@ pub enum When {
 
 #[derive(Debug, Args)]
 pub struct StoreArgs {
-    /// Where checkpoints are kept: a folder, made by the first snapshot, or an object's database
-    #[arg(long, env = "DOTCTL_STORE", value_name = "STORE", default_value = "./.dotctl")]
+    /// Where checkpoints are kept: a folder, made by the first snapshot, an object's database, or
+    /// s3://BUCKET/PREFIX or r2://BUCKET/PREFIX
+    #[arg(
+        long,
+        env = "DOTCTL_STORE",
+        hide_env_values = true,
+        value_name = "STORE",
+        default_value = "./.dotctl"
+    )]
     pub store: String,
+    #[command(flatten)]
+    pub bucket: BucketArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options for buckets")]
+pub struct BucketArgs {
+    /// Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon's; for r2://
+    /// the one of R2_ACCOUNT_ID]
+    #[arg(long, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+    /// The bucket's region [default: as the AWS tools find it; for r2:// auto]
+    #[arg(long, value_name = "NAME")]
+    pub region: Option<String>,
+    /// Begin no more requests than this within a second
+    #[arg(long, value_name = "N")]
+    pub max_requests_per_second: Option<std::num::NonZeroU32>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -100,7 +124,12 @@ Examples:
   dotctl snapshot object.sqlite                       one object's database, in use or not
   dotctl snapshot state.json.gz --namespace counters  a state snapshot, array or NDJSON
   producer | dotctl snapshot - --namespace counters   the same from a pipe
-  dotctl snapshot .wrangler/state/v3/do --dry-run     what would be captured")]
+  dotctl snapshot .wrangler/state/v3/do --dry-run     what would be captured
+  dotctl snapshot object.sqlite --store r2://backups/counters
+  dotctl snapshot object.sqlite --store s3://backups --endpoint-url http://127.0.0.1:9000
+
+A bucket's credentials are found as the AWS tools find them: AWS_ACCESS_KEY_ID and
+AWS_SECRET_ACCESS_KEY, or a profile. For r2:// R2_ACCOUNT_ID names the account.")]
 pub struct SnapshotArgs {
     /// A database file, a state snapshot (`-` is stdin), or a folder of local objects
     #[arg(value_name = "SOURCE")]
@@ -161,6 +190,7 @@ Examples:
   dotctl restore latest --to restored.sqlite
   dotctl restore Counter/4f2a…@latest --to object.sqlite
   dotctl restore 3f9c --to - --as ndjson | head
+  dotctl restore latest --to object.sqlite --store r2://backups/counters
 
 REF is an id, a unique prefix of one (4 digits or more), `latest`, NAMESPACE@latest, or
 NAMESPACE@TIME: the newest at or before that time.")]
@@ -225,6 +255,7 @@ Examples:
   dotctl verify --quick                stored hashes only
   dotctl verify latest
   dotctl verify state.json --checksum murmur3:9a7c21f
+  dotctl verify --store s3://backups/counters --max-requests-per-second 50
 
 Exits 1 if anything is wrong; every finding is reported, not only the first.")]
 pub struct VerifyArgs {
@@ -296,14 +327,18 @@ Examples:
   dotctl inspect .wrangler/state/v3/do
   dotctl inspect state.ndjson.zst
   dotctl inspect .dotctl
+  dotctl inspect r2://backups/counters
   dotctl inspect object.sqlite --format json | jq '.limits[] | select(.status != \"ok\")'
 
 Exits 1 if a database or a store is damaged. What is near or past a limit is marked and changes
 nothing about the exit code.")]
 pub struct InspectArgs {
-    /// A database, a state snapshot (`-` is stdin), a folder of local objects, or a store
+    /// A database, a state snapshot (`-` is stdin), a folder of local objects, or a store: a folder,
+    /// s3://BUCKET/PREFIX or r2://BUCKET/PREFIX
     #[arg(value_name = "TARGET")]
     pub target: PathBuf,
+    #[command(flatten)]
+    pub bucket: BucketArgs,
 }
 
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use dotctl_stores::reference::{Found, resolve};
 use dotctl_stores::store::Committed;
 
 use super::{CheckpointDocument, elapsed_ms, short_id};
-use crate::cli::{CopyArgs, StoreArgs};
+use crate::cli::CopyArgs;
 use crate::error::Exit;
 use crate::open;
 use crate::output::Output;
@@ -24,7 +24,7 @@ pub fn run(args: &CopyArgs, output: &Output) -> Result<Exit> {
     if args.dry_run {
         return plan(args, &found, output);
     }
-    let to = open::store_for_writing(&StoreArgs { store: args.to_store.clone() }, args.object_backend)?;
+    let to = open::store_for_writing(&args.to_store, &args.store.bucket, args.object_backend)?;
     let committed = copy(from.as_ref(), &found, to.as_ref(), &Bar::new(output.progress))?;
     report(args, &found, committed.as_ref(), elapsed_ms(begun), output)?;
     Ok(Exit::Done)

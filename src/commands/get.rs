@@ -8,6 +8,7 @@ use dotctl_engine::{Error, ErrorKind, Result};
 use dotctl_stores::drive::{Got, StoredValue, get_entry, get_value};
 use dotctl_stores::reference::resolve;
 
+use super::requests::tell_apart;
 use crate::cli::{Format, GetArgs};
 use crate::error::Exit;
 use crate::open;
@@ -36,6 +37,7 @@ pub fn run(args: &GetArgs, output: &Output) -> Result<Exit> {
     };
     text.push(b'\n');
     print(&text)?;
+    tell_apart(store.as_ref(), output);
     Ok(Exit::Done)
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use dotctl_engine::image::inspect::DatabaseReport;
 use dotctl_engine::{Error, Result};
+use dotctl_stores::bucket::BucketStore;
 use dotctl_stores::drive::{inspect_database, inspect_state, inspect_store};
 use dotctl_stores::folder::FolderStore;
 use dotctl_stores::object::{Backend, ObjectStore};
@@ -15,6 +16,7 @@ use dotctl_stores::objects::LocalObject;
 use dotctl_stores::store::Store;
 
 use super::elapsed_ms;
+use super::requests::{tell, with_requests};
 use crate::cli::InspectArgs;
 use crate::error::{Exit, report};
 use crate::open::{self, Source};
@@ -46,6 +48,9 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Exit> {
     let begun = Instant::now();
     let target = &*args.target.display().to_string();
     let now = open::now()?;
+    if let Some(setting) = open::bucket_setting(target, &args.bucket)? {
+        return inspect_store_at(target, &BucketStore::open(&setting)?, begun, output);
+    }
     match open::source(&args.target)? {
         Source::Database(path) => {
             let found = inspect_database(&path, now.unix_ms(), &Bar::new(output.progress))?;
@@ -73,13 +78,7 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Exit> {
             output.result(&document, || render::state::show(target, &found, output.look))?;
             Ok(Exit::Done)
         }
-        Source::Store(path) => {
-            let found = inspect_store(&FolderStore::open(&path)?)?;
-            let duration_ms = elapsed_ms(begun);
-            let document = Document { target, kind: "store", report: &found, duration_ms };
-            output.result(&document, || render::store::show(target, &found, output.look))?;
-            Ok(exit(found.problems.is_empty() && found.missing_pack_count == 0))
-        }
+        Source::Store(path) => inspect_store_at(target, &FolderStore::open(&path)?, begun, output),
         Source::Objects(objects) => {
             let mut rows: Vec<Row> = objects.iter().map(|object| inspect_object(object, output)).collect();
             rows.sort_by_key(|row| std::cmp::Reverse(row.facts.as_ref().map_or(0, |facts| facts.raw_bytes)));
@@ -102,6 +101,16 @@ fn checkpoints_inside(path: &Path) -> usize {
     ObjectStore::open(path, Backend::Sqlite)
         .and_then(|store| store.manifests())
         .map_or(0, |listing| listing.keys.len())
+}
+
+fn inspect_store_at(target: &str, store: &dyn Store, begun: Instant, output: &Output) -> Result<Exit> {
+    let found = inspect_store(store)?;
+    let document = Document { target, kind: "store", report: &found, duration_ms: elapsed_ms(begun) };
+    let document = serde_json::to_value(&document)
+        .map_err(|error| Error::malformed(format!("the result is not JSON: {error}")))?;
+    tell(store, output);
+    output.result(&with_requests(document, store), || render::store::show(target, &found, output.look))?;
+    Ok(exit(found.problems.is_empty() && found.missing_pack_count == 0))
 }
 
 fn exit(sound: bool) -> Exit {

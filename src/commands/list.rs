@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use serde_json::json;
 
 use dotctl_engine::Result;
-use dotctl_stores::reference::{Found, read};
+use dotctl_stores::reference::{Found, read_each};
 
+use super::requests::{tell, with_requests};
 use super::{CheckpointDocument, short_id};
 use crate::cli::ListArgs;
 use crate::error::Exit;
@@ -18,11 +19,10 @@ use crate::size::show_size;
 pub fn run(args: &ListArgs, output: &Output) -> Result<Exit> {
     let store = open::store(&args.store)?;
     let mut found: Vec<Found> = Vec::new();
-    for key in store.manifests()?.keys {
-        if args.namespace.as_ref().is_some_and(|namespace| *namespace != key.namespace) {
-            continue;
-        }
-        match read(store.as_ref(), key) {
+    let mut keys = store.manifests()?.keys;
+    keys.retain(|key| args.namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace));
+    for checkpoint in read_each(store.as_ref(), &keys) {
+        match checkpoint {
             Ok(checkpoint) => found.push(checkpoint),
             Err(error) => output.warn(&format!("{error}; `dotctl verify` tells more")),
         }
@@ -30,7 +30,9 @@ pub fn run(args: &ListArgs, output: &Output) -> Result<Exit> {
     newest_first(&mut found);
     let documents: Vec<_> =
         found.iter().map(|found| CheckpointDocument::new(found.id(), &found.manifest)).collect();
-    output.result(&json!({ "checkpoints": documents }), || human(&found))?;
+    tell(store.as_ref(), output);
+    let document = with_requests(json!({ "checkpoints": documents }), store.as_ref());
+    output.result(&document, || human(&found))?;
     Ok(Exit::Done)
 }
 

@@ -6,6 +6,7 @@ mod get;
 mod inspect;
 mod list;
 mod man;
+mod requests;
 mod restore;
 mod show;
 mod snapshot;

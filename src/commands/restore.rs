@@ -15,6 +15,7 @@ use dotctl_stores::reference::{Found, resolve};
 use dotctl_stores::store::Store;
 use dotctl_stores::target::Target;
 
+use super::requests::{tell, tell_apart, with_requests};
 use super::{elapsed_ms, short_id};
 use crate::cli::{Form, RestoreArgs};
 use crate::error::Exit;
@@ -34,6 +35,7 @@ pub fn run(args: &RestoreArgs, output: &Output) -> Result<Exit> {
     }
     if to == "-" {
         restore_to_stdout(store.as_ref(), &found.manifest, form, output)?;
+        tell_apart(store.as_ref(), output);
         return Ok(Exit::Done);
     }
     let target = Target::begin(&args.to, written_bytes(&found.manifest, form), args.force)?;
@@ -52,7 +54,7 @@ pub fn run(args: &RestoreArgs, output: &Output) -> Result<Exit> {
             None
         }
     };
-    report(&found, &to, restored, alarm, elapsed_ms(begun), output)?;
+    report(store.as_ref(), &found, &to, restored, alarm, elapsed_ms(begun), output)?;
     Ok(Exit::Done)
 }
 
@@ -147,6 +149,7 @@ fn plan(args: &RestoreArgs, found: &Found, to: &str, output: &Output) -> Result<
 }
 
 fn report(
+    store: &dyn Store,
     found: &Found,
     to: &str,
     restored: Restored,
@@ -165,7 +168,8 @@ fn report(
         document["alarm"] = json!(listed.alarm);
         document["alarms_file"] = json!(listed.alarms_file.display().to_string());
     }
-    output.result(&document, || {
+    tell(store, output);
+    output.result(&with_requests(document, store), || {
         let alarm = match &listed {
             Some(Listed { alarm: Some(alarm), alarms_file }) => {
                 format!("\nalarm at {alarm}, in {} too", alarms_file.display())

@@ -16,6 +16,7 @@ use dotctl_stores::objects::{LocalObject, object_namespace};
 use dotctl_stores::source::{capture_database, capture_state};
 use dotctl_stores::store::{Committed, Store};
 
+use super::requests::{tell, with_requests};
 use super::{CheckpointDocument, elapsed_ms, short_id};
 use crate::cli::{Kind, SnapshotArgs};
 use crate::error::{self, Exit};
@@ -62,28 +63,31 @@ pub fn run(args: &SnapshotArgs, output: &Output) -> Result<Exit> {
     // Before anything is written.
     codec_setting(CheckpointKind::State, args.codec, args.level)?;
     let jobs = jobs(args, &source)?;
+    open::bucket_setting(&args.store.store, &args.store.bucket)?;
     if args.dry_run {
         return plan(args, &jobs, output);
     }
-    let store = open::store_for_writing(&args.store, args.object_backend)?;
+    let store = open::store_for_writing(&args.store.store, &args.store.bucket, args.object_backend)?;
+    let store = store.as_ref();
     let capture = |job: &Job| {
         let created_at = open::now()?;
         let kind = if job.is_database { CheckpointKind::Image } else { CheckpointKind::State };
         let codec = codec_setting(kind, args.codec, args.level)?;
         let setting = SnapshotSetting { namespace: job.namespace.clone(), created_at, codec, chunk_size };
-        capture(store.as_ref(), job, &setting, output)
+        capture(store, job, &setting, output)
     };
     if matches!(source, Source::Objects(_)) {
-        return capture_all(&jobs, capture, begun, output);
+        return capture_all(store, &jobs, capture, begun, output);
     }
     if let [job] = jobs.as_slice() {
-        report(&capture(job)?, elapsed_ms(begun), output)?;
+        report(store, &capture(job)?, elapsed_ms(begun), output)?;
     }
     Ok(Exit::Done)
 }
 
 /// One object that cannot be captured does not keep the others from it.
 fn capture_all(
+    store: &dyn Store,
     jobs: &[Job<'_>],
     capture: impl Fn(&Job<'_>) -> Result<Made>,
     begun: Instant,
@@ -101,7 +105,7 @@ fn capture_all(
             }
         }
     }
-    report_all(&made, &failed, elapsed_ms(begun), output)?;
+    report_all(store, &made, &failed, elapsed_ms(begun), output)?;
     Ok(failed.first().map_or(Exit::Done, |(_, error)| Exit::of(error.kind())))
 }
 
@@ -193,9 +197,10 @@ fn plan(args: &SnapshotArgs, jobs: &[Job<'_>], output: &Output) -> Result<Exit> 
     Ok(Exit::Done)
 }
 
-fn report(made: &Made, duration_ms: u64, output: &Output) -> Result<()> {
+fn report(store: &dyn Store, made: &Made, duration_ms: u64, output: &Output) -> Result<()> {
     let document = json!({ "checkpoint": made.document(), "duration_ms": duration_ms });
-    output.result(&document, || {
+    tell(store, output);
+    output.result(&with_requests(document, store), || {
         let committed = &made.committed;
         let manifest = &committed.manifest;
         let records = match manifest.page_bytes {
@@ -228,14 +233,21 @@ fn novelty(committed: &Committed) -> String {
     )
 }
 
-fn report_all(made: &[Made], failed: &[(&Job<'_>, Error)], duration_ms: u64, output: &Output) -> Result<()> {
+fn report_all(
+    store: &dyn Store,
+    made: &[Made],
+    failed: &[(&Job<'_>, Error)],
+    duration_ms: u64,
+    output: &Output,
+) -> Result<()> {
     let documents: Vec<_> = made.iter().map(Made::document).collect();
     let failures: Vec<_> = failed
         .iter()
         .map(|(job, error)| json!({ "namespace": job.namespace, "kind": error.kind().name(), "message": error.to_string() }))
         .collect();
     let document = json!({ "checkpoints": documents, "failed": failures, "duration_ms": duration_ms });
-    output.result(&document, || {
+    tell(store, output);
+    output.result(&with_requests(document, store), || {
         let columns = [
             ("ID", Align::Left),
             ("RAW", Align::Right),

@@ -12,8 +12,10 @@ use dotctl_stores::database::is_database;
 use dotctl_stores::drive::{Checked, Finding, Verifier, check_database};
 use dotctl_stores::object::{Backend, ObjectStore};
 use dotctl_stores::reference::find_key;
+use dotctl_stores::store::Store;
 
 use super::elapsed_ms;
+use super::requests::{tell, with_requests};
 use crate::cli::VerifyArgs;
 use crate::error::{self, Exit};
 use crate::open;
@@ -24,14 +26,15 @@ use crate::size::{show_count, show_duration, show_size};
 pub fn run(args: &VerifyArgs, output: &Output) -> Result<Exit> {
     let begun = Instant::now();
     let bar = Bar::new(output.progress);
-    let verified = match &args.checksum {
+    let mut verified = match &args.checksum {
         Some(expected) => verify_files(&args.targets, &expected.parse()?)?,
         None => verify_checkpoints(args, &bar)?,
     };
+    let store = verified.store.take();
     for unread in &verified.unread {
         error::report(output.format, &unread.error);
     }
-    report(&verified, elapsed_ms(begun), output)?;
+    report(store.as_deref(), &verified, elapsed_ms(begun), output)?;
     Ok(match (verified.unread.first(), verified.findings.as_slice()) {
         (Some(unread), _) => Exit::of(unread.error.kind()),
         (None, []) => Exit::Done,
@@ -46,6 +49,8 @@ struct Verified {
     /// What could not be read, so that nothing is known of it.
     unread: Vec<Finding>,
     checked: Checked,
+    /// The store that was read, if one was.
+    store: Option<Box<dyn Store>>,
 }
 
 fn verify_files(targets: &[String], expected: &Checksum) -> Result<Verified> {
@@ -97,7 +102,8 @@ fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<Verified> {
     checked.add(verified.checked);
     let mut findings = verifier.findings;
     findings.extend(verified.findings);
-    Ok(Verified { findings, unread: verifier.unread, checked })
+    let unread = verifier.unread;
+    Ok(Verified { findings, unread, checked, store: Some(store) })
 }
 
 /// A manifest that somebody holds as a file; its packs are looked for in the store.
@@ -184,8 +190,8 @@ fn verify_inside(path: &Path, quick: bool, bar: &Bar, verified: &mut Verified) -
     Ok(())
 }
 
-fn report(verified: &Verified, duration_ms: u64, output: &Output) -> Result<()> {
-    let Verified { findings, unread, checked } = verified;
+fn report(store: Option<&dyn Store>, verified: &Verified, duration_ms: u64, output: &Output) -> Result<()> {
+    let Verified { findings, unread, checked, .. } = verified;
     let failures: Vec<_> = unread
         .iter()
         .map(|Finding { target, error }| {
@@ -220,6 +226,13 @@ fn report(verified: &Verified, duration_ms: u64, output: &Output) -> Result<()> 
         "failed": failures,
         "duration_ms": duration_ms,
     });
+    let document = match store {
+        Some(store) => {
+            tell(store, output);
+            with_requests(document, store)
+        }
+        None => document,
+    };
     output.result(&document, || {
         let mut text = String::new();
         for finding in findings {

@@ -5,7 +5,7 @@
 //! handed out, so the same code runs in the command line and inside a Durable Object.
 //!
 //! The rooms depend on each other in one direction:
-//! `id, error, limits -> measure -> codec, format, state, image, value -> chunk -> checkpoint`.
+//! `id, error, limits, prices -> measure -> codec, format, state, image, value -> chunk -> checkpoint`.
 
 pub mod checkpoint;
 pub mod chunk;
@@ -17,6 +17,7 @@ pub mod image;
 pub mod limits;
 pub mod measure;
 pub mod placement;
+pub mod prices;
 pub mod state;
 pub mod value;
 

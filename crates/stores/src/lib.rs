@@ -2,6 +2,8 @@
 //! threads that drive the engine's verbs.
 
 mod alone;
+#[cfg(feature = "bucket")]
+pub mod bucket;
 mod buffer;
 pub mod checksum;
 pub mod database;

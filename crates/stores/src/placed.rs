@@ -8,10 +8,12 @@
 //! overflows  packs, then manifest ─> overflow, then manifest ─> object
 //! ```
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use dotctl_engine::checkpoint::{CheckpointFacts, PackSink};
 use dotctl_engine::format::layout::ManifestKey;
@@ -21,19 +23,21 @@ use dotctl_engine::placement::{Placement, PlacementPolicy};
 use dotctl_engine::{Error, Result};
 
 use crate::io_error;
-use crate::store::{Access, Committed, ManifestListing, Pack, PackListing, Session, Store};
+use crate::store::{Access, Committed, ManifestListing, Pack, PackListing, Requests, Session, Store};
 
 /// A store whose large checkpoints lie in another one.
 pub struct PlacedStore {
     object: Box<dyn Store>,
     overflow: Box<dyn Store>,
     policy: PlacementPolicy,
+    /// The packs that the object held when somebody first asked where one lies.
+    in_object: OnceLock<HashSet<Hash>>,
 }
 
 impl PlacedStore {
     /// Places by `policy` into `object` or `overflow`.
     pub fn new(object: Box<dyn Store>, overflow: Box<dyn Store>, policy: PlacementPolicy) -> Self {
-        PlacedStore { object, overflow, policy }
+        PlacedStore { object, overflow, policy, in_object: OnceLock::new() }
     }
 }
 
@@ -50,10 +54,10 @@ impl Store for PlacedStore {
         self.object.read_manifest(key)
     }
 
-    fn open_pack(&self, sha256: &Hash, access: Access) -> Result<Option<Box<dyn Pack>>> {
-        match self.object.open_pack(sha256, access)? {
+    fn open_pack(&self, entry: &PackEntry, access: Access) -> Result<Option<Box<dyn Pack>>> {
+        match self.object.open_pack(entry, access)? {
             Some(pack) => Ok(Some(pack)),
-            None => self.overflow.open_pack(sha256, access),
+            None => self.overflow.open_pack(entry, access),
         }
     }
 
@@ -62,9 +66,13 @@ impl Store for PlacedStore {
     }
 
     fn pack_location(&self, sha256: &Hash) -> String {
-        match self.object.open_pack(sha256, Access::Parts) {
-            Ok(Some(_)) => self.object.pack_location(sha256),
-            Ok(None) | Err(_) => self.overflow.pack_location(sha256),
+        let in_object = self.in_object.get_or_init(|| {
+            let packs = self.object.packs().map(|listing| listing.packs).unwrap_or_default();
+            packs.into_iter().map(|(sha256, _)| sha256).collect()
+        });
+        match in_object.contains(sha256) {
+            true => self.object.pack_location(sha256),
+            false => self.overflow.pack_location(sha256),
         }
     }
 
@@ -78,6 +86,18 @@ impl Store for PlacedStore {
 
     fn check_source(&self, path: &Path) -> Result<()> {
         self.object.check_source(path).and_then(|()| self.overflow.check_source(path))
+    }
+
+    fn audit(&self, listing: &ManifestListing) -> Result<Vec<(String, Error)>> {
+        self.object.audit(listing)
+    }
+
+    fn requests(&self) -> Option<Requests> {
+        self.overflow.requests()
+    }
+
+    fn warning(&self) -> Option<String> {
+        self.overflow.warning()
     }
 
     fn begin(&self) -> Result<Box<dyn Session + '_>> {

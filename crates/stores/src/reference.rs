@@ -74,9 +74,27 @@ pub fn find_key(store: &dyn Store, reference: &str) -> Result<ManifestKey> {
 
 /// Reads the manifest under `key` and checks that it belongs there.
 pub fn read(store: &dyn Store, key: ManifestKey) -> Result<Found> {
+    let bytes = store.read_manifest(&key);
+    check(key, bytes)
+}
+
+/// Manifests that are read at once where reading waits for a network.
+const MANIFESTS_AT_ONCE: usize = 32;
+
+/// Reads the manifests under `keys`, in their order, and checks each as [`read`] does.
+pub fn read_each<'a>(
+    store: &'a dyn Store,
+    keys: &'a [ManifestKey],
+) -> impl Iterator<Item = Result<Found>> + 'a {
+    keys.chunks(MANIFESTS_AT_ONCE).flat_map(move |some| {
+        let read = store.read_manifests(some);
+        some.iter().zip(read).map(|(key, bytes)| check(key.clone(), bytes))
+    })
+}
+
+fn check(key: ManifestKey, bytes: Result<Vec<u8>>) -> Result<Found> {
     let place = |error: Error| error.at(key.to_string());
-    let manifest =
-        store.read_manifest(&key).and_then(|bytes| Manifest::read(key.id, &bytes)).map_err(place)?;
+    let manifest = bytes.and_then(|bytes| Manifest::read(key.id, &bytes)).map_err(place)?;
     if manifest.namespace != key.namespace || manifest.sequence != key.sequence {
         return Err(Error::corrupt("the manifest lies under another checkpoint's name").at(key.to_string()));
     }
@@ -96,8 +114,8 @@ fn newest(store: &dyn Store, keys: Vec<ManifestKey>) -> Result<Option<ManifestKe
         return Ok(last_of_each.pop());
     }
     let mut newest: Option<Found> = None;
-    for key in last_of_each {
-        let found = read(store, key)?;
+    for found in read_each(store, &last_of_each) {
+        let found = found?;
         if newest.as_ref().is_none_or(|newest| newest.manifest.created_at <= found.manifest.created_at) {
             newest = Some(found);
         }

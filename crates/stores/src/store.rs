@@ -23,8 +23,15 @@ pub trait Store: Sync {
     /// The stored bytes of a manifest.
     fn read_manifest(&self, key: &ManifestKey) -> Result<Vec<u8>>;
 
-    /// Opens a pack for reading; `None` where there is none of this name.
-    fn open_pack(&self, sha256: &Hash, access: Access) -> Result<Option<Box<dyn Pack>>>;
+    /// The stored bytes of several manifests, in the order of `keys`.
+    fn read_manifests(&self, keys: &[ManifestKey]) -> Vec<Result<Vec<u8>>> {
+        keys.iter().map(|key| self.read_manifest(key)).collect()
+    }
+
+    /// Opens the pack that `entry` promises; `None` where there is none of its name. That it has
+    /// the promised length is checked now or by the first read, which then also tells if it is
+    /// missing.
+    fn open_pack(&self, entry: &PackEntry, access: Access) -> Result<Option<Box<dyn Pack>>>;
 
     /// How many packs a reader of whole packs should open before it needs them: none where reading
     /// does not wait.
@@ -57,6 +64,28 @@ pub trait Store: Sync {
 
     /// Begins to write one checkpoint.
     fn begin(&self) -> Result<Box<dyn Session + '_>>;
+
+    /// Requests sent so far, where they cost something.
+    fn requests(&self) -> Option<Requests> {
+        None
+    }
+
+    /// What the user should know about the store, once something has been learnt.
+    fn warning(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Requests sent to a bucket, in the classes by which R2 counts them. One that failed or was sent
+/// again counts too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Requests {
+    /// Those that write or list.
+    pub class_a: u64,
+    /// Those that read.
+    pub class_b: u64,
+    /// Whether the bucket is one of R2, so that R2's prices are what they cost.
+    pub at_r2: bool,
 }
 
 /// What [`Store::manifests`] found.
@@ -88,11 +117,31 @@ pub enum Access {
 
 /// A stored pack, read at any place by any thread.
 pub trait Pack: Send + Sync {
-    /// Bytes it has.
-    fn stored_bytes(&self) -> u64;
-
     /// Fills `into` from `offset` on.
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()>;
+
+    /// Fills `into` again from where the pack really lies, since what came first was not as it was
+    /// written and may have been damaged on its way. Says `false` where nothing else could come.
+    fn read_again(&self, _offset: u64, _into: &mut [u8]) -> Result<bool> {
+        Ok(false)
+    }
+}
+
+/// How often bytes that are not as they were written are fetched again before the damage is
+/// believed to lie in the store.
+pub const READS_AGAIN_MAX: usize = 3;
+
+/// Refuses the pack of `entry` if it has another length.
+pub fn check_length(entry: &PackEntry, actual_bytes: u64) -> Result<()> {
+    match actual_bytes == entry.stored_bytes {
+        true => Ok(()),
+        false => Err(Error::damaged(Damage::Size, "the pack", entry.stored_bytes, actual_bytes)),
+    }
+}
+
+/// The damage that the pack of `entry` is not there.
+pub fn missing_pack(entry: &PackEntry) -> Error {
+    Error::damaged(Damage::Missing, "the pack", entry.sha256, "nothing")
 }
 
 /// One checkpoint being written. Dropped without a commit, it leaves nothing that counts.
@@ -134,17 +183,14 @@ impl Committed {
     }
 }
 
-/// Reads all of `pack`, through `buffer`, and compares its length and hash with `entry`; `read`
-/// hears of the bytes.
+/// Reads all of `pack`, through `buffer`, and compares its hash with `entry`; `read` hears of the
+/// bytes.
 pub fn check_pack(
     pack: &dyn Pack,
     entry: &PackEntry,
     buffer: &mut [u8],
     mut read: impl FnMut(u64),
 ) -> Result<()> {
-    if pack.stored_bytes() != entry.stored_bytes {
-        return Err(Error::damaged(Damage::Size, "the pack", entry.stored_bytes, pack.stored_bytes()));
-    }
     let mut sha256 = Sha256::new();
     let mut offset = 0;
     while offset < entry.stored_bytes {
@@ -155,8 +201,20 @@ pub fn check_pack(
         offset += length as u64;
         read(length as u64);
     }
-    match Hash::finish(sha256) {
-        actual if actual == entry.sha256 => Ok(()),
-        actual => Err(Error::damaged(Damage::Checksum, "the pack", entry.sha256, actual)),
+    let mut actual = Hash::finish(sha256);
+    // An empty read tells whether there is anything to read again.
+    if actual != entry.sha256 && pack.read_again(0, &mut [])? {
+        let mut again = vec![0; usize::try_from(entry.stored_bytes).unwrap_or_default()];
+        for _ in 0..READS_AGAIN_MAX {
+            pack.read_again(0, &mut again)?;
+            actual = Hash::of(&again);
+            if actual == entry.sha256 {
+                break;
+            }
+        }
+    }
+    match actual == entry.sha256 {
+        true => Ok(()),
+        false => Err(Error::damaged(Damage::Checksum, "the pack", entry.sha256, actual)),
     }
 }

@@ -108,7 +108,7 @@ fn what_is_read_while_a_checkpoint_is_written_goes_through_the_writer() {
         let name = format!("{backend:?}");
         let made = capture_state(&store, &source, &setting(&name), &NoProgress).unwrap().0;
         let first_pack = made.manifest.packs().next().unwrap().clone();
-        let pack = store.open_pack(&first_pack.sha256, Access::Parts).unwrap().unwrap();
+        let pack = store.open_pack(&first_pack, Access::Parts).unwrap().unwrap();
 
         let session = store.begin().unwrap();
         assert_eq!(store.begin().err().unwrap().kind(), ErrorKind::Busy, "one at a time");

@@ -7,10 +7,10 @@ use dotctl_engine::checkpoint::{PackReading, index_range};
 use dotctl_engine::chunk::{ChunkReader, raw_bytes};
 use dotctl_engine::codec::Codec;
 use dotctl_engine::format::{CheckpointKind, ChunkEntry, PackEntry, PackHeader, Run, RunKind};
-use dotctl_engine::{Damage, Error, ErrorKind, Result};
+use dotctl_engine::{Error, ErrorKind, Result};
 
 use crate::buffer::AlignedBuffer;
-use crate::store::{Access, Pack, Store};
+use crate::store::{Access, Pack, READS_AGAIN_MAX, Store, missing_pack};
 
 /// Reads the packs of one run.
 pub struct RunReader<'a> {
@@ -46,30 +46,35 @@ pub struct ChunkPlan {
 impl OpenPack {
     /// Opens `entry` of `run`: its size, header and index must be as promised.
     pub fn open(store: &dyn Store, run: &Run, entry: &PackEntry, access: Access) -> Result<Self> {
-        OpenPack::of(store, run, entry, store.open_pack(&entry.sha256, access))
+        OpenPack::of(store, run, entry, store.open_pack(entry, access), access)
     }
 
-    fn of(store: &dyn Store, run: &Run, entry: &PackEntry, opened: Opened) -> Result<Self> {
+    fn of(store: &dyn Store, run: &Run, entry: &PackEntry, opened: Opened, access: Access) -> Result<Self> {
         let location = store.pack_location(&entry.sha256);
-        let checked = OpenPack::check(run.codec, entry, opened);
+        let checked = OpenPack::check(run.codec, entry, opened, access);
         let (pack, reading) = checked.map_err(|error| located(error, &location))?;
         Ok(OpenPack { pack, kind: run.kind, reading, location })
     }
 
-    fn check(codec: Codec, entry: &PackEntry, opened: Opened) -> Result<(Box<dyn Pack>, PackReading)> {
-        let pack =
-            opened?.ok_or_else(|| Error::damaged(Damage::Missing, "the pack", entry.sha256, "nothing"))?;
-        if pack.stored_bytes() != entry.stored_bytes {
-            return Err(Error::damaged(Damage::Size, "the pack", entry.stored_bytes, pack.stored_bytes()));
-        }
+    fn check(
+        codec: Codec,
+        entry: &PackEntry,
+        opened: Opened,
+        access: Access,
+    ) -> Result<(Box<dyn Pack>, PackReading)> {
+        let pack = opened?.ok_or_else(|| missing_pack(entry))?;
         let range = index_range(entry);
         let mut index = vec![0; entry.index_bytes as usize];
-        pack.read_at(range.start, &mut index)?;
-        let reading = PackReading::open(codec, entry, &index)?;
-        let header = PackHeader { codec };
-        let mut stored = vec![0; header.stored_bytes()];
-        pack.read_at(0, &mut stored)?;
-        header.check(&stored)?;
+        let reading = read_checked(pack.as_ref(), range.start, &mut index, |index| {
+            PackReading::open(codec, entry, index)
+        })?;
+        // Who wants a few chunks needs no header: the index, which the manifest vouches for, says
+        // where they lie and what they hash to. In a bucket it would be one more request.
+        if access == Access::Whole {
+            let header = PackHeader { codec };
+            let mut stored = vec![0; header.stored_bytes()];
+            read_checked(pack.as_ref(), 0, &mut stored, |stored| header.check(stored))?;
+        }
         Ok((pack, reading))
     }
 
@@ -93,10 +98,11 @@ impl OpenPack {
                 stored.resize(chunk.stored_bytes as usize, 0);
                 raw.set_length(raw_bytes, offset);
             })
-            .and_then(|()| self.pack.read_at(chunk.stored_offset, stored))
-            .and_then(|()| match self.kind {
-                RunKind::Full => reader.read(self.reading.codec(), chunk, stored, raw),
-                RunKind::Directory => reader.read_hidden(self.reading.codec(), chunk, stored, raw),
+            .and_then(|()| {
+                read_checked(self.pack.as_ref(), chunk.stored_offset, stored, |stored| match self.kind {
+                    RunKind::Full => reader.read(self.reading.codec(), chunk, stored, raw),
+                    RunKind::Directory => reader.read_hidden(self.reading.codec(), chunk, stored, raw),
+                })
             })
             .map_err(|error| {
                 located(error, &format!("{}, chunk at byte {}", self.location, chunk.stored_offset))
@@ -111,6 +117,29 @@ fn located(error: Error, place: &str) -> Error {
         _ if error.place().is_some() => error,
         _ => error.at(place),
     }
+}
+
+/// Fills `into` from `offset` of `pack` and lets `check` look at it; what is damaged is fetched again
+/// where that may help.
+fn read_checked<T>(
+    pack: &dyn Pack,
+    offset: u64,
+    into: &mut [u8],
+    mut check: impl FnMut(&[u8]) -> Result<T>,
+) -> Result<T> {
+    pack.read_at(offset, into)?;
+    let mut checked = check(into);
+    for _ in 0..READS_AGAIN_MAX {
+        match &checked {
+            Err(error) if matches!(error.kind(), ErrorKind::Corrupt(_)) => {}
+            _ => break,
+        }
+        if !pack.read_again(offset, into)? {
+            break;
+        }
+        checked = check(into);
+    }
+    checked
 }
 
 impl ChunkPlan {
@@ -193,14 +222,15 @@ impl<'a> RunReader<'a> {
             while self.ahead.len() <= self.store.packs_ahead()
                 && let Some(entry) = self.packs.next()
             {
-                self.ahead.push_back((entry, self.store.open_pack(&entry.sha256, Access::Whole)));
+                self.ahead.push_back((entry, self.store.open_pack(entry, Access::Whole)));
             }
             let next = self.ahead.pop_front();
             self.pack = next.as_ref().map(|(entry, _)| *entry);
             let Some((entry, opened)) = next else {
                 return Ok(None);
             };
-            self.open = Some((Arc::new(OpenPack::of(self.store, self.run, entry, opened)?), 0));
+            let pack = OpenPack::of(self.store, self.run, entry, opened, Access::Whole)?;
+            self.open = Some((Arc::new(pack), 0));
         }
     }
 }

@@ -9,7 +9,7 @@ use dotctl_engine::{Damage, Error, Result};
 use super::progress::Progress;
 use super::verify::Verifier;
 use crate::reference::Found;
-use crate::store::{Access, Committed, Store};
+use crate::store::{Access, Committed, Store, missing_pack};
 
 /// Bytes of a pack that are in memory at once.
 const PART_BYTES: usize = 1 << 20;
@@ -48,12 +48,7 @@ fn send_pack(
     append: &mut dyn FnMut(&[u8]) -> Result<()>,
     progress: &dyn Progress,
 ) -> Result<()> {
-    let pack = from
-        .open_pack(&entry.sha256, Access::Whole)?
-        .ok_or_else(|| Error::damaged(Damage::Missing, "the pack", entry.sha256, "nothing"))?;
-    if pack.stored_bytes() != entry.stored_bytes {
-        return Err(Error::damaged(Damage::Size, "the pack", entry.stored_bytes, pack.stored_bytes()));
-    }
+    let pack = from.open_pack(entry, Access::Whole)?.ok_or_else(|| missing_pack(entry))?;
     let mut sha256 = Sha256::new();
     let mut offset = 0;
     while offset < entry.stored_bytes {

@@ -13,7 +13,7 @@ use super::chunks::{ChunkPlan, RunReader, check_end};
 use super::progress::Progress;
 use crate::buffer::AlignedBuffer;
 use crate::pipeline::{self, Slot};
-use crate::store::{Access, Store, check_pack};
+use crate::store::{Access, Store, check_pack, missing_pack};
 
 /// One thing that is not as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -331,9 +331,7 @@ impl Slot for QuickSlot {
 }
 
 fn hash_pack(store: &dyn Store, entry: &PackEntry, buffer: &mut [u8], progress: &dyn Progress) -> Result<()> {
-    let Some(pack) = store.open_pack(&entry.sha256, Access::Whole)? else {
-        return Err(Error::damaged(Damage::Missing, "the pack", entry.sha256, "nothing"));
-    };
+    let pack = store.open_pack(entry, Access::Whole)?.ok_or_else(|| missing_pack(entry))?;
     check_pack(pack.as_ref(), entry, buffer, |bytes| progress.advance(bytes))
 }
 

@@ -24,12 +24,12 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use dotctl_engine::format::Manifest;
 use dotctl_engine::format::layout::{MANIFESTS, ManifestKey, PACKS, STORE_MARKER, pack_key};
+use dotctl_engine::format::{Manifest, PackEntry};
 use dotctl_engine::id::Hash;
 use dotctl_engine::{Damage, Error, ErrorKind, Result};
 
-use crate::store::{Access, ManifestListing, Pack, PackListing, Session, Store};
+use crate::store::{Access, ManifestListing, Pack, PackListing, Session, Store, check_length};
 use crate::{durable, io_error};
 use catalog::CATALOG;
 
@@ -175,12 +175,16 @@ impl Store for FolderStore {
         self.read_document(&key.to_string())
     }
 
-    fn open_pack(&self, sha256: &Hash, _: Access) -> Result<Option<Box<dyn Pack>>> {
-        let path = self.pack_path(sha256);
-        match PackFile::open(&path) {
-            Ok(pack) => Ok(Some(Box::new(pack))),
+    fn open_pack(&self, entry: &PackEntry, _: Access) -> Result<Option<Box<dyn Pack>>> {
+        let path = self.pack_path(&entry.sha256);
+        let failed = |error: &io::Error| io_error("read the pack", &path, error);
+        match File::open(&path) {
+            Ok(file) => {
+                check_length(entry, file.metadata().map_err(|error| failed(&error))?.len())?;
+                Ok(Some(Box::new(PackFile { file, path })))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(io_error("read the pack", &path, &error)),
+            Err(error) => Err(failed(&error)),
         }
     }
 
@@ -218,22 +222,9 @@ impl Store for FolderStore {
 struct PackFile {
     file: File,
     path: PathBuf,
-    stored_bytes: u64,
-}
-
-impl PackFile {
-    fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let stored_bytes = file.metadata()?.len();
-        Ok(PackFile { file, path: path.to_owned(), stored_bytes })
-    }
 }
 
 impl Pack for PackFile {
-    fn stored_bytes(&self) -> u64 {
-        self.stored_bytes
-    }
-
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()> {
         self.file.read_exact_at(into, offset).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => {

@@ -55,11 +55,13 @@ impl<'a> FolderSession<'a> {
 
     /// Whether the store holds the pack, read and found whole: a damaged one is replaced.
     fn holds(&self, pack: &PackEntry) -> Result<bool> {
-        let Some(held) = self.store.open_pack(&pack.sha256, Access::Whole)? else {
-            return Ok(false);
-        };
-        // A bad sector is damage too.
-        Ok(check_pack(held.as_ref(), pack, &mut vec![0; 256 << 10], |_| ()).is_ok())
+        match self.store.open_pack(pack, Access::Whole) {
+            // A bad sector is damage too.
+            Ok(Some(held)) => Ok(check_pack(held.as_ref(), pack, &mut vec![0; 256 << 10], |_| ()).is_ok()),
+            Ok(None) => Ok(false),
+            Err(error) if matches!(error.kind(), ErrorKind::Corrupt(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn publish_packs(&mut self) -> Result<()> {

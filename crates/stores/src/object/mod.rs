@@ -26,13 +26,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
 
-use dotctl_engine::format::Manifest;
 use dotctl_engine::format::layout::{MANIFESTS, ManifestKey, PACKS, STORE_MARKER, pack_key};
+use dotctl_engine::format::{Manifest, PackEntry};
 use dotctl_engine::id::Hash;
 use dotctl_engine::{Damage, Error, ErrorKind, Result};
 
 use crate::io_error;
-use crate::store::{Access, ManifestListing, Pack, PackListing, Session, Store};
+use crate::store::{Access, ManifestListing, Pack, PackListing, Session, Store, check_length};
 use image::Image;
 use items::{Items, find, list, part, whole};
 use layout::{Head, manifests_prefix, packs_prefix};
@@ -187,11 +187,12 @@ impl Store for ObjectStore {
             .map_err(|error| error.at(self.0.path.display().to_string()))
     }
 
-    fn open_pack(&self, sha256: &Hash, _: Access) -> Result<Option<Box<dyn Pack>>> {
-        let head = self.0.read(|items| find(items, &pack_key(sha256)))?;
-        Ok(head.map(|head| -> Box<dyn Pack> {
-            Box::new(ObjectPack { store: self.0.clone(), sha256: *sha256, head })
-        }))
+    fn open_pack(&self, entry: &PackEntry, _: Access) -> Result<Option<Box<dyn Pack>>> {
+        let Some(head) = self.0.read(|items| find(items, &pack_key(&entry.sha256)))? else {
+            return Ok(None);
+        };
+        check_length(entry, head.stored_bytes)?;
+        Ok(Some(Box::new(ObjectPack { store: self.0.clone(), sha256: entry.sha256, head })))
     }
 
     fn pack_location(&self, sha256: &Hash) -> String {
@@ -260,10 +261,6 @@ impl ObjectPack {
 }
 
 impl Pack for ObjectPack {
-    fn stored_bytes(&self) -> u64 {
-        self.head.stored_bytes
-    }
-
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()> {
         let ends_early = || Error::corrupt("the pack ends early");
         let part_bytes = self.head.backend.part_bytes();

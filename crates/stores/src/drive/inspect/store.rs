@@ -6,7 +6,7 @@ use dotctl_engine::Result;
 use dotctl_engine::id::{CheckpointId, Hash, Namespace, Time};
 use serde::Serialize;
 
-use crate::reference::read;
+use crate::reference::read_each;
 use crate::store::Store;
 
 /// The report on a store.
@@ -82,8 +82,8 @@ pub fn inspect_store(store: &dyn Store) -> Result<StoreReport> {
     let mut namespaces: Vec<NamespaceReport> = Vec::new();
     let (mut checkpoint_count, mut raw_bytes, mut referenced_bytes) = (0, 0_u64, 0_u64);
     // Keys come by namespace and in it by sequence, so that the last is the newest.
-    for key in listing.keys {
-        let found = match read(store, key) {
+    for found in read_each(store, &listing.keys) {
+        let found = match found {
             Ok(found) => found,
             Err(error) => {
                 problems.push(error.to_string());

@@ -1,18 +1,19 @@
 //! From text to sources and stores; the only place that reads the environment and the clock.
 
+mod bucket;
+mod store;
+
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use dotctl_engine::format::layout::STORE_MARKER;
 use dotctl_engine::id::Time;
-use dotctl_engine::{Error, ErrorKind, Result};
+use dotctl_engine::{Error, Result};
 use dotctl_stores::database::is_database;
-use dotctl_stores::folder::FolderStore;
-use dotctl_stores::object::{Backend, ObjectStore};
 use dotctl_stores::objects::{LocalObject, find_objects};
-use dotctl_stores::store::Store;
 
-use crate::cli::{ObjectBackend, StoreArgs};
+pub use bucket::bucket_setting;
+pub use store::{store, store_for_writing};
 
 /// What a path on the command line turned out to be.
 pub enum Source {
@@ -48,57 +49,6 @@ pub fn source(path: &Path) -> Result<Source> {
         Ok(Source::Database(path.to_owned()))
     } else {
         Ok(Source::State(path.to_owned()))
-    }
-}
-
-/// The store that `args` name, for reading.
-pub fn store(args: &StoreArgs) -> Result<Box<dyn Store>> {
-    let path = path(&args.store)?;
-    if let Some(store) = object(path, Backend::Sqlite)? {
-        return Ok(store);
-    }
-    Ok(Box::new(FolderStore::open(path)?))
-}
-
-/// The store that `args` name, made if it is not there; in an object, checkpoints are put where
-/// `backend` says.
-pub fn store_for_writing(args: &StoreArgs, backend: ObjectBackend) -> Result<Box<dyn Store>> {
-    let path = path(&args.store)?;
-    let backend = match backend {
-        ObjectBackend::Sqlite => Backend::Sqlite,
-        ObjectBackend::Kv => Backend::Kv,
-    };
-    if let Some(store) = object(path, backend)? {
-        return Ok(store);
-    }
-    Ok(Box::new(FolderStore::open_or_create(path)?))
-}
-
-/// The store in the object's database at `path`, if that is one.
-fn object(path: &Path, backend: Backend) -> Result<Option<Box<dyn Store>>> {
-    if path.is_file() {
-        if is_database(path)? {
-            return Ok(Some(Box::new(ObjectStore::open(path, backend)?)));
-        }
-        return Err(Error::malformed("this file is no object's database, and so no store")
-            .at(path.display().to_string())
-            .hint("name a folder, or the database of an object"));
-    }
-    // A folder of that name is hardly what is meant.
-    if path.extension().is_some_and(|ending| ending == "sqlite") && !path.exists() {
-        return Err(Error::new(ErrorKind::Missing, "there is no such database")
-            .at(path.display().to_string())
-            .hint("an object's database is a store once the object has made it"));
-    }
-    Ok(None)
-}
-
-fn path(text: &str) -> Result<&Path> {
-    match text.split_once("://") {
-        Some((scheme, _)) => Err(Error::unsupported(format!("stores at {scheme}:// are not built yet"))
-            .at(text)
-            .hint("name a folder, or an object's database")),
-        None => Ok(Path::new(text)),
     }
 }
 

@@ -1,0 +1,234 @@
+//! A bucket of S3 or R2 as a store.
+//!
+//! ```text
+//! <prefix>/manifests/<namespace>/<sequence>-<id>.json   a checkpoint exists if and only if this does
+//! <prefix>/packs/<sha256>
+//! ```
+//!
+//! There is no marker: a prefix without manifests is a store without checkpoints. A writer sends its
+//! packs, then creates the manifest with `If-None-Match: *`. What a writer that was stopped has sent
+//! stays, and the next one does not send it again: names are hashes, and the server compared each
+//! with its bytes when they came.
+
+mod buffers;
+mod client;
+mod connect;
+mod fetch;
+mod listing;
+mod pace;
+mod pack;
+mod put;
+mod refusal;
+mod session;
+mod setting;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use dotctl_engine::format::layout::{MANIFESTS, ManifestKey, PACKS, pack_key};
+use dotctl_engine::format::{Manifest, PackEntry};
+use dotctl_engine::id::Hash;
+use dotctl_engine::{Error, ErrorKind, Result};
+
+use crate::store::{Access, ManifestListing, Pack, PackListing, READS_AGAIN_MAX, Requests, Session, Store};
+use buffers::Buffers;
+use client::Client;
+use pack::{PackDownload, PackParts, Source};
+use session::BucketSession;
+
+pub use setting::{BucketSetting, Credentials, Patience};
+
+/// Threads that wait for the network.
+const THREADS: usize = 2;
+
+/// Packs that a reader has downloaded ahead.
+const PACKS_AHEAD: usize = 3;
+
+/// A pack up to this size comes as a whole: that takes less time than a second request.
+const WHOLE_BYTES_MAX: u64 = 256 << 10;
+
+/// A larger pack, which no writer of ours makes, is read in parts: a download is kept in memory.
+const DOWNLOAD_BYTES_MAX: u64 = 48 << 20;
+
+/// Checkpoints in a bucket.
+pub struct BucketStore {
+    /// There until it is dropped.
+    runtime: Option<Runtime>,
+    handle: Handle,
+    client: Arc<Client>,
+    buffers: Buffers,
+    prefix: String,
+    scratch_folder: PathBuf,
+}
+
+impl BucketStore {
+    /// The store in the bucket that `setting` names. Nothing is sent to it yet, so one that is not
+    /// there is found out about later.
+    ///
+    /// # Errors
+    /// No region or no credentials are known, or the endpoint is no address.
+    pub fn open(setting: &BucketSetting) -> Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("dotctl-bucket")
+            .enable_all()
+            .build()
+            .map_err(|error| Error::new(ErrorKind::Io, format!("cannot start threads: {error}")))?;
+        let client = Arc::new(runtime.block_on(connect::connect(setting))?);
+        Ok(BucketStore {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+            client,
+            buffers: Buffers::default(),
+            prefix: setting.prefix.clone(),
+            scratch_folder: setting.scratch_folder.clone(),
+        })
+    }
+
+    fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.handle.block_on(future)
+    }
+
+    /// The object's key for a name of the layout.
+    fn key(&self, name: &str) -> String {
+        match self.prefix.is_empty() {
+            true => name.to_owned(),
+            false => format!("{}/{name}", self.prefix),
+        }
+    }
+
+    fn pack_key(&self, sha256: &Hash) -> String {
+        self.key(&pack_key(sha256))
+    }
+
+    fn list(&self, folder: &str, doing: &str) -> Result<Vec<listing::Listed>> {
+        let prefix = self.key(&format!("{folder}/"));
+        self.block_on(self.client.list(&prefix)).map_err(|refusal| self.client.explain(&refusal, doing))
+    }
+}
+
+/// Reads the manifest `key` out of the object `name`. One that is not as it was written is read again,
+/// and in the end given as it is.
+async fn read_manifest(client: Arc<Client>, name: String, key: ManifestKey) -> Result<Vec<u8>> {
+    let place = || key.to_string();
+    let mut bytes = Vec::new();
+    for _ in 0..READS_AGAIN_MAX {
+        bytes = client
+            .fetch_small(&name, Manifest::BYTES_MAX)
+            .await
+            .map_err(|refusal| client.explain(&refusal, "read a manifest"))?
+            .ok_or_else(|| {
+                Error::new(ErrorKind::Missing, "this manifest is not there any more").at(place())
+            })?;
+        Manifest::check_length(bytes.len() as u64).map_err(|error| error.at(place()))?;
+        if Hash::of(&bytes) == key.id {
+            break;
+        }
+    }
+    Ok(bytes)
+}
+
+impl Drop for BucketStore {
+    fn drop(&mut self) {
+        // A look-up of a name that hangs keeps nobody.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Store for BucketStore {
+    fn location(&self) -> String {
+        self.client.place.clone()
+    }
+
+    fn manifests(&self) -> Result<ManifestListing> {
+        let mut listing = ManifestListing::default();
+        for listed in self.list(MANIFESTS, "list checkpoints")? {
+            let key = listed.name.split_once('/').map(|(folder, name)| ManifestKey::parse(folder, name));
+            match key {
+                Some(Ok(key)) => listing.keys.push(key),
+                _ => listing.strays.push(format!("{MANIFESTS}/{}", listed.name)),
+            }
+        }
+        listing.keys.sort_unstable();
+        Ok(listing)
+    }
+
+    fn read_manifest(&self, key: &ManifestKey) -> Result<Vec<u8>> {
+        self.block_on(read_manifest(self.client.clone(), self.key(&key.to_string()), key.clone()))
+    }
+
+    fn read_manifests(&self, keys: &[ManifestKey]) -> Vec<Result<Vec<u8>>> {
+        let reading: Vec<_> = keys
+            .iter()
+            .map(|key| {
+                let name = self.key(&key.to_string());
+                self.handle.spawn(read_manifest(self.client.clone(), name, key.clone()))
+            })
+            .collect();
+        let died = |_| Error::new(ErrorKind::Io, "a download died").at(self.location());
+        reading.into_iter().map(|read| self.block_on(read).map_err(died)?).collect()
+    }
+
+    fn open_pack(&self, entry: &PackEntry, access: Access) -> Result<Option<Box<dyn Pack>>> {
+        let source = Source {
+            handle: self.handle.clone(),
+            client: self.client.clone(),
+            key: self.pack_key(&entry.sha256),
+            entry: entry.clone(),
+        };
+        let whole = match access {
+            Access::Whole => entry.stored_bytes <= DOWNLOAD_BYTES_MAX,
+            Access::Parts => entry.stored_bytes <= WHOLE_BYTES_MAX,
+        };
+        Ok(Some(match whole {
+            true => Box::new(PackDownload::begin(source, &self.buffers)),
+            false => Box::new(PackParts(source)),
+        }))
+    }
+
+    fn packs_ahead(&self) -> usize {
+        PACKS_AHEAD
+    }
+
+    fn pack_location(&self, sha256: &Hash) -> String {
+        format!("{}/{}", self.client.place, pack_key(sha256))
+    }
+
+    fn packs(&self) -> Result<PackListing> {
+        let listed = self.list(PACKS, "list packs")?;
+        let packs = listed.iter().filter_map(|listed| Some((listed.name.parse().ok()?, listed.stored_bytes)));
+        // Nothing tells of a writer that is at work or was stopped.
+        Ok(PackListing { packs: packs.collect(), unfinished: true })
+    }
+
+    fn scratch_folder(&self) -> PathBuf {
+        self.scratch_folder.clone()
+    }
+
+    fn begin(&self) -> Result<Box<dyn Session + '_>> {
+        Ok(Box::new(BucketSession::begin(self)))
+    }
+
+    fn requests(&self) -> Option<Requests> {
+        Some(self.client.requests())
+    }
+
+    fn warning(&self) -> Option<String> {
+        self.client.conditions.ignored.load(Ordering::Relaxed).then(|| {
+            format!(
+                "{} ignores `If-None-Match`: of several writers that make the same checkpoint at once, each \
+                 is told that it did; no checkpoint is overwritten by another",
+                self.client.server
+            )
+        })
+    }
+}

@@ -1,0 +1,163 @@
+//! A pack in a bucket, downloaded as a whole or read in places.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+
+use dotctl_engine::format::PackEntry;
+use dotctl_engine::{Error, Result};
+
+use super::buffers::Buffers;
+use super::client::Client;
+use super::fetch::Fetched;
+use super::refusal::Refusal;
+use crate::store::{Pack, check_length, missing_pack};
+
+/// What every pack needs to be read.
+pub struct Source {
+    pub handle: Handle,
+    pub client: Arc<Client>,
+    pub key: String,
+    pub entry: PackEntry,
+}
+
+impl Source {
+    /// Reads a range of its own.
+    fn read(&self, offset: u64, into: &mut [u8]) -> Result<()> {
+        let end = offset.saturating_add(into.len() as u64);
+        if end > self.entry.stored_bytes {
+            return Err(Error::corrupt("the pack ends early"));
+        }
+        let mut filled = 0;
+        let fetched = self.handle.block_on(self.client.fetch(
+            &self.key,
+            offset..end,
+            self.entry.stored_bytes,
+            |bytes| {
+                if let Some(part) = into.get_mut(filled..filled + bytes.len()) {
+                    part.copy_from_slice(bytes);
+                }
+                filled += bytes.len();
+            },
+        ));
+        self.outcome(fetched)
+    }
+
+    fn outcome(&self, fetched: std::result::Result<Fetched, Refusal>) -> Result<()> {
+        match fetched {
+            Ok(Fetched::Whole) => Ok(()),
+            Ok(Fetched::Missing) => Err(missing_pack(&self.entry)),
+            Ok(Fetched::OtherLength(bytes)) => check_length(&self.entry, bytes),
+            Err(refusal) => Err(self.client.explain(&refusal, "read a pack")),
+        }
+    }
+}
+
+/// A pack read by ranges, a request for each.
+pub struct PackParts(pub Source);
+
+impl Pack for PackParts {
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()> {
+        self.0.read(offset, into)
+    }
+
+    fn read_again(&self, offset: u64, into: &mut [u8]) -> Result<bool> {
+        self.0.read(offset, into).map(|()| true)
+    }
+}
+
+/// A pack whose download has begun.
+pub struct PackDownload {
+    source: Arc<Source>,
+    arrival: Arc<Arrival>,
+    buffers: Buffers,
+    task: AbortHandle,
+}
+
+#[derive(Default)]
+struct Arrival {
+    shared: Mutex<Arrived>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Arrived {
+    bytes: Vec<u8>,
+    /// How it ended, once it has.
+    outcome: Option<Result<()>>,
+}
+
+impl Arrival {
+    fn lock(&self) -> MutexGuard<'_, Arrived> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self, outcome: Result<()>) {
+        self.lock().outcome.get_or_insert(outcome);
+        self.changed.notify_all();
+    }
+}
+
+/// Ends the arrival if its task is dropped in the middle, so that nobody waits for ever.
+struct EndOnDrop(Arc<Arrival>);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.end(Err(Error::new(dotctl_engine::ErrorKind::Io, "the download was given up")));
+    }
+}
+
+impl PackDownload {
+    /// Begins to download.
+    pub fn begin(source: Source, buffers: &Buffers) -> Self {
+        let source = Arc::new(source);
+        let arrival = Arc::new(Arrival::default());
+        // A manifest may promise anything.
+        let room = usize::try_from(source.entry.stored_bytes).unwrap_or(usize::MAX).min(16 << 20);
+        arrival.lock().bytes = buffers.take(room);
+        let (from, to) = (source.clone(), EndOnDrop(arrival.clone()));
+        let task = source.handle.spawn(async move {
+            let total_bytes = from.entry.stored_bytes;
+            let arrived = |bytes: &[u8]| {
+                to.0.lock().bytes.extend_from_slice(bytes);
+                to.0.changed.notify_all();
+            };
+            let fetched = from.client.fetch(&from.key, 0..total_bytes, total_bytes, arrived).await;
+            to.0.end(from.outcome(fetched));
+        });
+        PackDownload { source, arrival, buffers: buffers.clone(), task: task.abort_handle() }
+    }
+}
+
+impl Pack for PackDownload {
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()> {
+        let early = || Error::corrupt("the pack ends early");
+        let begin = usize::try_from(offset).map_err(|_| early())?;
+        let end = begin.checked_add(into.len()).ok_or_else(early)?;
+        let mut arrived = self.arrival.lock();
+        loop {
+            if let Some(part) = arrived.bytes.get(begin..end) {
+                into.copy_from_slice(part);
+                return Ok(());
+            }
+            match &arrived.outcome {
+                Some(Ok(())) => return Err(early()),
+                Some(Err(error)) => return Err(error.clone()),
+                None => {}
+            }
+            arrived = self.arrival.changed.wait(arrived).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn read_again(&self, offset: u64, into: &mut [u8]) -> Result<bool> {
+        self.source.read(offset, into).map(|()| true)
+    }
+}
+
+impl Drop for PackDownload {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.buffers.give(std::mem::take(&mut self.arrival.lock().bytes));
+    }
+}

@@ -1,0 +1,174 @@
+//! Writing one checkpoint into a bucket.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+use tokio::task::{JoinError, JoinSet};
+
+use dotctl_engine::checkpoint::{CheckpointFacts, PackSink};
+use dotctl_engine::format::layout::{MANIFESTS, ManifestKey};
+use dotctl_engine::format::{Manifest, PackEntry};
+use dotctl_engine::id::{Hash, Namespace, Time};
+use dotctl_engine::{Error, ErrorKind, Result};
+
+use super::BucketStore;
+use super::put::Creation;
+use crate::store::{Committed, Session};
+
+/// Packs on their way at once; each is in memory until it has arrived.
+const UPLOADS_MAX: usize = 4;
+
+/// Room for a pack of the usual size.
+const PACK_BYTES: usize = 13 << 20;
+
+/// What came of a pack.
+struct Uploaded {
+    sha256: Hash,
+    /// Whether the bucket did not hold it before.
+    is_new: bool,
+}
+
+pub struct BucketSession<'a> {
+    store: &'a BucketStore,
+    pack: Vec<u8>,
+    sealed: HashSet<Hash>,
+    uploads: JoinSet<Result<Uploaded>>,
+    room: Arc<Semaphore>,
+    new_packs: HashSet<Hash>,
+}
+
+impl<'a> BucketSession<'a> {
+    pub fn begin(store: &'a BucketStore) -> Self {
+        BucketSession {
+            store,
+            pack: Vec::new(),
+            sealed: HashSet::new(),
+            uploads: JoinSet::new(),
+            room: Arc::new(Semaphore::new(UPLOADS_MAX)),
+            new_packs: HashSet::new(),
+        }
+    }
+
+    /// Counts an upload that has ended; the first failure ends the session.
+    fn ended(&mut self, joined: std::result::Result<Result<Uploaded>, JoinError>) -> Result<()> {
+        let died = |_| Error::new(ErrorKind::Io, "an upload died").at(self.store.client.place.clone());
+        let uploaded = joined.map_err(died)??;
+        if uploaded.is_new {
+            self.new_packs.insert(uploaded.sha256);
+        }
+        Ok(())
+    }
+
+    fn finish_uploads(&mut self) -> Result<()> {
+        while let Some(joined) = self.store.block_on(self.uploads.join_next()) {
+            self.ended(joined)?;
+        }
+        Ok(())
+    }
+
+    /// The number after the namespace's last one. Two writers at once may take the same; their
+    /// checkpoints have different ids, and the ids order them.
+    ///
+    /// # Errors
+    /// `Exists` where the last one is this very checkpoint.
+    fn number(&self, manifest: &mut Manifest) -> Result<()> {
+        let folder = manifest.namespace.encoded();
+        let prefix = self.store.key(&format!("{MANIFESTS}/{folder}/"));
+        let listed = self.store.block_on(self.store.client.list(&prefix));
+        let names = listed.map_err(|refusal| self.store.client.explain(&refusal, "list checkpoints"))?;
+        let keys = names.iter().filter_map(|listed| ManifestKey::parse(&folder, &listed.name).ok());
+        let Some(last) = keys.max() else {
+            manifest.sequence = 1;
+            return Ok(());
+        };
+        manifest.sequence = last.sequence;
+        if manifest.write()?.0 == last.id {
+            return Err(made_already(&last));
+        }
+        manifest.sequence = last.sequence.saturating_add(1);
+        Ok(())
+    }
+}
+
+fn made_already(key: &ManifestKey) -> Error {
+    Error::new(ErrorKind::Exists, "another writer has made this very checkpoint")
+        .at(key.to_string())
+        .hint("nothing is lost: `dotctl list` shows it")
+}
+
+impl PackSink for BucketSession<'_> {
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        if self.pack.capacity() == 0 {
+            self.pack = self.store.buffers.take(PACK_BYTES);
+        }
+        self.pack.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn seal(&mut self, pack: &PackEntry) -> Result<()> {
+        while let Some(joined) = self.uploads.try_join_next() {
+            self.ended(joined)?;
+        }
+        let bytes = std::mem::take(&mut self.pack);
+        if !self.sealed.insert(pack.sha256) {
+            self.store.buffers.give(bytes);
+            return Ok(());
+        }
+        let room = self.store.block_on(self.room.clone().acquire_owned());
+        let bytes = self.store.buffers.lend(bytes);
+        let (client, key) = (self.store.client.clone(), self.store.pack_key(&pack.sha256));
+        let (sha256, stored_bytes) = (pack.sha256, pack.stored_bytes);
+        self.uploads.spawn_on(
+            async move {
+                let _room = room;
+                let explain = |refusal| client.explain(&refusal, "write a pack");
+                // An object of this name and length arrived whole: the server compared its hash.
+                let is_new = client.length(&key).await.map_err(explain)? != Some(stored_bytes);
+                if is_new {
+                    client.put(&key, bytes, sha256).await.map_err(explain)?;
+                }
+                Ok(Uploaded { sha256, is_new })
+            },
+            self.store.handle(),
+        );
+        Ok(())
+    }
+}
+
+impl Session for BucketSession<'_> {
+    fn commit(
+        &mut self,
+        facts: CheckpointFacts,
+        namespace: &Namespace,
+        created_at: Time,
+    ) -> Result<Committed> {
+        self.finish_uploads()?;
+        let mut manifest = facts.manifest(namespace.clone(), 1, created_at);
+        self.number(&mut manifest)?;
+        let (id, bytes) = manifest.write()?;
+        let key = ManifestKey { namespace: namespace.clone(), sequence: manifest.sequence, id };
+        let client = &self.store.client;
+        let name = self.store.key(&key.to_string());
+        match self.store.block_on(client.create(&name, Bytes::from(bytes), id)) {
+            Ok(Creation::Created) => {}
+            Ok(Creation::Exists) => return Err(made_already(&key)),
+            Err(refusal) => return Err(client.explain(&refusal, "write the manifest")),
+        }
+        Ok(Committed::new(id, manifest, &self.new_packs))
+    }
+
+    fn adopt(&mut self, manifest: Manifest) -> Result<Option<Committed>> {
+        self.finish_uploads()?;
+        let (id, bytes) = manifest.write()?;
+        let key = ManifestKey { namespace: manifest.namespace.clone(), sequence: manifest.sequence, id };
+        let client = &self.store.client;
+        let name = self.store.key(&key.to_string());
+        match self.store.block_on(client.create(&name, Bytes::from(bytes), id)) {
+            Ok(Creation::Created) => Ok(Some(Committed::new(id, manifest, &self.new_packs))),
+            Ok(Creation::Exists) => Ok(None),
+            Err(refusal) => Err(client.explain(&refusal, "write the manifest")),
+        }
+    }
+}

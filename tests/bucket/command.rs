@@ -1,0 +1,224 @@
+//! The commands on a bucket, as people run them.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::servers::{ACCESS_KEY_ID, BUCKET, SECRET_ACCESS_KEY, Server};
+use crate::support::{Ran, contents_below, dotctl, fixture, folder, sha256_of, words};
+
+/// The binary with the server's credentials and nothing of this machine's.
+pub fn dotctl_at(endpoint_url: &str) -> Command {
+    let mut command = dotctl();
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AWS_") || name.starts_with("R2_"))
+    {
+        command.env_remove(name);
+    }
+    command
+        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
+        .env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
+        .env("AWS_ENDPOINT_URL", endpoint_url)
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        .env("DOTCTL_STORE", format!("s3://{BUCKET}/some/prefix"));
+    command
+}
+
+fn run(server: &Server, line: &str, paths: &[&Path]) -> Ran {
+    Ran::of(dotctl_at(&server.endpoint_url).args(words(line)).args(paths).output().expect("dotctl runs"))
+}
+
+#[test]
+fn every_command_works_on_a_bucket() {
+    let server = Server::s3s();
+    let work = folder();
+    let source =
+        fixture("objects/clean/8404631331c39f1e8af77ef103c37993149a37e51562b73dcca4f42ecc1fd80d.sqlite");
+    let made = run(&server, "snapshot --format json --namespace counters", &[&source]).exits(0).json();
+    let id = made["checkpoint"]["id"].as_str().expect("an id");
+    // A listing for the number, two Puts, and one that an unknown server has to refuse; looks at the
+    // pack and at who wrote the manifest.
+    assert_eq!(made["requests"]["class_a"], 4, "{made}");
+    assert_eq!(made["requests"]["class_b"], 2, "{made}");
+    assert_eq!(made["requests"]["cost_usd"], 0.000_018_72, "{made}");
+
+    let target = work.path().join("restored.sqlite");
+    let restored = run(&server, "restore latest --format json --to", &[&target]).exits(0).json();
+    assert_eq!(restored["sha256"], made["checkpoint"]["content_sha256"]);
+    assert_eq!(restored["sha256"], sha256_of(&target));
+    assert_eq!(restored["requests"]["class_a"], 1, "{restored}");
+    assert_eq!(restored["requests"]["class_b"], 2, "{restored}");
+
+    let verified = run(&server, "verify --format json", &[]).exits(0).json();
+    assert_eq!((&verified["ok"], &verified["checked"]["checkpoints"]), (&true.into(), &1.into()));
+    let verified = run(&server, "verify --quick --format json", &[]).exits(0).json();
+    assert_eq!(verified["ok"], true);
+
+    let listed = run(&server, "list --format json", &[]).exits(0).json();
+    assert_eq!(listed["checkpoints"][0]["id"], id);
+    let shown = run(&server, "show counters@latest --packs", &[]).exits(0);
+    let shown = String::from_utf8(shown.stdout).expect("text");
+    assert!(shown.starts_with(&format!("s3://{BUCKET}/some/prefix/packs/")), "{shown}");
+
+    let store = format!("s3://{BUCKET}/some/prefix");
+    let inspected = run(&server, "inspect --format json", &[Path::new(&store)]).exits(0).json();
+    assert_eq!((&inspected["checkpoint_count"], &inspected["missing_pack_count"]), (&1.into(), &0.into()));
+    assert_eq!(inspected["requests"]["class_b"], 1, "{inspected}");
+}
+
+/// Canaries in every field that can hold a secret: none may be seen anywhere.
+#[test]
+fn no_secret_is_ever_shown() {
+    let canaries =
+        ["AKIACANARYCANARY", "canary+secret/key", "canary-session-token", "canary-user", "canary-password"];
+    let server = Server::s3s();
+    let source =
+        fixture("objects/clean/8404631331c39f1e8af77ef103c37993149a37e51562b73dcca4f42ecc1fd80d.sqlite");
+    let nobody = crate::servers::free_address();
+    let with_user = server.endpoint_url.replace("http://", "http://canary-user:canary-password@");
+    let endpoints = [
+        (server.endpoint_url.clone(), 3),
+        (format!("http://{nobody}"), 3),
+        (with_user, 2),
+        ("canary-user:canary-password@127.0.0.1".to_owned(), 2),
+    ];
+    for (endpoint, code) in endpoints {
+        for by_flag in [false, true] {
+            for format in ["human", "json"] {
+                for line in ["list", "verify", "restore latest --to out.sqlite", "get latest key", "snapshot"]
+                {
+                    let work = folder();
+                    let mut command = dotctl_at(&endpoint);
+                    command
+                        .env("AWS_ACCESS_KEY_ID", canaries[0])
+                        .env("AWS_SECRET_ACCESS_KEY", canaries[1])
+                        .env("AWS_SESSION_TOKEN", canaries[2])
+                        .env("RUST_LOG", "trace")
+                        .current_dir(work.path())
+                        .args(words(line))
+                        .args(["-vvv", "--format", format]);
+                    if line == "snapshot" {
+                        command.arg(&source);
+                    }
+                    if by_flag {
+                        command.args(["--endpoint-url", &endpoint]).env_remove("AWS_ENDPOINT_URL");
+                    }
+                    let ran = Ran::of(command.output().expect("dotctl runs")).exits(code);
+                    let shown = format!("{}{}", String::from_utf8_lossy(&ran.stdout), ran.stderr);
+                    for canary in canaries {
+                        assert!(!shown.contains(canary), "{canary} in {shown}");
+                        for (path, bytes) in contents_below(work.path()) {
+                            let text = String::from_utf8_lossy(&bytes);
+                            assert!(!text.contains(canary), "{canary} in {}", path.display());
+                        }
+                    }
+                }
+            }
+        }
+    }
+    // In the store's own address.
+    for store in ["s3://canary-user:canary-password@checkpoints/a", "canary-user://canary-password"] {
+        for line in ["list", "snapshot --dry-run", "verify"] {
+            let mut command = dotctl_at(&server.endpoint_url);
+            command.args(words(line)).args(["--store", store, "-vvv"]);
+            if line.starts_with("snapshot") {
+                command.arg(&source);
+            }
+            let ran = Ran::of(command.output().expect("dotctl runs")).refuses(2);
+            assert!(!ran.stderr.contains("canary"), "{ran:?}");
+        }
+    }
+    let help = Ran::of(
+        dotctl_at(&server.endpoint_url)
+            .args(["list", "--help"])
+            .env("DOTCTL_STORE", "s3://canary-user:canary-password@bucket")
+            .output()
+            .expect("dotctl runs"),
+    );
+    assert!(!String::from_utf8_lossy(&help.exits(0).stdout).contains("canary"));
+}
+
+/// What people get to read when a bucket cannot be used.
+#[test]
+fn failures_are_told_in_sentences() {
+    let server = Server::s3s();
+    let fails = |change: &dyn for<'a> Fn(&'a mut Command) -> &'a mut Command| {
+        let mut command = dotctl_at(&server.endpoint_url);
+        command.arg("list");
+        change(&mut command);
+        let ran = Ran::of(command.output().expect("dotctl runs")).refuses(3);
+        ran.mentions("hint: ");
+        ran
+    };
+    fails(&|command| command.env("DOTCTL_STORE", "s3://no-such-bucket")).mentions("there is no bucket");
+    fails(&|command| command.env("AWS_SECRET_ACCESS_KEY", "another"))
+        .mentions("does not know these credentials");
+    fails(&|command| command.env("AWS_ACCESS_KEY_ID", "another")).mentions("credentials");
+    fails(&|command| command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY"))
+        .mentions("there are no credentials");
+    let nobody = format!("http://{}", crate::servers::free_address());
+    fails(&|command| command.args(["--endpoint-url", &nobody])).mentions("check --endpoint-url");
+    fails(&|command| command.env_remove("AWS_ENDPOINT_URL")).mentions("no region");
+
+    // Not an S3 server, and answers that tests cannot provoke from a server that means well.
+    let answers = [
+        ("200 OK", "<html>welcome</html>", "does not answer as an S3 server"),
+        ("403 Forbidden", "<Error><Code>AccessDenied</Code><Message>no</Message></Error>", "access denied"),
+        (
+            "403 Forbidden",
+            "<Error><Code>RequestTimeTooSkewed</Code><Message>no</Message></Error>",
+            "clock is wrong",
+        ),
+        ("400 Bad Request", "<Error><Code>ExpiredToken</Code><Message>no</Message></Error>", "has expired"),
+    ];
+    for (status, body, message) in answers {
+        let url = answering(format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len()));
+        fails(&|command| command.args(["--endpoint-url", &url])).mentions(message);
+    }
+
+    let ran = Ran::of(
+        dotctl_at("")
+            .env_remove("AWS_ENDPOINT_URL")
+            .args(["list", "--store", "r2://bucket"])
+            .output()
+            .unwrap(),
+    );
+    ran.refuses(2).mentions("R2_ACCOUNT_ID");
+}
+
+/// The address of a server that always answers the same.
+fn answering(answer: String) -> String {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let _ = client.read(&mut [0; 4096]);
+            let _ = client.write_all(answer.as_bytes());
+        }
+    });
+    url
+}
+
+#[test]
+fn a_limit_of_requests_is_kept() {
+    let server = Server::s3s();
+    let source =
+        fixture("objects/clean/8404631331c39f1e8af77ef103c37993149a37e51562b73dcca4f42ecc1fd80d.sqlite");
+    let begun = std::time::Instant::now();
+    run(&server, "snapshot --namespace n --max-requests-per-second 4", &[&source])
+        .exits(0)
+        .mentions("requests: 4 class A, 2 class B");
+    assert!(begun.elapsed() >= std::time::Duration::from_millis(750), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn one_entry_takes_few_requests() {
+    let server = Server::s3s();
+    let source = fixture("state/listed.json");
+    run(&server, "snapshot --namespace n", &[&source]).exits(0);
+    let key = "Z:119";
+    let ran = run(&server, &format!("get latest {key}"), &[]).exits(0);
+    assert!(String::from_utf8_lossy(&ran.stdout).starts_with(&format!("[\"{key}\"")), "{ran:?}");
+    ran.mentions("requests: 1 class A, 2 class B");
+}

@@ -1,0 +1,12 @@
+//! Checkpoints in buckets, on real servers, and what every store must do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod command;
+mod conformance;
+mod faults;
+mod made;
+mod memory;
+mod proxy;
+mod servers;
+#[path = "../support/mod.rs"]
+mod support;

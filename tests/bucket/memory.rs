@@ -1,0 +1,141 @@
+//! A store in memory: the least that a store must do.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use dotctl_engine::checkpoint::{CheckpointFacts, PackSink};
+use dotctl_engine::format::layout::ManifestKey;
+use dotctl_engine::format::{Manifest, PackEntry};
+use dotctl_engine::id::{Hash, Namespace, Time};
+use dotctl_engine::{Error, ErrorKind, Result};
+use dotctl_stores::store::{
+    Access, Committed, ManifestListing, Pack, PackListing, Session, Store, check_length,
+};
+
+#[derive(Default)]
+pub struct MemoryStore(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    manifests: BTreeMap<ManifestKey, Vec<u8>>,
+    packs: BTreeMap<Hash, Arc<Vec<u8>>>,
+}
+
+impl MemoryStore {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().expect("no writer died")
+    }
+}
+
+impl Store for MemoryStore {
+    fn location(&self) -> String {
+        "memory".to_owned()
+    }
+
+    fn manifests(&self) -> Result<ManifestListing> {
+        Ok(ManifestListing { keys: self.lock().manifests.keys().cloned().collect(), strays: Vec::new() })
+    }
+
+    fn read_manifest(&self, key: &ManifestKey) -> Result<Vec<u8>> {
+        let missing = || Error::new(ErrorKind::Missing, "there is no such manifest").at(key.to_string());
+        self.lock().manifests.get(key).cloned().ok_or_else(missing)
+    }
+
+    fn open_pack(&self, entry: &PackEntry, _: Access) -> Result<Option<Box<dyn Pack>>> {
+        let Some(bytes) = self.lock().packs.get(&entry.sha256).cloned() else { return Ok(None) };
+        check_length(entry, bytes.len() as u64)?;
+        Ok(Some(Box::new(MemoryPack(bytes))))
+    }
+
+    fn pack_location(&self, sha256: &Hash) -> String {
+        format!("memory/{sha256}")
+    }
+
+    fn packs(&self) -> Result<PackListing> {
+        let packs = self.lock().packs.iter().map(|(sha256, bytes)| (*sha256, bytes.len() as u64)).collect();
+        Ok(PackListing { packs, unfinished: false })
+    }
+
+    fn scratch_folder(&self) -> PathBuf {
+        std::env::temp_dir()
+    }
+
+    fn begin(&self) -> Result<Box<dyn Session + '_>> {
+        Ok(Box::new(MemorySession { store: self, open: Vec::new(), sealed: Vec::new() }))
+    }
+}
+
+struct MemoryPack(Arc<Vec<u8>>);
+
+impl Pack for MemoryPack {
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()> {
+        let begin = offset as usize;
+        let part =
+            self.0.get(begin..begin + into.len()).ok_or_else(|| Error::corrupt("the pack ends early"))?;
+        into.copy_from_slice(part);
+        Ok(())
+    }
+}
+
+struct MemorySession<'a> {
+    store: &'a MemoryStore,
+    open: Vec<u8>,
+    sealed: Vec<(PackEntry, Vec<u8>)>,
+}
+
+impl PackSink for MemorySession<'_> {
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.open.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn seal(&mut self, pack: &PackEntry) -> Result<()> {
+        self.sealed.push((pack.clone(), std::mem::take(&mut self.open)));
+        Ok(())
+    }
+}
+
+impl Session for MemorySession<'_> {
+    fn commit(
+        &mut self,
+        facts: CheckpointFacts,
+        namespace: &Namespace,
+        created_at: Time,
+    ) -> Result<Committed> {
+        let mut kept = self.store.lock();
+        let last = kept.manifests.keys().filter(|key| key.namespace == *namespace).max().cloned();
+        let mut manifest = facts.manifest(namespace.clone(), 1, created_at);
+        if let Some(last) = last {
+            manifest.sequence = last.sequence;
+            if manifest.write()?.0 == last.id {
+                return Err(Error::new(ErrorKind::Exists, "another writer has made this very checkpoint"));
+            }
+            manifest.sequence += 1;
+        }
+        Ok(keep(&mut kept, manifest, self.sealed.drain(..))?.0)
+    }
+
+    fn adopt(&mut self, manifest: Manifest) -> Result<Option<Committed>> {
+        let (committed, is_new) = keep(&mut self.store.lock(), manifest, self.sealed.drain(..))?;
+        Ok(is_new.then_some(committed))
+    }
+}
+
+/// Keeps a checkpoint, and says whether it was not there yet.
+fn keep(
+    kept: &mut Kept,
+    manifest: Manifest,
+    packs: impl Iterator<Item = (PackEntry, Vec<u8>)>,
+) -> Result<(Committed, bool)> {
+    let (id, bytes) = manifest.write()?;
+    let mut new_packs = HashSet::new();
+    for (pack, bytes) in packs {
+        if kept.packs.insert(pack.sha256, Arc::new(bytes)).is_none() {
+            new_packs.insert(pack.sha256);
+        }
+    }
+    let key = ManifestKey { namespace: manifest.namespace.clone(), sequence: manifest.sequence, id };
+    let is_new = kept.manifests.insert(key, bytes).is_none();
+    Ok((Committed::new(id, manifest, &new_packs), is_new))
+}
