@@ -83,34 +83,31 @@ fn no_secret_is_ever_shown() {
         ("canary-user:canary-password@127.0.0.1".to_owned(), 2),
     ];
     for (endpoint, code) in endpoints {
-        for by_flag in [false, true] {
-            for format in ["human", "json"] {
-                for line in ["list", "verify", "restore latest --to out.sqlite", "get latest key", "snapshot"]
-                {
-                    let work = folder();
-                    let mut command = dotctl_at(&endpoint);
-                    command
-                        .env("AWS_ACCESS_KEY_ID", canaries[0])
-                        .env("AWS_SECRET_ACCESS_KEY", canaries[1])
-                        .env("AWS_SESSION_TOKEN", canaries[2])
-                        .env("RUST_LOG", "trace")
-                        .current_dir(work.path())
-                        .args(words(line))
-                        .args(["-vvv", "--format", format]);
-                    if line == "snapshot" {
-                        command.arg(&source);
-                    }
-                    if by_flag {
-                        command.args(["--endpoint-url", &endpoint]).env_remove("AWS_ENDPOINT_URL");
-                    }
-                    let ran = Ran::of(command.output().expect("dotctl runs")).exits(code);
-                    let shown = format!("{}{}", String::from_utf8_lossy(&ran.stdout), ran.stderr);
-                    for canary in canaries {
-                        assert!(!shown.contains(canary), "{canary} in {shown}");
-                        for (path, bytes) in contents_below(work.path()) {
-                            let text = String::from_utf8_lossy(&bytes);
-                            assert!(!text.contains(canary), "{canary} in {}", path.display());
-                        }
+        for (by_flag, format) in [(false, "human"), (true, "json")] {
+            for line in ["list", "verify", "restore latest --to out.sqlite", "get latest key", "snapshot"] {
+                let work = folder();
+                let mut command = dotctl_at(&endpoint);
+                command
+                    .env("AWS_ACCESS_KEY_ID", canaries[0])
+                    .env("AWS_SECRET_ACCESS_KEY", canaries[1])
+                    .env("AWS_SESSION_TOKEN", canaries[2])
+                    .env("RUST_LOG", "trace")
+                    .current_dir(work.path())
+                    .args(words(line))
+                    .args(["-vvv", "--format", format]);
+                if line == "snapshot" {
+                    command.arg(&source);
+                }
+                if by_flag {
+                    command.args(["--endpoint-url", &endpoint]).env_remove("AWS_ENDPOINT_URL");
+                }
+                let ran = Ran::of(command.output().expect("dotctl runs")).exits(code);
+                let shown = format!("{}{}", String::from_utf8_lossy(&ran.stdout), ran.stderr);
+                for canary in canaries {
+                    assert!(!shown.contains(canary), "{canary} in {shown}");
+                    for (path, bytes) in contents_below(work.path()) {
+                        let text = String::from_utf8_lossy(&bytes);
+                        assert!(!text.contains(canary), "{canary} in {}", path.display());
                     }
                 }
             }
@@ -170,6 +167,11 @@ fn failures_are_told_in_sentences() {
             "clock is wrong",
         ),
         ("400 Bad Request", "<Error><Code>ExpiredToken</Code><Message>no</Message></Error>", "has expired"),
+        (
+            "400 Bad Request",
+            "<Error><Code>Odd</Code><Message>an-access-key, a-secret-key</Message></Error>",
+            "400 Odd: [hidden], [hidden]",
+        ),
     ];
     for (status, body, message) in answers {
         let url = answering(format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len()));
