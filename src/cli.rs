@@ -63,11 +63,15 @@ pub enum When {
     Never,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct StoreArgs {
-    /// Where checkpoints are kept: a folder, made by the first snapshot
+    /// Where checkpoints are kept: a folder, made by the first snapshot. For reading also an object's
+    /// database, a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>
     #[arg(long, env = "DOTCTL_STORE", value_name = "STORE", default_value = "./.dotctl")]
     pub store: String,
+    /// The bucket that holds what was too large for the object: …/r2/<bucket>, or a folder
+    #[arg(long, value_name = "STORE")]
+    pub overflow: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,10 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use dotctl_engine::dotdo::Bucket;
 use dotctl_engine::format::layout::STORE_MARKER;
 use dotctl_engine::id::Time;
 use dotctl_engine::{Error, Result};
 use dotctl_stores::database::is_database;
+use dotctl_stores::dotdo::{
+    FolderObjects, Foreign, MiniflareObjects, ObjectBucket, is_json, is_miniflare_bucket,
+};
 use dotctl_stores::folder::FolderStore;
 use dotctl_stores::objects::{LocalObject, find_objects};
 use dotctl_stores::store::Store;
@@ -48,6 +52,52 @@ pub fn source(path: &Path) -> Result<Source> {
     } else {
         Ok(Source::State(path.to_owned()))
     }
+}
+
+/// What the store that `args` name holds.
+pub struct Stores {
+    /// Checkpoints of ours.
+    pub native: Option<Box<dyn Store>>,
+    /// Checkpoints that TypeScript wrote.
+    pub foreign: Option<Foreign>,
+}
+
+/// The store that `args` name, for reading all that is in it.
+pub fn stores(args: &StoreArgs) -> Result<Stores> {
+    match foreign(args)? {
+        Some(foreign) => Ok(Stores { native: None, foreign: Some(foreign) }),
+        None => Ok(Stores { native: Some(store(args)?), foreign: None }),
+    }
+}
+
+/// The checkpoints in the store that TypeScript wrote; `None` where it is a kind of store that holds
+/// none.
+pub fn foreign(args: &StoreArgs) -> Result<Option<Foreign>> {
+    let overflow = args.overflow.as_deref().map(bucket).transpose()?;
+    let Ok(path) = folder(&args.store) else {
+        return Ok(None);
+    };
+    if path.is_file() {
+        return match is_database(path)? {
+            true => Foreign::database(path, overflow).map(Some),
+            false if is_json(path)? => Foreign::json_file(path, overflow).map(Some),
+            false => Ok(None),
+        };
+    }
+    let stands_for_bucket = ["snapshots", "checkpoints"].iter().any(|name| path.join(name).is_dir());
+    if is_miniflare_bucket(path) || (stands_for_bucket && !path.join(STORE_MARKER.0).exists()) {
+        return Foreign::bucket(bucket(&args.store)?).map(Some);
+    }
+    Ok(None)
+}
+
+/// The bucket that `text` names.
+fn bucket(text: &str) -> Result<Box<dyn Bucket>> {
+    let path = folder(text)?;
+    Ok(match is_miniflare_bucket(path) {
+        true => Box::new(ObjectBucket(MiniflareObjects::open(path)?)),
+        false => Box::new(ObjectBucket(FolderObjects::open(path)?)),
+    })
 }
 
 /// The store that `args` name, for reading.

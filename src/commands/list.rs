@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use dotctl_engine::Result;
 use dotctl_stores::reference::{Found, read};
 
-use super::{CheckpointDocument, short_id};
+use super::{CheckpointDocument, foreign, short_id};
 use crate::cli::ListArgs;
 use crate::error::Exit;
 use crate::open;
@@ -16,21 +16,35 @@ use crate::render::{Align, shorten, table};
 use crate::size::show_size;
 
 pub fn run(args: &ListArgs, output: &Output) -> Result<Exit> {
-    let store = open::store(&args.store)?;
+    let stores = open::stores(&args.store)?;
     let mut found: Vec<Found> = Vec::new();
-    for key in store.manifests()?.keys {
-        if args.namespace.as_ref().is_some_and(|namespace| *namespace != key.namespace) {
-            continue;
-        }
-        match read(store.as_ref(), key) {
-            Ok(checkpoint) => found.push(checkpoint),
-            Err(error) => output.warn(&format!("{error}; `dotctl verify` tells more")),
+    if let Some(store) = &stores.native {
+        for key in store.manifests()?.keys {
+            if args.namespace.as_ref().is_some_and(|namespace| *namespace != key.namespace) {
+                continue;
+            }
+            match read(store.as_ref(), key) {
+                Ok(checkpoint) => found.push(checkpoint),
+                Err(error) => output.warn(&format!("{error}; `dotctl verify` tells more")),
+            }
         }
     }
     newest_first(&mut found);
-    let documents: Vec<_> =
-        found.iter().map(|found| CheckpointDocument::new(found.id(), &found.manifest)).collect();
-    output.result(&json!({ "checkpoints": documents }), || human(&found))?;
+    let mut documents: Vec<Value> = Vec::new();
+    for found in &found {
+        let document = serde_json::to_value(CheckpointDocument::new(found.id(), &found.manifest));
+        documents.push(document.unwrap_or_default());
+    }
+    let mut text = String::new();
+    if let Some(foreign) = &stores.foreign {
+        let listed = foreign::list(foreign, args.namespace.as_ref(), output);
+        documents.extend(listed.iter().map(|found| foreign::document(foreign, found)));
+        text = foreign::table_of(foreign, &listed);
+    }
+    output.result(&json!({ "checkpoints": documents }), || match found.is_empty() && !text.is_empty() {
+        true => text,
+        false => human(&found) + &text,
+    })?;
     Ok(Exit::Done)
 }
 
@@ -77,6 +91,6 @@ fn human(found: &[Found]) -> String {
 }
 
 /// `2026-11-21T12:34:56.789Z` without what a table has no room for.
-fn show_moment(rfc3339: &str) -> String {
+pub(super) fn show_moment(rfc3339: &str) -> String {
     rfc3339.chars().take(16).map(|letter| if letter == 'T' { ' ' } else { letter }).collect()
 }

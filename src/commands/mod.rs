@@ -1,6 +1,7 @@
 //! One verb a file: read the words, call the engine, render.
 
 mod completions;
+mod foreign;
 mod get;
 mod inspect;
 mod list;

@@ -9,11 +9,12 @@ use dotctl_engine::format::Manifest;
 use dotctl_engine::{Damage, Error, ErrorKind, Result};
 use dotctl_stores::checksum::{Checksum, checksum_of};
 use dotctl_stores::database::is_database;
+use dotctl_stores::dotdo::Foreign;
 use dotctl_stores::drive::{Checked, Finding, Verifier, check_database};
 use dotctl_stores::reference::find_key;
 
-use super::elapsed_ms;
-use crate::cli::VerifyArgs;
+use super::{elapsed_ms, foreign};
+use crate::cli::{StoreArgs, VerifyArgs};
 use crate::error::Exit;
 use crate::open;
 use crate::output::Output;
@@ -46,6 +47,9 @@ fn verify_files(targets: &[String], expected: &Checksum) -> Result<(Vec<Finding>
 }
 
 fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<(Vec<Finding>, Checked)> {
+    if let Some(foreign) = open::foreign(&args.store)? {
+        return verify_foreign(args, &foreign);
+    }
     // A store whose marker is damaged is a finding, as any other of its files.
     let store = match open::store(&args.store) {
         Err(error) if matches!(error.kind(), ErrorKind::Corrupt(_)) => {
@@ -57,7 +61,7 @@ fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<(Vec<Finding>, Che
         !args.targets.is_empty() && args.targets.iter().all(|target| Path::new(target).is_file());
     let store = match store {
         Ok(store) => store,
-        Err(_) if targets_are_files => return verify_databases(&args.targets),
+        Err(_) if targets_are_files => return verify_databases(&args.targets, &args.store),
         Err(error) => return Err(error),
     };
     let mut verifier = Verifier::new(store.as_ref(), args.quick);
@@ -71,17 +75,45 @@ fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<(Vec<Finding>, Che
             let key = find_key(store.as_ref(), target)?;
             verifier.checkpoint(&key, bar)?;
         } else if is_database(path)? {
-            let (findings, checked) = verify_databases(std::slice::from_ref(target))?;
+            let (findings, checked) = verify_databases(std::slice::from_ref(target), &args.store)?;
             others.0.extend(findings);
-            others.1.bytes += checked.bytes;
+            add(&mut others.1, checked);
         } else {
             verify_manifest_file(&mut verifier, target, bar)?;
         }
     }
     let mut checked = verifier.checked;
-    checked.bytes += others.1.bytes;
+    add(&mut checked, others.1);
     let mut findings = verifier.findings;
     findings.extend(others.0);
+    Ok((findings, checked))
+}
+
+fn add(sum: &mut Checked, more: Checked) {
+    sum.checkpoints += more.checkpoints;
+    sum.chunks += more.chunks;
+    sum.bytes += more.bytes;
+}
+
+/// The checkpoints that TypeScript wrote: all, or those that are named; and databases.
+fn verify_foreign(args: &VerifyArgs, foreign: &Foreign) -> Result<(Vec<Finding>, Checked)> {
+    let mut checked = Checked::default();
+    if args.targets.is_empty() {
+        let findings = foreign::verify(foreign, None, &mut checked)?;
+        return Ok((findings, checked));
+    }
+    let mut findings = Vec::new();
+    for target in &args.targets {
+        if let Some(found) = foreign.catalogue().find(target)? {
+            findings.extend(foreign::verify(foreign, Some(found), &mut checked)?);
+        } else if Path::new(target).is_file() {
+            let (more, of_file) = verify_databases(std::slice::from_ref(target), &args.store)?;
+            findings.extend(more);
+            add(&mut checked, of_file);
+        } else {
+            return Err(foreign::missing(target));
+        }
+    }
     Ok((findings, checked))
 }
 
@@ -120,8 +152,8 @@ fn no_target(target: &str) -> Error {
         .hint("say what the file must hash to with --checksum sha256:HEX or murmur3:HEX")
 }
 
-/// Databases: every page of every tree in place.
-fn verify_databases(targets: &[String]) -> Result<(Vec<Finding>, Checked)> {
+/// Databases: every page of every tree in place, and each checkpoint inside.
+fn verify_databases(targets: &[String], store: &StoreArgs) -> Result<(Vec<Finding>, Checked)> {
     let mut findings = Vec::new();
     let mut checked = Checked::default();
     for target in targets {
@@ -138,7 +170,19 @@ fn verify_databases(targets: &[String]) -> Result<(Vec<Finding>, Checked)> {
             Err(error) if Exit::of(error.kind()) != Exit::Failed => vec![error],
             Err(error) => return Err(error),
         };
+        let is_sound = problems.is_empty();
         findings.extend(problems.into_iter().map(|error| Finding { target: target.clone(), error }));
+        // In a damaged database its own damage is what there is to tell.
+        if is_sound {
+            let inside = StoreArgs { store: target.clone(), ..store.clone() };
+            if let Some(foreign) = open::foreign(&inside)? {
+                let mut of_records = Checked::default();
+                findings.extend(foreign::verify(&foreign, None, &mut of_records)?);
+                // The file's bytes were counted.
+                of_records.bytes = 0;
+                add(&mut checked, of_records);
+            }
+        }
     }
     Ok((findings, checked))
 }

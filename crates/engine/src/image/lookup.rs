@@ -78,6 +78,7 @@ struct Descent {
 #[derive(Debug)]
 struct OpenCell {
     index: usize,
+    payload_bytes: u64,
     chain: Option<Chain>,
     /// How many bytes of the key were equal so far, until the cell is known to be the one.
     key: Option<KeyProgress>,
@@ -129,6 +130,7 @@ pub struct Lookup {
     /// The first schema row that cannot be read.
     damage: Option<Error>,
     pages_read: u32,
+    payload_bytes_max: u64,
 }
 
 impl Lookup {
@@ -154,7 +156,15 @@ impl Lookup {
             roots: Roots::default(),
             damage: None,
             pages_read: 0,
+            payload_bytes_max: u64::MAX,
         }
+    }
+
+    /// The same look-up, which refuses a record of more than `bytes` before it reads it.
+    #[must_use]
+    pub fn with_payload_max(mut self, bytes: u64) -> Lookup {
+        self.payload_bytes_max = bytes;
+        self
     }
 
     /// What is next. Says the same until the wanted page is given.
@@ -230,6 +240,12 @@ impl Lookup {
                                 }
                                 None => {}
                             }
+                        }
+                        if cell.key.is_none() && cell.payload_bytes > self.payload_bytes_max {
+                            return Err(Error::malformed(format!(
+                                "the record has {} bytes, more than {}",
+                                cell.payload_bytes, self.payload_bytes_max
+                            )));
                         }
                         if let Some(page) = cell.chain.and_then(|chain| chain.next_page()) {
                             return Ok(Progress::Read(page));
@@ -353,7 +369,8 @@ impl Lookup {
         }
         let middle = descent.low + (descent.high - descent.low) / 2;
         let cell = page.cell(middle)?;
-        let mut open = OpenCell { index: middle, chain: Chain::of(&cell), key: None };
+        let mut open =
+            OpenCell { index: middle, payload_bytes: cell.payload_bytes, chain: Chain::of(&cell), key: None };
         let ordering = match (descent.by, &self.target) {
             (By::Rowid(rowid), _) => {
                 let here = cell.rowid.ok_or_else(|| {

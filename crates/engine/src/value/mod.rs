@@ -2,8 +2,8 @@
 //!
 //! [`decode()`] reads the bytes of `_cf_KV.value` into a [`Document`], [`encode()`] gives exactly the
 //! same bytes back, [`to_json`] prints the value as JSON text by the scheme of `docs/VALUES.md`,
-//! [`kind()`] names a value's type from its first bytes, and [`property_number`] reads one number of
-//! an object.
+//! [`kind()`] names a value's type from its first bytes, [`property_number`] reads one number of an
+//! object, and [`Parts`] looks at a document's parts.
 //!
 //! Ours, because the crate `v8_valueserializer` keeps the value and not its spelling (padding,
 //! int32 or double, dense or sparse, the order of an error's parts), so it cannot write the same
@@ -26,6 +26,7 @@ mod property;
 mod reader;
 mod tag;
 mod text;
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -37,3 +38,4 @@ pub use encode::encode;
 pub use json::to_json;
 pub use kind::{ValueKind, kind};
 pub use property::property_number;
+pub use view::{Elements, Parts, Properties, View};
