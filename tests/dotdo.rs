@@ -152,7 +152,7 @@ fn the_same_records_as_json() {
     run(&["verify"], &records, bucket.as_deref()).exits(0);
     // And as a list of pairs.
     let object = json(&records);
-    let pairs: Vec<_> = object.as_object().unwrap().iter().map(|(key, value)| (key, value)).collect();
+    let pairs: Vec<_> = object.as_object().unwrap().iter().collect();
     let listed = world.path().join("pairs.json");
     fs::write(&listed, serde_json::to_vec(&pairs).unwrap()).unwrap();
     assert_eq!(restores_all(&listed, bucket.as_deref(), is_there), 19);

@@ -176,11 +176,10 @@ fn verify_databases(targets: &[String], store: &StoreArgs) -> Result<(Vec<Findin
         if is_sound {
             let inside = StoreArgs { store: target.clone(), ..store.clone() };
             if let Some(foreign) = open::foreign(&inside)? {
-                let mut of_records = Checked::default();
-                findings.extend(foreign::verify(&foreign, None, &mut of_records)?);
+                let bytes = checked.bytes;
+                findings.extend(foreign::verify(&foreign, None, &mut checked)?);
                 // The file's bytes were counted.
-                of_records.bytes = 0;
-                add(&mut checked, of_records);
+                checked.bytes = bytes;
             }
         }
     }

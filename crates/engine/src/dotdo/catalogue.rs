@@ -6,7 +6,7 @@ use super::record::{
     CHECKPOINT_PREFIX, CHUNK_INFIX, ChunkedManifest, HybridManifest, ManagerRecord, Record, recognise,
 };
 use super::verify::Finding;
-use super::{BucketObject, Source};
+use super::{BucketObject, Look, Source};
 use crate::error::{Damage, Error, ErrorKind, Result};
 
 /// Bytes of keys that are kept while checkpoints are looked for: 64 MiB. The largest object has
@@ -141,9 +141,13 @@ impl Catalogue {
         if let Some(records) = source.records {
             records.scan(&mut |key, stored_bytes, value| {
                 let is_ours = key.starts_with(CHECKPOINT_PREFIX);
-                let added = value.and_then(recognise).and_then(|record| match record {
-                    Some(record) => gathered.add(key, stored_bytes, record),
-                    None => Ok(()),
+                let added = value.and_then(|look| match look {
+                    Look::Value(value) => match recognise(value)? {
+                        Some(record) => gathered.add(key, stored_bytes, record),
+                        None => Ok(()),
+                    },
+                    Look::Chunk => gathered.add_chunk(key),
+                    Look::Payload(bytes) => gathered.add_payload(key, bytes),
                 });
                 match added {
                     // Other values may be what they like.
@@ -280,6 +284,25 @@ impl Gathered {
         Ok(())
     }
 
+    fn add_chunk(&mut self, key: &str) -> Result<()> {
+        self.count(key)?;
+        self.chunks.push(key.to_owned());
+        Ok(())
+    }
+
+    /// Bytes count as a checkpoint only where checkpoints are; others are an application's own.
+    fn add_payload(&mut self, key: &str, bytes: u64) -> Result<()> {
+        match key.starts_with(CHECKPOINT_PREFIX) {
+            true if key.contains(CHUNK_INFIX) => self.add_chunk(key),
+            true => {
+                self.count(key)?;
+                self.payloads.push((key.to_owned(), bytes));
+                Ok(())
+            }
+            false => Ok(()),
+        }
+    }
+
     fn add(&mut self, key: &str, stored_bytes: u64, record: Record<'_>) -> Result<()> {
         let mut checkpoint = Checkpoint {
             id: String::new(),
@@ -297,21 +320,8 @@ impl Gathered {
             body: Body::Incremental,
         };
         match record {
-            Record::Chunk(_) => {
-                self.count(key)?;
-                self.chunks.push(key.to_owned());
-                return Ok(());
-            }
-            Record::Payload(bytes) => {
-                if key.starts_with(CHECKPOINT_PREFIX) {
-                    self.count(key)?;
-                    match key.contains(CHUNK_INFIX) {
-                        true => self.chunks.push(key.to_owned()),
-                        false => self.payloads.push((key.to_owned(), bytes.len() as u64)),
-                    }
-                }
-                return Ok(());
-            }
+            Record::Chunk(_) => return self.add_chunk(key),
+            Record::Payload(bytes) => return self.add_payload(key, bytes.len() as u64),
             Record::Chunked(manifest) => {
                 for chunk in &manifest.chunks {
                     self.count(chunk)?;

@@ -13,6 +13,7 @@ mod checksum;
 mod content;
 mod encode;
 mod entries;
+mod glance;
 mod incremental;
 mod json;
 mod overlay;
@@ -21,11 +22,15 @@ mod restore;
 mod value;
 mod verify;
 
+#[cfg(test)]
+mod tests;
+
 pub use catalogue::{Body, Catalogue, Checkpoint, Form};
 pub use checksum::{Checksum, Hasher, Murmur3};
 pub use content::CONTENT_BYTES_MAX;
 pub use encode::{Encoder, encode_bytes, encode_chunk, encode_chunked, encode_hybrid};
 pub use entries::{EntrySpan, EntrySpans};
+pub use glance::{glance, may_be_record};
 pub use json::read_json;
 pub use record::{
     CHECKPOINT_PREFIX, CHUNK_INFIX, Change, Chunk, ChunkedManifest, HybridManifest, Incremental,
@@ -41,13 +46,24 @@ use crate::error::Result;
 /// a key and its value together (2 MB, `limits::KEY_AND_VALUE`).
 pub const RECORD_BYTES_MAX: u64 = 4 << 20;
 
-/// What is called with each record: its key, the bytes that it takes, and its value or why that
+/// A record as a look through all of them sees it.
+#[derive(Debug, Clone, Copy)]
+pub enum Look<'v> {
+    /// Its whole value.
+    Value(&'v Value<'v>),
+    /// A chunk by how it begins; the rest was not read.
+    Chunk,
+    /// So many bytes and nothing else; they were not read.
+    Payload(u64),
+}
+
+/// What is called with each record: its key, the bytes that it takes, and what it is or why that
 /// cannot be read.
-pub type Visit<'v> = dyn FnMut(&str, u64, Result<&Value<'_>>) -> Result<()> + 'v;
+pub type Visit<'v> = dyn FnMut(&str, u64, Result<Look<'_>>) -> Result<()> + 'v;
 
 /// Keys with values, as an object's storage has them.
 pub trait Records {
-    /// Shows each record to `visit`, in any order.
+    /// Shows each record to `visit`, in any order. What cannot be one may be left out.
     ///
     /// # Errors
     /// Those of `visit`, and of where the records are.

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use dotctl_engine::dotdo::{EntrySpans, RECORD_BYTES_MAX, Records, Value, Visit, read_json, recognise};
+use dotctl_engine::dotdo::{EntrySpans, Look, RECORD_BYTES_MAX, Records, Value, Visit, read_json, recognise};
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use crate::io_error;
@@ -114,7 +114,7 @@ impl Records for JsonFile {
                     self.places.borrow_mut().insert(key.clone(), span.value.clone());
                 }
                 failed = match &value {
-                    Ok(value) => visit(&key, stored_bytes, Ok(value)),
+                    Ok(value) => visit(&key, stored_bytes, Ok(Look::Value(value))),
                     Err(error) => visit(&key, stored_bytes, Err(error.clone())),
                 };
                 failed.clone()

@@ -122,7 +122,8 @@ fn read_objects(database: &LiveDatabase) -> Result<BTreeMap<String, Stored>> {
     let table = Table::find(database, "_mf_objects")?
         .ok_or_else(|| Error::malformed("it has no table _mf_objects, so it is not a bucket's"))?;
     let mut objects = BTreeMap::new();
-    table.rows(database, ROW_BYTES_MAX, |mut columns: Columns<'_>, _| {
+    table.rows(database, ROW_BYTES_MAX, |record, _| {
+        let mut columns = Columns::of(record)?;
         let Some(key) = text(columns.next())? else {
             return Ok(());
         };
@@ -140,7 +141,8 @@ fn read_objects(database: &LiveDatabase) -> Result<BTreeMap<String, Stored>> {
     };
     // Columns: upload_id, part_number, blob_id, size, etag, checksum_md5, object_key.
     let mut found: Vec<(String, u64, String, u64)> = Vec::new();
-    parts.rows(database, ROW_BYTES_MAX, |mut columns, _| {
+    parts.rows(database, ROW_BYTES_MAX, |record, _| {
+        let mut columns = Columns::of(record)?;
         columns.next();
         let number = size(columns.next())?;
         let blob = text(columns.next())?;

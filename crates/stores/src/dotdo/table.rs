@@ -1,10 +1,10 @@
 //! The rows of one table of a database, by the table's name.
 
+use dotctl_engine::Result;
+use dotctl_engine::image::PageReader;
 use dotctl_engine::image::geometry::{Basics, Geometry, TextEncoding};
 use dotctl_engine::image::rows::Rows;
 use dotctl_engine::image::schema::{SCHEMA_ROOT, SchemaEntry, TreeKind};
-use dotctl_engine::image::{PageReader, record::Columns};
-use dotctl_engine::{Error, Result};
 
 use crate::database::LiveDatabase;
 
@@ -25,10 +25,8 @@ impl Table {
         database.read_pages(1, &mut page)?;
         let basics = Basics::parse(&page, database.page_count())?;
         if basics.text_encoding != TextEncoding::Utf8 {
-            return Err(Error::unsupported(format!(
-                "keys stored as {} are none that an object stores",
-                basics.text_encoding.name()
-            )));
+            // workerd writes UTF-8 only: this is no object's.
+            return Ok(None);
         }
         let mut rows = Rows::new(basics.geometry, SCHEMA_ROOT);
         while rows.advance(&mut page, |number, into| database.read_pages(number, into))? {
@@ -44,18 +42,18 @@ impl Table {
         Ok(None)
     }
 
-    /// Shows each row's columns to `visit`, and the bytes of its record; records of more than
+    /// Shows each row's record to `visit`, and the bytes that it has; records of more than
     /// `payload_bytes_max` are not whole.
     pub fn rows(
         &self,
         database: &LiveDatabase,
         payload_bytes_max: u64,
-        mut visit: impl FnMut(Columns<'_>, u64) -> Result<()>,
+        mut visit: impl FnMut(&[u8], u64) -> Result<()>,
     ) -> Result<()> {
         let mut rows = Rows::new(self.geometry, self.root).with_payload_max(payload_bytes_max);
         let mut page = Vec::new();
         while rows.advance(&mut page, |number, into| database.read_pages(number, into))? {
-            visit(Columns::of(rows.payload())?, rows.payload_bytes())?;
+            visit(rows.payload(), rows.payload_bytes())?;
         }
         Ok(())
     }
