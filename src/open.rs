@@ -95,8 +95,8 @@ pub fn foreign(args: &StoreArgs) -> Result<Option<Foreign>> {
 fn bucket(text: &str) -> Result<Box<dyn Bucket>> {
     let path = folder(text)?;
     Ok(match is_miniflare_bucket(path) {
-        true => Box::new(ObjectBucket(MiniflareObjects::open(path)?)),
-        false => Box::new(ObjectBucket(FolderObjects::open(path)?)),
+        true => Box::new(ObjectBucket::whole(MiniflareObjects::open(path)?)),
+        false => Box::new(ObjectBucket::whole(FolderObjects::open(path)?)),
     })
 }
 

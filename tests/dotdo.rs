@@ -90,6 +90,11 @@ fn everything_in_an_object_is_listed_restored_and_verified() {
         let one = run(&["verify", text(made, "id")], &database, bucket.as_deref()).exits(0).json();
         assert_eq!(one["checked"]["checkpoints"], 1);
     }
+    let inspected =
+        Ran::of(dotctl().arg("inspect").arg(&database).args(["--format", "json"]).output().unwrap());
+    let held = inspected.exits(0).json();
+    // Without the bucket, its snapshots and the payload without a manifest.
+    assert_eq!(held["checkpoints"].as_array().unwrap().len(), listed.len() - 4);
     let empty = world.path().join("none");
     let mut command = dotctl();
     command.arg("verify").arg(&database).arg("--store").arg(&empty).args(["--format", "json"]);
@@ -214,4 +219,82 @@ fn damage_is_not_restored() {
         let harmless = ["snapshot-without-metadata", "snapshot-of-another-namespace"];
         assert!(refused > 0 || harmless.contains(&fault.as_str()), "{fault}: {report:#}");
     }
+}
+
+/// A folder stands for a bucket, and nothing outside of it is read.
+#[test]
+fn a_folder_for_a_bucket() {
+    let world = folder();
+    let bucket = world.path().join("bucket");
+    fs::create_dir_all(bucket.join("snapshots")).unwrap();
+    fs::create_dir_all(bucket.join("checkpoints")).unwrap();
+    fs::write(bucket.join("snapshots/snap-1.gz"), b"{\"tables\":{}}").unwrap();
+    fs::write(bucket.join("checkpoints/two.gz"), b"plain").unwrap();
+    fs::write(world.path().join("secret.gz"), b"secret").unwrap();
+    let listed = run(&["list"], &bucket, None).exits(0).json();
+    assert_eq!(listed["checkpoints"].as_array().unwrap().len(), 2);
+    run(&["verify"], &bucket, None).exits(0);
+    let sha256 = support::sha256_of(&bucket.join("snapshots/snap-1.gz"));
+    let metadata = |checksum: &str, ns: &str| {
+        format!(r#"{{"checksum":"{checksum}","schemaVersion":"1","createdAt":"1768305600123","ns":"{ns}"}}"#)
+    };
+    fs::write(bucket.join("snapshots/snap-1.gz.metadata.json"), metadata(&sha256, "tenant")).unwrap();
+    let shown = run(&["show", "snap-1"], &bucket, None).exits(0).json();
+    assert_eq!(shown["namespace"], "tenant");
+    assert_eq!(shown["created_at"], "2026-01-13T12:00:00.123Z");
+    run(&["verify", "snap-1"], &bucket, None).exits(0);
+    fs::write(bucket.join("snapshots/snap-1.gz.metadata.json"), metadata("0", "tenant")).unwrap();
+    run(&["verify", "snap-1"], &bucket, None).exits(1);
+
+    let sha256 = support::sha256_of(&world.path().join("secret.gz"));
+    for key in
+        ["../secret.gz", "checkpoints/../../secret.gz", world.path().join("secret.gz").to_str().unwrap()]
+    {
+        let records = serde_json::json!({
+            "checkpoint:x": {"id": "out", "sizeBytes": 6, "location": "r2", "storageKey": key, "checksum": sha256},
+        });
+        let file = world.path().join("records.json");
+        fs::write(&file, records.to_string()).unwrap();
+        let ran = run(&["restore", "out", "--to", "-"], &file, Some(&bucket)).exits(1);
+        assert!(ran.stdout.is_empty(), "{ran:?}");
+    }
+}
+
+/// What is no store of records says so, in an orderly way.
+#[test]
+fn hostile_files_are_refused() {
+    let world = folder();
+    let deep = format!("{{\"checkpoint:a\":{}", "[".repeat(1 << 20));
+    let chunks = vec!["\"x\""; 300_000].join(",");
+    let many = format!(
+        r#"{{"checkpoint:a":{{"id":"a","totalSize":1,"chunkCount":1e99,"chunks":[{chunks}],"checksum":"0"}}}}"#
+    );
+    for (name, text, code) in [
+        ("cut.json", "{\"checkpoint:a\":{\"id\":", 2),
+        ("scalars.json", "[1,2,3]", 2),
+        ("deep.json", deep.as_str(), 2),
+        ("many.json", many.as_str(), 1),
+        ("surrogate.json", r#"{"checkpoint:\ud800":{"chunks":[],"chunkCount":0,"checksum":"\udc00"}}"#, 0),
+        ("nothing.json", "{}", 0),
+    ] {
+        let file = world.path().join(name);
+        fs::write(&file, text).unwrap();
+        let ran = run(&["verify"], &file, None);
+        assert_eq!(ran.code, Some(code), "{name}: {ran:?}");
+        assert!(!ran.stderr.contains("panicked"), "{name}: {ran:?}");
+    }
+    let dry = world.path().join("out");
+    let (database, _) = copied("sound", world.path());
+    let words = ["restore", "mk9d2x-gzip", "--dry-run", "--to", dry.to_str().unwrap()];
+    assert_eq!(run(&words, &database, None).exits(0).json()["target_exists"], false);
+    assert!(!dry.exists());
+    fs::write(&dry, "mine").unwrap();
+    run(&["restore", "mk9d2x-gzip", "--to", dry.to_str().unwrap()], &database, None).exits(3);
+    assert_eq!(fs::read(&dry).unwrap(), b"mine");
+    run(&["restore", "mk9d2x-gzip", "--force", "--to", dry.to_str().unwrap()], &database, None).exits(0);
+    run(&["restore", "mk9d2x", "--to", "-"], &database, None).exits(2);
+    run(&["restore", "none", "--to", "-"], &database, None).exits(3);
+    run(&["restore", "mk9d2x-gzip", "--as", "json", "--to", "-"], &database, None).exits(2);
+    run(&["show", "mk9d2x-gzip", "--packs"], &database, None).exits(2);
+    run(&["restore", "cp-mk9mgr-position", "--to", "-"], &database, None).exits(3);
 }

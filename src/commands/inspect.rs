@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 
 use dotctl_engine::image::inspect::DatabaseReport;
 use dotctl_engine::{Error, Result};
+use dotctl_stores::dotdo::Foreign;
 use dotctl_stores::drive::{inspect_database, inspect_state, inspect_store};
 use dotctl_stores::folder::FolderStore;
 use dotctl_stores::objects::LocalObject;
 
-use super::elapsed_ms;
+use super::{elapsed_ms, foreign};
 use crate::cli::InspectArgs;
 use crate::error::{Exit, report};
 use crate::open::{self, Source};
@@ -36,6 +37,8 @@ struct SizedDatabase<'a> {
     raw_bytes: u64,
     #[serde(flatten)]
     report: &'a DatabaseReport,
+    /// Checkpoints that TypeScript wrote, by the shape of their records.
+    checkpoints: Vec<Value>,
 }
 
 pub fn run(args: &InspectArgs, output: &Output) -> Result<Exit> {
@@ -46,10 +49,24 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Exit> {
         Source::Database(path) => {
             let found = inspect_database(&path, now.unix_ms(), &Bar::new(output.progress))?;
             let raw_bytes = u64::from(found.page_bytes) * u64::from(found.page_count);
-            let sized = SizedDatabase { raw_bytes, report: &found };
+            let held = held(&path, &found, output)?;
+            let catalogue = held.iter().flat_map(|held| &held.catalogue().checkpoints);
+            let listed: Vec<_> = catalogue.collect();
+            let checkpoints =
+                held.iter().flat_map(|held| listed.iter().map(|one| foreign::document(held, one)));
+            let sized = SizedDatabase { raw_bytes, report: &found, checkpoints: checkpoints.collect() };
             let duration_ms = elapsed_ms(begun);
             let document = Document { target, kind: "database", report: &sized, duration_ms };
-            output.result(&document, || render::database::show(target, &found, output.look))?;
+            output.result(&document, || {
+                let mut text = render::database::show(target, &found, output.look);
+                if let Some(held) = held.as_ref().filter(|_| !listed.is_empty()) {
+                    text += &format!(
+                        "\nCheckpoints by the shape of their records\n{}",
+                        foreign::table_of(held, &listed)
+                    );
+                }
+                text
+            })?;
             Ok(exit(found.problem_count == 0))
         }
         Source::State(path) => {
@@ -80,6 +97,22 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Exit> {
             output.result(&document, || show_objects(target, rows, output))?;
             Ok(exit(sound))
         }
+    }
+}
+
+/// The checkpoints that TypeScript wrote into a database; `None` where its damage is in the way,
+/// which the report tells.
+fn held(path: &Path, report: &DatabaseReport, output: &Output) -> Result<Option<Foreign>> {
+    if report.problem_count > 0 || report.key_values.is_none() {
+        return Ok(None);
+    }
+    match Foreign::database(path, None) {
+        Ok(held) => Ok(Some(held)),
+        Err(error) if Exit::of(error.kind()) != Exit::Failed => {
+            output.warn(&format!("checkpoints inside cannot be listed: {error}"));
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 

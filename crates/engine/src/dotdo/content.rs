@@ -45,7 +45,9 @@ pub(super) struct RawFacts {
 /// The stream.
 pub(super) struct Content<'s> {
     may_be_gzip: bool,
-    stored: Hasher,
+    kind: Checksum,
+    /// Over the bytes as stored, where other bytes come out of them.
+    stored: Option<Hasher>,
     stored_bytes: u64,
     /// The first byte, until the second tells what this is.
     head: Vec<u8>,
@@ -80,7 +82,8 @@ impl<'s> Content<'s> {
         let out = Out { sink, sha256: Sha256::new(), murmur3, raw_bytes: 0, failure: None };
         Content {
             may_be_gzip,
-            stored: Hasher::like(kind),
+            kind,
+            stored: Some(Hasher::like(kind)),
             stored_bytes: 0,
             head: Vec::new(),
             stage: Stage::Undecided(out),
@@ -92,7 +95,9 @@ impl<'s> Content<'s> {
     /// # Errors
     /// The sink's. What cannot be decompressed is told at the end, since the checksum may say more.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.stored.update(bytes);
+        if let Some(stored) = &mut self.stored {
+            stored.update(bytes);
+        }
         self.stored_bytes += bytes.len() as u64;
         if !matches!(self.stage, Stage::Undecided(_)) {
             return self.pass(bytes);
@@ -111,7 +116,10 @@ impl<'s> Content<'s> {
         let stage = std::mem::replace(&mut self.stage, Stage::Broken(Error::corrupt("nothing is left")));
         self.stage = match stage {
             Stage::Undecided(out) if is_gzip => Stage::Gzip(Box::new(MultiGzDecoder::new(out))),
-            Stage::Undecided(out) => Stage::Raw(out),
+            Stage::Undecided(out) => {
+                self.stored = None;
+                Stage::Raw(out)
+            }
             other => other,
         };
     }
@@ -169,7 +177,11 @@ impl<'s> Content<'s> {
             },
             Stage::Broken(error) => Err(error),
         };
-        Ok(ContentFacts { stored_bytes: self.stored_bytes, stored: self.stored.finish(), raw })
+        let stored = match (self.stored, &raw) {
+            (None, Ok(raw)) => raw.checksum,
+            (stored, _) => stored.unwrap_or(Hasher::like(self.kind)).finish(),
+        };
+        Ok(ContentFacts { stored_bytes: self.stored_bytes, stored, raw })
     }
 }
 

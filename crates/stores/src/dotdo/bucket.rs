@@ -1,9 +1,9 @@
 //! Objects as a store of them has them, and what the engine asks for.
 
-use std::ops::ControlFlow;
-
-use dotctl_engine::Result;
 use dotctl_engine::dotdo::{Bucket, BucketObject};
+
+use crate::interrupt;
+use dotctl_engine::{Error, Result};
 
 /// Bytes of an object that are read together.
 const PART_BYTES: usize = 1 << 20;
@@ -19,9 +19,8 @@ pub struct ObjectFacts {
 
 /// A store of objects with custom metadata: R2, S3, or what stands for them. Read only.
 pub trait Objects {
-    /// Shows every object whose key begins with `prefix` to `visit`, until that breaks off.
-    fn list(&self, prefix: &str, visit: &mut dyn FnMut(ObjectFacts) -> Result<ControlFlow<()>>)
-    -> Result<()>;
+    /// Shows every object whose key begins with `prefix` to `visit`.
+    fn list(&self, prefix: &str, visit: &mut dyn FnMut(ObjectFacts) -> Result<()>) -> Result<()>;
 
     /// Reads from `offset` on into `into`: how many bytes, fewer only at the end; `None` where there
     /// is no such object.
@@ -32,31 +31,45 @@ pub trait Objects {
 }
 
 /// [`Objects`] as the engine asks for them.
-pub struct ObjectBucket<O>(pub O);
+pub struct ObjectBucket<O> {
+    objects: O,
+    prefixes: &'static [&'static str],
+}
+
+impl<O: Objects> ObjectBucket<O> {
+    /// All of `objects`: for a store where listing and custom metadata cost nothing.
+    pub fn whole(objects: O) -> Self {
+        ObjectBucket { objects, prefixes: &[""] }
+    }
+
+    /// Those under the prefixes that checkpoints have: for a store that may hold millions of others,
+    /// and where custom metadata costs a request each.
+    pub fn under_known_prefixes(objects: O) -> Self {
+        ObjectBucket { objects, prefixes: &["snapshots/", "checkpoints/"] }
+    }
+}
 
 /// Objects listed at most: the engine holds their keys.
 const OBJECTS_MAX: usize = 1 << 18;
 
-/// Where checkpoints lie in a bucket. Others are not asked about: a bucket may hold millions, and
-/// custom metadata costs a request each.
-const PREFIXES: [&str; 2] = ["snapshots/", "checkpoints/"];
-
 impl<O: Objects> Bucket for ObjectBucket<O> {
     fn list(&self) -> Result<Vec<BucketObject>> {
         let mut objects = Vec::new();
-        for prefix in PREFIXES {
-            self.0.list(prefix, &mut |facts| {
-                let metadata = self.0.custom_metadata(&facts.key)?;
+        for prefix in self.prefixes {
+            self.objects.list(prefix, &mut |facts| {
+                let metadata = self.objects.custom_metadata(&facts.key)?;
                 objects.push(BucketObject {
                     key: facts.key,
                     stored_bytes: facts.stored_bytes,
                     keeps_metadata: metadata.is_some(),
                     metadata: metadata.unwrap_or_default(),
                 });
-                Ok(match objects.len() < OBJECTS_MAX {
-                    true => ControlFlow::Continue(()),
-                    false => ControlFlow::Break(()),
-                })
+                if objects.len() > OBJECTS_MAX {
+                    return Err(Error::unsupported(format!(
+                        "the bucket has more than {OBJECTS_MAX} objects"
+                    )));
+                }
+                Ok(())
             })?;
         }
         Ok(objects)
@@ -66,7 +79,8 @@ impl<O: Objects> Bucket for ObjectBucket<O> {
         let mut part = vec![0; PART_BYTES];
         let mut offset = 0;
         loop {
-            let Some(bytes) = self.0.read_at(key, offset, &mut part)? else {
+            interrupt::check()?;
+            let Some(bytes) = self.objects.read_at(key, offset, &mut part)? else {
                 return Ok(false);
             };
             visit(part.get(..bytes).unwrap_or_default())?;

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io;
-use std::ops::ControlFlow;
 use std::path::{Component, Path, PathBuf};
 
 use dotctl_engine::{Error, Result};
@@ -44,11 +43,7 @@ impl FolderObjects {
 }
 
 impl Objects for FolderObjects {
-    fn list(
-        &self,
-        prefix: &str,
-        visit: &mut dyn FnMut(ObjectFacts) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
+    fn list(&self, prefix: &str, visit: &mut dyn FnMut(ObjectFacts) -> Result<()>) -> Result<()> {
         let mut folders = vec![(self.root.clone(), String::new(), 0)];
         while let Some((folder, name, depth)) = folders.pop() {
             let entries = fs::read_dir(&folder).map_err(|error| io_error("list", &folder, &error))?;
@@ -68,9 +63,7 @@ impl Objects for FolderObjects {
                 } else if kind.is_file() && key.starts_with(prefix) && !key.ends_with(METADATA_SUFFIX) {
                     let metadata =
                         entry.metadata().map_err(|error| io_error("look at", &entry.path(), &error))?;
-                    if visit(ObjectFacts { key, stored_bytes: metadata.len() })?.is_break() {
-                        return Ok(());
-                    }
+                    visit(ObjectFacts { key, stored_bytes: metadata.len() })?;
                 }
             }
         }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use dotctl_engine::dotdo::{EntrySpans, Look, RECORD_BYTES_MAX, Records, Value, Visit, read_json, recognise};
 use dotctl_engine::{Error, ErrorKind, Result};
 
-use crate::io_error;
+use crate::{interrupt, io_error};
 
 /// Text read together.
 const BLOCK_BYTES: usize = 256 << 10;
@@ -94,6 +94,7 @@ impl Records for JsonFile {
             _ => error,
         };
         loop {
+            interrupt::check()?;
             let bytes = match self.file.read_at(&mut block, offset) {
                 Ok(0) => return spans.finish().map_err(place),
                 Ok(bytes) => bytes,
@@ -125,6 +126,7 @@ impl Records for JsonFile {
     }
 
     fn read(&self, key: &str, visit: &mut dyn FnMut(&Value<'_>) -> Result<()>) -> Result<bool> {
+        interrupt::check()?;
         let Some(range) = self.places.borrow().get(key).cloned() else {
             return Ok(false);
         };

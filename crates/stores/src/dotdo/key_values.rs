@@ -10,6 +10,7 @@ use dotctl_engine::{Error, Result};
 
 use super::table::Table;
 use crate::database::LiveDatabase;
+use crate::interrupt;
 
 /// Entries up to this size are read whole at the first look; of larger ones, which most chunks are,
 /// the beginning that lies in the tree is looked at first.
@@ -62,6 +63,7 @@ impl Records for KeyValues {
             return Ok(());
         };
         let rows = table.rows(&self.database, WHOLE_BYTES_MAX, |payload, payload_bytes| {
+            interrupt::check()?;
             let Some((key, value)) = entry(payload) else {
                 return Ok(());
             };
@@ -102,6 +104,7 @@ fn see(key: &str, value: &[u8], visit: &mut Visit<'_>) -> Result<()> {
 
 impl KeyValues {
     fn look_up(&self, key: &str, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<bool> {
+        interrupt::check()?;
         if self.table.is_none() {
             return Ok(false);
         }

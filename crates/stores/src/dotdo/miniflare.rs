@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::ops::ControlFlow;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -188,15 +187,9 @@ pub(super) fn read_file_at(path: &Path, offset: u64, into: &mut [u8]) -> Result<
 }
 
 impl Objects for MiniflareObjects {
-    fn list(
-        &self,
-        prefix: &str,
-        visit: &mut dyn FnMut(ObjectFacts) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
+    fn list(&self, prefix: &str, visit: &mut dyn FnMut(ObjectFacts) -> Result<()>) -> Result<()> {
         for (key, stored) in self.objects.iter().filter(|(key, _)| key.starts_with(prefix)) {
-            if visit(ObjectFacts { key: key.clone(), stored_bytes: stored.stored_bytes })?.is_break() {
-                break;
-            }
+            visit(ObjectFacts { key: key.clone(), stored_bytes: stored.stored_bytes })?;
         }
         Ok(())
     }

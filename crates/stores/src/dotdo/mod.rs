@@ -17,6 +17,7 @@ use dotctl_engine::dotdo::{
 };
 use dotctl_engine::id::Namespace;
 
+use crate::interrupt;
 use crate::objects::object_namespace;
 
 pub use bucket::{ObjectBucket, ObjectFacts, Objects};
@@ -90,7 +91,11 @@ impl Foreign {
         checkpoint: &Checkpoint,
         sink: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<Restored> {
-        let restored = restore(self.source(), &self.catalogue, checkpoint, sink);
+        let restored = restore(self.source(), &self.catalogue, checkpoint, &mut |bytes| {
+            // A little that is stored may become a lot.
+            interrupt::check()?;
+            sink(bytes)
+        });
         self.check_unchanged()?;
         restored
     }
