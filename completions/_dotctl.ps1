@@ -45,7 +45,8 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             break
         }
         'dotctl;snapshot' {
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot. For reading also an object''s database, a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>')
+            [CompletionResult]::new('--overflow', '--overflow', [CompletionResultType]::ParameterName, 'The bucket that holds what was too large for the object: …/r2/<bucket>, or a folder')
             [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Whose state it is [default: <class>/<object id> for an object, else the file''s name]')
             [CompletionResult]::new('--kind', '--kind', [CompletionResultType]::ParameterName, 'How a database is captured')
             [CompletionResult]::new('--codec', '--codec', [CompletionResultType]::ParameterName, 'How chunks are compressed: zstd, gzip or none')
@@ -65,7 +66,8 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             break
         }
         'dotctl;restore' {
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot. For reading also an object''s database, a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>')
+            [CompletionResult]::new('--overflow', '--overflow', [CompletionResultType]::ParameterName, 'The bucket that holds what was too large for the object: …/r2/<bucket>, or a folder')
             [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'The file to write; `-` is stdout')
             [CompletionResult]::new('--as', '--as', [CompletionResultType]::ParameterName, 'What to write: state as one JSON array or a line an entry, an image as a database')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What stdout speaks: text for people, or one JSON object')
@@ -82,7 +84,8 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             break
         }
         'dotctl;verify' {
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot. For reading also an object''s database, a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>')
+            [CompletionResult]::new('--overflow', '--overflow', [CompletionResultType]::ParameterName, 'The bucket that holds what was too large for the object: …/r2/<bucket>, or a folder')
             [CompletionResult]::new('--checksum', '--checksum', [CompletionResultType]::ParameterName, 'What the file must hash to: sha256:HEX or murmur3:HEX (MurmurHash3 x86 32, seed 0)')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What stdout speaks: text for people, or one JSON object')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour in what people read; NO_COLOR is heeded')
@@ -97,7 +100,8 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             break
         }
         'dotctl;list' {
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot. For reading also an object''s database, a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>')
+            [CompletionResult]::new('--overflow', '--overflow', [CompletionResultType]::ParameterName, 'The bucket that holds what was too large for the object: …/r2/<bucket>, or a folder')
             [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Only this namespace''s')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What stdout speaks: text for people, or one JSON object')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour in what people read; NO_COLOR is heeded')
@@ -111,7 +115,8 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             break
         }
         'dotctl;show' {
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot. For reading also an object''s database, a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>')
+            [CompletionResult]::new('--overflow', '--overflow', [CompletionResultType]::ParameterName, 'The bucket that holds what was too large for the object: …/r2/<bucket>, or a folder')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What stdout speaks: text for people, or one JSON object')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour in what people read; NO_COLOR is heeded')
             [CompletionResult]::new('--packs', '--packs', [CompletionResultType]::ParameterName, 'Print the stored packs in order, a path a line')
@@ -125,7 +130,8 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             break
         }
         'dotctl;get' {
-            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot. For reading also an object''s database, a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>')
+            [CompletionResult]::new('--overflow', '--overflow', [CompletionResultType]::ParameterName, 'The bucket that holds what was too large for the object: …/r2/<bucket>, or a folder')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What stdout speaks: text for people, or one JSON object')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour in what people read; NO_COLOR is heeded')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors, nothing else')

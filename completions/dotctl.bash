@@ -127,13 +127,17 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__get)
-            opts="-q -v -h --store --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --overflow)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -329,13 +333,17 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__list)
-            opts="-q -v -h --store --namespace --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --namespace --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --overflow)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -381,13 +389,17 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__restore)
-            opts="-q -v -h --store --to --as --force --dry-run --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --to --as --force --dry-run --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --overflow)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -415,13 +427,17 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__show)
-            opts="-q -v -h --store --packs --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --packs --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --overflow)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -441,13 +457,17 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__snapshot)
-            opts="-q -v -h --store --namespace --kind --codec --level --chunk-bytes --base --dry-run --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --namespace --kind --codec --level --chunk-bytes --base --dry-run --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --overflow)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -491,13 +511,17 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__verify)
-            opts="-q -v -h --store --quick --checksum --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --quick --checksum --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --overflow)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -41,7 +41,8 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'dotctl;snapshot'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot. For reading also an object''s database, a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
+            cand --overflow 'The bucket that holds what was too large for the object: …/r2/<bucket>, or a folder'
             cand --namespace 'Whose state it is [default: <class>/<object id> for an object, else the file''s name]'
             cand --kind 'How a database is captured'
             cand --codec 'How chunks are compressed: zstd, gzip or none'
@@ -60,7 +61,8 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'dotctl;restore'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot. For reading also an object''s database, a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
+            cand --overflow 'The bucket that holds what was too large for the object: …/r2/<bucket>, or a folder'
             cand --to 'The file to write; `-` is stdout'
             cand --as 'What to write: state as one JSON array or a line an entry, an image as a database'
             cand --format 'What stdout speaks: text for people, or one JSON object'
@@ -76,7 +78,8 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'dotctl;verify'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot. For reading also an object''s database, a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
+            cand --overflow 'The bucket that holds what was too large for the object: …/r2/<bucket>, or a folder'
             cand --checksum 'What the file must hash to: sha256:HEX or murmur3:HEX (MurmurHash3 x86 32, seed 0)'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
@@ -90,7 +93,8 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help'
         }
         &'dotctl;list'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot. For reading also an object''s database, a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
+            cand --overflow 'The bucket that holds what was too large for the object: …/r2/<bucket>, or a folder'
             cand --namespace 'Only this namespace''s'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
@@ -103,7 +107,8 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help'
         }
         &'dotctl;show'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot. For reading also an object''s database, a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
+            cand --overflow 'The bucket that holds what was too large for the object: …/r2/<bucket>, or a folder'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
             cand --packs 'Print the stored packs in order, a path a line'
@@ -116,7 +121,8 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help'
         }
         &'dotctl;get'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot. For reading also an object''s database, a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
+            cand --overflow 'The bucket that holds what was too large for the object: …/r2/<bucket>, or a folder'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
             cand -q 'Print the result and errors, nothing else'

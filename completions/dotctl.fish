@@ -44,7 +44,8 @@ complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "inspect" -d 'Tell wha
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "man" -d 'Print the manual page, of dotctl or of one command'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot. For reading also an object\'s database, a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l overflow -d 'The bucket that holds what was too large for the object: …/r2/<bucket>, or a folder' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l namespace -d 'Whose state it is [default: <class>/<object id> for an object, else the file\'s name]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l kind -d 'How a database is captured' -r -f -a "image\t'A database\'s pages, exact'"
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l codec -d 'How chunks are compressed: zstd, gzip or none' -r
@@ -62,7 +63,8 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -s q -l quiet -d
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot. For reading also an object\'s database, a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l overflow -d 'The bucket that holds what was too large for the object: …/r2/<bucket>, or a folder' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l to -d 'The file to write; `-` is stdout' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l as -d 'What to write: state as one JSON array or a line an entry, an image as a database' -r -f -a "json\t'State as one compact JSON array'
 ndjson\t'State as one entry a line'
@@ -78,7 +80,8 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -s q -l quiet -d 
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot. For reading also an object\'s database, a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l overflow -d 'The bucket that holds what was too large for the object: …/r2/<bucket>, or a folder' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l checksum -d 'What the file must hash to: sha256:HEX or murmur3:HEX (MurmurHash3 x86 32, seed 0)' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
 json\t''"
@@ -90,7 +93,8 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -s q -l quiet -d '
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -s h -l help -d 'Print help'
-complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot. For reading also an object\'s database, a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l overflow -d 'The bucket that holds what was too large for the object: …/r2/<bucket>, or a folder' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l namespace -d 'Only this namespace\'s' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
 json\t''"
@@ -101,7 +105,8 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand list" -s q -l quiet -d 'Pr
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -s h -l help -d 'Print help'
-complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot. For reading also an object\'s database, a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l overflow -d 'The bucket that holds what was too large for the object: …/r2/<bucket>, or a folder' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
 json\t''"
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
@@ -112,7 +117,8 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand show" -s q -l quiet -d 'Pr
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -s h -l help -d 'Print help'
-complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot. For reading also an object\'s database, a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l overflow -d 'The bucket that holds what was too large for the object: …/r2/<bucket>, or a folder' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
 json\t''"
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''

@@ -106,8 +106,7 @@ impl<'c> Chains<'c> {
             let mut current = *start;
             while !done.contains(current) {
                 if !path.insert(current) {
-                    let key = self.by_id.get(current).map_or(current, |link| &link.key);
-                    found.push((key.to_owned(), circle()));
+                    found.push((self.first_of_circle(current), circle()));
                     break;
                 }
                 match self.by_id.get(current).and_then(|base| base.base.as_deref()) {
@@ -118,6 +117,22 @@ impl<'c> Chains<'c> {
             done.extend(path);
         }
         found
+    }
+}
+
+impl Chains<'_> {
+    /// The first by key of the deltas in the circle that `id` is in, whatever order it was found in.
+    fn first_of_circle(&self, id: &str) -> String {
+        let mut first: Option<&str> = None;
+        let mut current = id;
+        while let Some(link) = self.by_id.get(current) {
+            first = Some(first.map_or(link.key.as_str(), |first| first.min(&link.key)));
+            match link.base.as_deref() {
+                Some(base) if base != id => current = base,
+                _ => break,
+            }
+        }
+        first.unwrap_or(id).to_owned()
     }
 }
 
