@@ -109,11 +109,17 @@ impl<'de> Visitor<'de> for Seed<'_> {
         let mut bytes: Vec<u8> = Vec::new();
         let mut members = Vec::new();
         let levels = self.levels - 1;
-        while let Some(name) = from.next_key::<String>()? {
+        loop {
+            // Names that only count bytes are not kept: there may be a million.
+            let number = members.is_empty().then_some(bytes.len());
+            let Some(name) = from.next_key_seed(Name { number })? else {
+                break;
+            };
             let value = from.next_value_seed(Seed { levels, budget: &mut *self.budget })?;
             match byte(&value) {
-                Some(byte) if members.is_empty() && is_number(&name, bytes.len()) => bytes.push(byte),
+                Some(byte) if name.is_none() => bytes.push(byte),
                 _ => {
+                    let name = name.unwrap_or_else(|| bytes.len().to_string());
                     for (at, byte) in bytes.drain(..).enumerate() {
                         self.budget.take().map_err(A::Error::custom)?;
                         members.push((at.to_string().into(), Value::Number(byte.into())));
@@ -125,6 +131,45 @@ impl<'de> Visitor<'de> for Seed<'_> {
         }
         Ok(if bytes.is_empty() { Value::Object(members) } else { Value::Bytes(bytes.into()) })
     }
+}
+
+/// Reads a name: `None` if it is `number`.
+struct Name {
+    number: Option<usize>,
+}
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> std::result::Result<Self::Value, D::Error> {
+        from.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> std::result::Result<Self::Value, E> {
+        Ok(match self.number {
+            Some(number) if is_number(name, number) => None,
+            _ => Some(name.to_owned()),
+        })
+    }
+}
+
+/// Whether the text of a value begins as a chunk's does when `JSON.stringify` prints it. `head` is
+/// its beginning.
+pub fn begins_as_chunk(head: &[u8]) -> bool {
+    let Some(rest) = head.strip_prefix(b"{\"index\":") else {
+        return false;
+    };
+    let digits = rest.iter().take_while(|digit| digit.is_ascii_digit()).count();
+    let rest = rest.get(digits..).unwrap_or_default();
+    digits > 0 && (rest.starts_with(b",\"data\":{\"0\":") || rest.starts_with(b",\"data\":["))
 }
 
 /// Whether `name` is the number `number` as JavaScript names properties by.
@@ -160,6 +205,28 @@ mod tests {
         {
             assert_eq!(read(text).unwrap().bytes(), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_chunk_is_known_by_how_it_begins() {
+        assert!(begins_as_chunk(br#"{"index":12,"data":{"0":1,"1""#));
+        assert!(begins_as_chunk(br#"{"index":12,"data":[1,2"#));
+        for other in [r#"{"index":12,"data":"a"#, r#"{"index":,"data":["#, r#"{"id":1"#, r#"{"index":1"#, ""]
+        {
+            assert!(!begins_as_chunk(other.as_bytes()), "{other}");
+        }
+    }
+
+    #[test]
+    fn names_that_stop_counting_are_kept() {
+        let value = read(r#"{"0":1,"1":2,"2":"x","3":4,"a":5}"#).unwrap();
+        let expected = [("0", 1.0), ("1", 2.0), ("3", 4.0), ("a", 5.0)];
+        for (name, number) in expected {
+            assert_eq!(value.member(name), Some(&Value::Number(number)), "{name}");
+        }
+        assert_eq!(value.member("2").unwrap().text(), Some("x"));
+        let value = read(r#"{"0":1,"b":2}"#).unwrap();
+        assert_eq!(value.member("b"), Some(&Value::Number(2.0)));
     }
 
     #[test]

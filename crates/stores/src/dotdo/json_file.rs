@@ -8,7 +8,9 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use dotctl_engine::dotdo::{EntrySpans, Look, RECORD_BYTES_MAX, Records, Value, Visit, read_json, recognise};
+use dotctl_engine::dotdo::{
+    EntrySpans, Look, RECORD_BYTES_MAX, Records, Value, Visit, begins_as_chunk, read_json, recognise,
+};
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use crate::{interrupt, io_error};
@@ -18,6 +20,13 @@ const BLOCK_BYTES: usize = 256 << 10;
 
 /// The longest text of one record: `"1048575":255,` for each byte, and some more.
 const RECORD_TEXT_BYTES_MAX: u64 = 16 * RECORD_BYTES_MAX;
+
+/// Records up to this length are read whole at the first look; of longer ones, which most chunks
+/// are, the beginning is looked at first.
+const WHOLE_BYTES_MAX: u64 = 64 << 10;
+
+/// That beginning.
+const HEAD_BYTES: u64 = 64;
 
 /// The longest key that is looked at; an object's have 2 KiB at most.
 const KEY_TEXT_BYTES_MAX: u64 = 64 << 10;
@@ -56,6 +65,13 @@ impl JsonFile {
         let mut text = Vec::new();
         self.part(range).read_to_end(&mut text).map_err(|error| io_error("read", &self.path, &error))?;
         Ok(serde_json::from_slice(&text).ok())
+    }
+
+    fn begins_as_chunk(&self, range: &Range<u64>) -> Result<bool> {
+        let mut head = Vec::new();
+        let read = self.part(range).take(HEAD_BYTES).read_to_end(&mut head);
+        read.map_err(|error| io_error("read", &self.path, &error))?;
+        Ok(begins_as_chunk(&head))
     }
 
     fn value(&self, range: &Range<u64>) -> Result<Value<'static>> {
@@ -108,6 +124,11 @@ impl Records for JsonFile {
                     return Ok(());
                 };
                 let stored_bytes = span.value.end - span.value.start;
+                if stored_bytes > WHOLE_BYTES_MAX && self.begins_as_chunk(&span.value)? {
+                    self.places.borrow_mut().insert(key.clone(), span.value.clone());
+                    failed = visit(&key, stored_bytes, Ok(Look::Chunk));
+                    return failed.clone();
+                }
                 let value = self.value(&span.value);
                 if let Ok(value) = &value
                     && !matches!(recognise(value), Ok(None))
