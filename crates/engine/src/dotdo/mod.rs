@@ -31,7 +31,7 @@ pub use content::CONTENT_BYTES_MAX;
 pub use encode::{Encoder, encode_bytes, encode_chunk, encode_chunked, encode_hybrid};
 pub use entries::{EntrySpan, EntrySpans};
 pub use glance::{glance, may_be_record};
-pub use json::{begins_as_chunk, read_json};
+pub use json::{begins_as_chunk, read_json, read_json_slice};
 pub use record::{
     CHECKPOINT_PREFIX, CHUNK_INFIX, Change, Chunk, ChunkedManifest, HybridManifest, Incremental,
     ManagerRecord, Record, Snapshot, recognise,

@@ -9,7 +9,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use dotctl_engine::dotdo::{
-    EntrySpans, Look, RECORD_BYTES_MAX, Records, Value, Visit, begins_as_chunk, read_json, recognise,
+    EntrySpans, Look, RECORD_BYTES_MAX, Records, Value, Visit, begins_as_chunk, read_json, read_json_slice,
+    recognise,
 };
 use dotctl_engine::{Error, ErrorKind, Result};
 
@@ -24,6 +25,10 @@ const RECORD_TEXT_BYTES_MAX: u64 = 16 * RECORD_BYTES_MAX;
 /// Records up to this length are read whole at the first look; of longer ones, which most chunks
 /// are, the beginning is looked at first.
 const WHOLE_BYTES_MAX: u64 = 64 << 10;
+
+/// Records up to this length are read as a whole before they are parsed: a chunk of 1 MiB takes some
+/// 14 MB of text.
+const IN_MEMORY_BYTES_MAX: u64 = 16 << 20;
 
 /// That beginning.
 const HEAD_BYTES: u64 = 64;
@@ -78,6 +83,12 @@ impl JsonFile {
         let bytes = range.end - range.start;
         if bytes > RECORD_TEXT_BYTES_MAX {
             return Err(Error::malformed(format!("the record has {bytes} bytes of text, more than any has")));
+        }
+        if bytes <= IN_MEMORY_BYTES_MAX {
+            let mut text = Vec::with_capacity(usize::try_from(bytes).unwrap_or_default());
+            let read = self.part(range).read_to_end(&mut text);
+            read.map_err(|error| io_error("read", &self.path, &error))?;
+            return read_json_slice(&text);
         }
         read_json(BufReader::with_capacity(BLOCK_BYTES, self.part(range)))
     }
