@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use super::record::{
-    CHECKPOINT_PREFIX, CHUNK_INFIX, ChunkedManifest, HybridManifest, ManagerRecord, Record, recognise,
+    CHECKPOINT_PREFIX, CHUNK_INFIX, ChunkedManifest, HybridManifest, ManagerRecord, Record, is_unmistakable,
+    recognise,
 };
 use super::verify::Finding;
 use super::{BucketObject, Look, Source};
@@ -140,7 +141,8 @@ impl Catalogue {
         let mut gathered = Gathered::default();
         if let Some(records) = source.records {
             records.scan(&mut |key, stored_bytes, value| {
-                let is_ours = key.starts_with(CHECKPOINT_PREFIX);
+                let is_ours = key.starts_with(CHECKPOINT_PREFIX)
+                    || matches!(value, Ok(Look::Value(value)) if is_unmistakable(value));
                 let added = value.and_then(|look| match look {
                     Look::Value(value) => match recognise(value)? {
                         Some(record) => gathered.add(key, stored_bytes, record),

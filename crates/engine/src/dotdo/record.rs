@@ -173,6 +173,14 @@ pub fn recognise<'v>(value: &'v Value<'_>) -> Result<Option<Record<'v>>> {
     Ok(None)
 }
 
+/// Whether `value` has members that nothing but a record has, so that it is one even where its key
+/// says nothing and a member is broken.
+pub(super) fn is_unmistakable(value: &Value<'_>) -> bool {
+    value.has(&["chunkCount", "chunks"])
+        || value.has(&["sizeBytes", "location", "storageKey"])
+        || value.has(&["baseCheckpointId", "delta"])
+}
+
 fn wrong(name: &str, expected: &str) -> Error {
     Error::malformed(format!("its `{name}` is not {expected}"))
 }

@@ -327,3 +327,22 @@ fn ids_that_several_have_are_told_apart() {
     memory.0.insert("copy".to_owned(), value);
     assert_eq!(memory.restore("one").unwrap_err().kind(), ErrorKind::Malformed);
 }
+
+/// A record is one wherever it lies, also where it is broken; what only looks like one is not.
+#[test]
+fn broken_records_are_told_wherever_they_lie() {
+    let mut memory = Memory::default();
+    let hybrid = HybridManifest {
+        id: "h".to_owned(),
+        stored_bytes: 1,
+        in_bucket: false,
+        storage_key: "checkpoint:h".to_owned(),
+        checksum: "no checksum".to_owned(),
+    };
+    memory.0.insert("operator:h".to_owned(), encode_hybrid(&hybrid).unwrap());
+    let chunk = Chunk { index: 0, data: b"x", checksum: "an article's".to_owned() };
+    memory.0.insert("article".to_owned(), encode_chunk(&chunk).unwrap());
+    let findings = memory.findings();
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!(findings[0].target, "operator:h");
+}
