@@ -133,13 +133,29 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__copy)
-            opts="-q -v -h --store --to-store --object-backend --dry-run --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --to-store --object-backend --dry-run --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --overflow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --endpoint-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-requests-per-second)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -167,13 +183,17 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__get)
-            opts="-q -v -h --store --endpoint-url --region --max-requests-per-second --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --overflow)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -407,13 +427,17 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__list)
-            opts="-q -v -h --store --endpoint-url --region --max-requests-per-second --namespace --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --namespace --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --overflow)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -471,13 +495,17 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__restore)
-            opts="-q -v -h --store --endpoint-url --region --max-requests-per-second --to --as --force --dry-run --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --to --as --force --dry-run --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --overflow)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -517,13 +545,17 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__show)
-            opts="-q -v -h --store --endpoint-url --region --max-requests-per-second --packs --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --packs --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --overflow)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -555,13 +587,17 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__snapshot)
-            opts="-q -v -h --store --namespace --kind --codec --level --chunk-bytes --object-backend --base --dry-run --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --namespace --kind --codec --level --chunk-bytes --object-backend --placement --config --base --dry-run --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --overflow)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -601,6 +637,14 @@ _dotctl() {
                     COMPREPLY=($(compgen -W "sqlite kv" -- "${cur}"))
                     return 0
                     ;;
+                --placement)
+                    COMPREPLY=($(compgen -W "budget hybrid" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --base)
                     COMPREPLY=($(compgen -W "auto none" -- "${cur}"))
                     return 0
@@ -621,13 +665,17 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__verify)
-            opts="-q -v -h --store --endpoint-url --region --max-requests-per-second --quick --checksum --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --quick --checksum --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --overflow)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -42,13 +42,19 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'dotctl;snapshot'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
+            cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
+            cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
+            cand --max-requests-per-second 'Begin no more requests than this within a second'
             cand --namespace 'Whose state it is [default: <class>/<object id> for an object, else the file''s name]'
             cand --kind 'How a database is captured'
             cand --codec 'How chunks are compressed: zstd, gzip or none'
             cand --level 'The codec''s level [default: zstd 1 for state and 2 for databases, gzip 6]'
             cand --chunk-bytes 'Raw size that chunks aim at, 64KiB to 4MiB'
             cand --object-backend 'Where in an object checkpoints are put, with an object''s database as the store'
+            cand --placement 'With --overflow, what decides where a checkpoint goes [default: dotctl.toml''s, else budget]'
+            cand --config 'The project''s settings, of which [placement] counts here [default: ./dotctl.toml if it is there]'
             cand --base 'What to build on; only full checkpoints exist so far'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
@@ -62,7 +68,11 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'dotctl;restore'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
+            cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
+            cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
+            cand --max-requests-per-second 'Begin no more requests than this within a second'
             cand --to 'The file to write; `-` is stdout'
             cand --as 'What to write: state as one JSON array or a line an entry, an image as a database'
             cand --format 'What stdout speaks: text for people, or one JSON object'
@@ -78,7 +88,11 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'dotctl;copy'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
+            cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
+            cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
+            cand --max-requests-per-second 'Begin no more requests than this within a second'
             cand --to-store 'Where to: a folder, made if it is not there, or an object''s database'
             cand --object-backend 'Where in an object checkpoints are put, with an object''s database as the other store'
             cand --format 'What stdout speaks: text for people, or one JSON object'
@@ -93,7 +107,11 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'dotctl;verify'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
+            cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
+            cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
+            cand --max-requests-per-second 'Begin no more requests than this within a second'
             cand --checksum 'What the file must hash to: sha256:HEX or murmur3:HEX (MurmurHash3 x86 32, seed 0)'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
@@ -107,7 +125,11 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help'
         }
         &'dotctl;list'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
+            cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
+            cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
+            cand --max-requests-per-second 'Begin no more requests than this within a second'
             cand --namespace 'Only this namespace''s'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
@@ -120,7 +142,11 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help'
         }
         &'dotctl;show'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
+            cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
+            cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
+            cand --max-requests-per-second 'Begin no more requests than this within a second'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
             cand --packs 'Print the stored packs in order, a path a line'
@@ -133,7 +159,11 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help'
         }
         &'dotctl;get'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, or an object''s database'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
+            cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
+            cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
+            cand --max-requests-per-second 'Begin no more requests than this within a second'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
             cand -q 'Print the result and errors, nothing else'

@@ -45,7 +45,11 @@ complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "inspect" -d 'Tell wha
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "man" -d 'Print the manual page, of dotctl or of one command'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, or an object\'s database' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l namespace -d 'Whose state it is [default: <class>/<object id> for an object, else the file\'s name]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l kind -d 'How a database is captured' -r -f -a "image\t'A database\'s pages, exact'"
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l codec -d 'How chunks are compressed: zstd, gzip or none' -r
@@ -53,6 +57,9 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l level -d 'The
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l chunk-bytes -d 'Raw size that chunks aim at, 64KiB to 4MiB' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l object-backend -d 'Where in an object checkpoints are put, with an object\'s database as the store' -r -f -a "sqlite\t'Tables of their own, for SQLite-backed objects'
 kv\t'Entries of the key-value storage, which KV-backed objects have'"
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l placement -d 'With --overflow, what decides where a checkpoint goes [default: dotctl.toml\'s, else budget]' -r -f -a "budget\t'In the object below 500 MiB of raw state, in the second store from there, refused above 2 GiB'
+hybrid\t'In the object below 1 MiB of compressed state, in the second store from there'"
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l config -d 'The project\'s settings, of which [placement] counts here [default: ./dotctl.toml if it is there]' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l base -d 'What to build on; only full checkpoints exist so far' -r -f -a "auto\t'On the newest checkpoint of the namespace where that pays'
 none\t'On nothing'"
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
@@ -65,7 +72,11 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -s q -l quiet -d
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, or an object\'s database' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l to -d 'The file to write; `-` is stdout' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l as -d 'What to write: state as one JSON array or a line an entry, an image as a database' -r -f -a "json\t'State as one compact JSON array'
 ndjson\t'State as one entry a line'
@@ -81,7 +92,11 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -s q -l quiet -d 
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, or an object\'s database' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l to-store -d 'Where to: a folder, made if it is not there, or an object\'s database' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l object-backend -d 'Where in an object checkpoints are put, with an object\'s database as the other store' -r -f -a "sqlite\t'Tables of their own, for SQLite-backed objects'
 kv\t'Entries of the key-value storage, which KV-backed objects have'"
@@ -95,7 +110,11 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -s q -l quiet -d 'Pr
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, or an object\'s database' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l checksum -d 'What the file must hash to: sha256:HEX or murmur3:HEX (MurmurHash3 x86 32, seed 0)' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
 json\t''"
@@ -107,7 +126,11 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -s q -l quiet -d '
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -s h -l help -d 'Print help'
-complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, or an object\'s database' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l namespace -d 'Only this namespace\'s' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
 json\t''"
@@ -118,7 +141,11 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand list" -s q -l quiet -d 'Pr
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -s h -l help -d 'Print help'
-complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, or an object\'s database' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
 json\t''"
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
@@ -129,7 +156,11 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand show" -s q -l quiet -d 'Pr
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -s h -l help -d 'Print help'
-complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, or an object\'s database' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
 json\t''"
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''

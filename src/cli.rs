@@ -63,10 +63,11 @@ pub enum When {
     Never,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct StoreArgs {
     /// Where checkpoints are kept: a folder, made by the first snapshot, an object's database, or
-    /// s3://BUCKET/PREFIX or r2://BUCKET/PREFIX
+    /// s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket
+    /// that Miniflare persisted, …/r2/<bucket>
     #[arg(
         long,
         env = "DOTCTL_STORE",
@@ -75,11 +76,14 @@ pub struct StoreArgs {
         default_value = "./.dotctl"
     )]
     pub store: String,
+    /// The second store, which holds what is too large for the first one
+    #[arg(long, value_name = "STORE")]
+    pub overflow: Option<String>,
     #[command(flatten)]
     pub bucket: BucketArgs,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Options for buckets")]
 pub struct BucketArgs {
     /// Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon's; for r2://
@@ -154,6 +158,12 @@ pub struct SnapshotArgs {
     /// Where in an object checkpoints are put, with an object's database as the store
     #[arg(long, value_enum, default_value = "sqlite", value_name = "BACKEND")]
     pub object_backend: ObjectBackend,
+    /// With --overflow, what decides where a checkpoint goes [default: dotctl.toml's, else budget]
+    #[arg(long, value_enum, value_name = "RULE", requires = "overflow")]
+    pub placement: Option<PlacementRule>,
+    /// The project's settings, of which [placement] counts here [default: ./dotctl.toml if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// What to build on; only full checkpoints exist so far
     #[arg(long, value_enum, default_value = "auto", value_name = "BASE")]
     pub base: Base,
@@ -166,6 +176,15 @@ pub struct SnapshotArgs {
 pub enum Kind {
     /// A database's pages, exact
     Image,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PlacementRule {
+    /// In the object below 500 MiB of raw state, in the second store from there, refused above 2 GiB
+    Budget,
+    /// In the object below 1 MiB of compressed state, in the second store from there
+    Hybrid,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

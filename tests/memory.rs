@@ -121,6 +121,62 @@ fn no_command_takes_more_than_64_mib() {
     let report = finish(dotctl().args(["inspect", "--format", "json"]).arg(&database)).expect(0).json();
     assert_peak("inspecting a database");
     assert_eq!(report["page_count"], made["record_count"]);
+    std::fs::remove_file(&restored).unwrap();
+
+    let object = scratch.path("checkpoint.sqlite");
+    let sha256 = write_chunked(&object);
+    let run = |words: &[&str]| {
+        finish(dotctl().args(words).args(["--format", "json", "--store"]).arg(&object)).expect(0).json()
+    };
+    assert_eq!(run(&["list"])["checkpoints"][0]["chunk_count"], CHUNK_COUNT);
+    assert_peak("listing a chunked checkpoint");
+    assert_eq!(run(&["verify"])["checked"]["chunks"], CHUNK_COUNT);
+    assert_peak("verifying a chunked checkpoint");
+    let to = scratch.path("chunked");
+    assert_eq!(run(&["restore", "large", "--to", to.to_str().unwrap()])["sha256"], sha256);
+    assert_peak("restoring a chunked checkpoint");
+    assert_eq!(sha256_file(&to), sha256);
+}
+
+const CHUNK_COUNT: u64 = 100;
+
+/// A checkpoint in chunks of 1 MiB as TypeScript writes it: the SHA-256 of the whole.
+fn write_chunked(path: &Path) -> String {
+    use dotctl_engine::dotdo::{Checksum, Chunk, ChunkedManifest, encode_chunk, encode_chunked};
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection
+        .execute_batch(
+            "PRAGMA cache_size = -1000;
+             PRAGMA journal_mode = OFF;
+             CREATE TABLE _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;",
+        )
+        .unwrap();
+    let put = |key: &str, value: &[u8]| {
+        connection.execute("INSERT INTO _cf_KV VALUES (?, ?)", (key, value)).unwrap();
+    };
+    let mut sha256 = Sha256::new();
+    let mut numbers = Numbers(7);
+    let mut chunks = Vec::new();
+    let mut data = vec![0; 1 << 20];
+    for index in 0..CHUNK_COUNT {
+        data.chunks_exact_mut(8).for_each(|word| word.copy_from_slice(&numbers.draw().to_le_bytes()));
+        sha256.update(&data);
+        let checksum = Checksum::Murmur3(0).of_same_kind(&data).to_string().replace("murmur3:", "");
+        let key = format!("checkpoint:large:chunk:{index}");
+        put(&key, &encode_chunk(&Chunk { index, data: &data, checksum }).unwrap());
+        chunks.push(key);
+    }
+    let sha256: String = sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let manifest = ChunkedManifest {
+        id: "large".to_owned(),
+        total_bytes: CHUNK_COUNT << 20,
+        chunk_count: CHUNK_COUNT,
+        chunks,
+        checksum: sha256.clone(),
+        compressed: true,
+    };
+    put("checkpoint:large", &encode_chunked(&manifest).unwrap());
+    sha256
 }
 
 /// A dozen entries of 7 MB each, the last key first. Their parts stay small, since what this process

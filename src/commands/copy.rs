@@ -24,7 +24,7 @@ pub fn run(args: &CopyArgs, output: &Output) -> Result<Exit> {
     if args.dry_run {
         return plan(args, &found, output);
     }
-    let to = open::store_for_writing(&args.to_store, &args.store.bucket, args.object_backend)?;
+    let to = open::store_for_writing(&args.to_store, None, &args.store.bucket, args.object_backend)?;
     let committed = copy(from.as_ref(), &found, to.as_ref(), &Bar::new(output.progress))?;
     report(args, &found, committed.as_ref(), elapsed_ms(begun), output)?;
     Ok(Exit::Done)

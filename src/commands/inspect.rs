@@ -9,14 +9,15 @@ use serde_json::{Value, json};
 use dotctl_engine::image::inspect::DatabaseReport;
 use dotctl_engine::{Error, Result};
 use dotctl_stores::bucket::BucketStore;
+use dotctl_stores::dotdo::Foreign;
 use dotctl_stores::drive::{inspect_database, inspect_state, inspect_store};
 use dotctl_stores::folder::FolderStore;
 use dotctl_stores::object::{Backend, ObjectStore};
 use dotctl_stores::objects::LocalObject;
 use dotctl_stores::store::Store;
 
-use super::elapsed_ms;
 use super::requests::{tell, with_requests};
+use super::{elapsed_ms, foreign};
 use crate::cli::InspectArgs;
 use crate::error::{Exit, report};
 use crate::open::{self, Source};
@@ -42,6 +43,8 @@ struct SizedDatabase<'a> {
     native_checkpoint_count: usize,
     #[serde(flatten)]
     report: &'a DatabaseReport,
+    /// Checkpoints that TypeScript wrote, by the shape of their records.
+    checkpoints: Vec<Value>,
 }
 
 pub fn run(args: &InspectArgs, output: &Output) -> Result<Exit> {
@@ -56,7 +59,16 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Exit> {
             let found = inspect_database(&path, now.unix_ms(), &Bar::new(output.progress))?;
             let raw_bytes = u64::from(found.page_bytes) * u64::from(found.page_count);
             let native_checkpoint_count = checkpoints_inside(&path);
-            let sized = SizedDatabase { raw_bytes, native_checkpoint_count, report: &found };
+            let held = held(&path, &found, output)?;
+            let listed: Vec<_> = held.iter().flat_map(|held| &held.catalogue().checkpoints).collect();
+            let checkpoints =
+                held.iter().flat_map(|held| listed.iter().map(|one| foreign::document(held, one)));
+            let sized = SizedDatabase {
+                raw_bytes,
+                native_checkpoint_count,
+                report: &found,
+                checkpoints: checkpoints.collect(),
+            };
             let duration_ms = elapsed_ms(begun);
             let document = Document { target, kind: "database", report: &sized, duration_ms };
             output.result(&document, || {
@@ -66,6 +78,12 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Exit> {
                     text.push_str(&format!(
                         "\n\ncheckpoints held inside: {native_checkpoint_count}; {store}"
                     ));
+                }
+                if let Some(held) = held.as_ref().filter(|_| !listed.is_empty()) {
+                    text += &format!(
+                        "\nCheckpoints by the shape of their records\n{}",
+                        foreign::table_of(held, &listed)
+                    );
                 }
                 text
             })?;
@@ -111,6 +129,22 @@ fn inspect_store_at(target: &str, store: &dyn Store, begun: Instant, output: &Ou
     tell(store, output);
     output.result(&with_requests(document, store), || render::store::show(target, &found, output.look))?;
     Ok(exit(found.problems.is_empty() && found.missing_pack_count == 0))
+}
+
+/// The checkpoints that TypeScript wrote into a database; `None` where its damage is in the way,
+/// which the report tells.
+fn held(path: &Path, report: &DatabaseReport, output: &Output) -> Result<Option<Foreign>> {
+    if report.problem_count > 0 || report.key_values.is_none() {
+        return Ok(None);
+    }
+    match Foreign::database(path, None) {
+        Ok(held) => Ok(Some(held)),
+        Err(error) if Exit::of(error.kind()) != Exit::Failed => {
+            output.warn(&format!("checkpoints inside cannot be listed: {error}"));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn exit(sound: bool) -> Exit {

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use dotctl_engine::Result;
 use dotctl_stores::reference::{Found, read_each};
 
 use super::requests::{tell, with_requests};
-use super::{CheckpointDocument, short_id};
+use super::{CheckpointDocument, foreign, short_id};
 use crate::cli::ListArgs;
 use crate::error::Exit;
 use crate::open;
@@ -17,22 +17,41 @@ use crate::render::{Align, shorten, table};
 use crate::size::show_size;
 
 pub fn run(args: &ListArgs, output: &Output) -> Result<Exit> {
-    let store = open::store(&args.store)?;
+    let stores = open::stores(&args.store)?;
     let mut found: Vec<Found> = Vec::new();
-    let mut keys = store.manifests()?.keys;
-    keys.retain(|key| args.namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace));
-    for checkpoint in read_each(store.as_ref(), &keys) {
-        match checkpoint {
-            Ok(checkpoint) => found.push(checkpoint),
-            Err(error) => output.warn(&format!("{error}; `dotctl verify` tells more")),
+    if let Some(store) = &stores.native {
+        let mut keys = store.manifests()?.keys;
+        keys.retain(|key| args.namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace));
+        for checkpoint in read_each(store.as_ref(), &keys) {
+            match checkpoint {
+                Ok(checkpoint) => found.push(checkpoint),
+                Err(error) => output.warn(&format!("{error}; `dotctl verify` tells more")),
+            }
         }
     }
     newest_first(&mut found);
-    let documents: Vec<_> =
-        found.iter().map(|found| CheckpointDocument::new(found.id(), &found.manifest)).collect();
-    tell(store.as_ref(), output);
-    let document = with_requests(json!({ "checkpoints": documents }), store.as_ref());
-    output.result(&document, || human(&found))?;
+    let mut documents: Vec<Value> = Vec::new();
+    for found in &found {
+        let document = serde_json::to_value(CheckpointDocument::new(found.id(), &found.manifest));
+        documents.push(document.unwrap_or_default());
+    }
+    let mut text = String::new();
+    if let Some(foreign) = &stores.foreign {
+        let listed = foreign::list(foreign, args.namespace.as_ref(), output);
+        documents.extend(listed.iter().map(|found| foreign::document(foreign, found)));
+        if !listed.is_empty() || stores.native.is_none() {
+            text = foreign::table_of(foreign, &listed);
+        }
+    }
+    let mut document = json!({ "checkpoints": documents });
+    if let Some(store) = &stores.native {
+        tell(store.as_ref(), output);
+        document = with_requests(document, store.as_ref());
+    }
+    output.result(&document, || match found.is_empty() && !text.is_empty() {
+        true => text,
+        false => human(&found) + &text,
+    })?;
     Ok(Exit::Done)
 }
 
@@ -79,6 +98,6 @@ fn human(found: &[Found]) -> String {
 }
 
 /// `2026-11-21T12:34:56.789Z` without what a table has no room for.
-fn show_moment(rfc3339: &str) -> String {
+pub(super) fn show_moment(rfc3339: &str) -> String {
     rfc3339.chars().take(16).map(|letter| if letter == 'T' { ' ' } else { letter }).collect()
 }

@@ -2,6 +2,7 @@
 
 mod completions;
 mod copy;
+mod foreign;
 mod get;
 mod inspect;
 mod list;
@@ -43,6 +44,8 @@ pub fn run(command: &Command, output: &Output) -> Result<Exit> {
 #[derive(Debug, Serialize)]
 struct CheckpointDocument<'a> {
     id: CheckpointId,
+    /// `native`, beside the `dotdo` of checkpoints that TypeScript wrote.
+    layout: &'static str,
     namespace: &'a Namespace,
     sequence: u64,
     kind: CheckpointKind,
@@ -66,6 +69,7 @@ impl<'a> CheckpointDocument<'a> {
     fn new(id: CheckpointId, manifest: &'a Manifest) -> Self {
         CheckpointDocument {
             id,
+            layout: "native",
             namespace: &manifest.namespace,
             sequence: manifest.sequence,
             kind: manifest.kind,

@@ -16,7 +16,7 @@ use dotctl_stores::store::Store;
 use dotctl_stores::target::Target;
 
 use super::requests::{tell, tell_apart, with_requests};
-use super::{elapsed_ms, short_id};
+use super::{elapsed_ms, foreign, short_id};
 use crate::cli::{Form, RestoreArgs};
 use crate::error::Exit;
 use crate::open;
@@ -26,7 +26,11 @@ use crate::size::{show_duration, show_size};
 
 pub fn run(args: &RestoreArgs, output: &Output) -> Result<Exit> {
     let begun = Instant::now();
-    let store = open::store(&args.store)?;
+    let stores = open::stores(&args.store)?;
+    if let Some((foreign, found)) = foreign::find(stores.foreign.as_ref(), &args.reference)? {
+        return foreign::restore(args, foreign, found, begun, output);
+    }
+    let store = foreign::native(stores.native, &args.reference)?;
     let found = resolve(store.as_ref(), &args.reference)?;
     let form = restore_form(args.form, &found.manifest)?;
     let to = args.to.display().to_string();
@@ -112,7 +116,7 @@ fn restore_to_stdout(
     Ok(())
 }
 
-fn refuse(error: Error, to: &str) -> Error {
+pub(super) fn refuse(error: Error, to: &str) -> Error {
     match error.kind() {
         dotctl_engine::ErrorKind::Corrupt(_) => error
             .hint(format!("nothing was written to {to}; run `dotctl verify` for everything that is damaged")),

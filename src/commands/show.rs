@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use dotctl_engine::Result;
+use dotctl_engine::{Error, Result};
 use dotctl_stores::reference::resolve;
 
-use super::CheckpointDocument;
+use super::{CheckpointDocument, foreign};
 use crate::cli::ShowArgs;
 use crate::error::Exit;
 use crate::open;
@@ -14,7 +14,15 @@ use crate::render::facts;
 use crate::size::{show_count, show_size};
 
 pub fn run(args: &ShowArgs, output: &Output) -> Result<Exit> {
-    let store = open::store(&args.store)?;
+    let stores = open::stores(&args.store)?;
+    if let Some((foreign, found)) = foreign::find(stores.foreign.as_ref(), &args.reference)? {
+        if args.packs {
+            return Err(Error::unsupported("a checkpoint in this layout has no packs").at(found.id.clone()));
+        }
+        output.result(&foreign::document(foreign, found), || foreign::facts_of(foreign, found))?;
+        return Ok(Exit::Done);
+    }
+    let store = foreign::native(stores.native, &args.reference)?;
     let found = resolve(store.as_ref(), &args.reference)?;
     let manifest = &found.manifest;
     let locations: Vec<String> =

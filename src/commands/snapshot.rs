@@ -19,6 +19,7 @@ use dotctl_stores::store::{Committed, Store};
 use super::requests::{tell, with_requests};
 use super::{CheckpointDocument, elapsed_ms, short_id};
 use crate::cli::{Kind, SnapshotArgs};
+use crate::config;
 use crate::error::{self, Exit};
 use crate::open::{self, Source};
 use crate::output::Output;
@@ -67,7 +68,7 @@ pub fn run(args: &SnapshotArgs, output: &Output) -> Result<Exit> {
     if args.dry_run {
         return plan(args, &jobs, output);
     }
-    let store = open::store_for_writing(&args.store.store, &args.store.bucket, args.object_backend)?;
+    let store = open_store(args)?;
     let store = store.as_ref();
     let capture = |job: &Job| {
         let created_at = open::now()?;
@@ -83,6 +84,16 @@ pub fn run(args: &SnapshotArgs, output: &Output) -> Result<Exit> {
         report(store, &capture(job)?, elapsed_ms(begun), output)?;
     }
     Ok(Exit::Done)
+}
+
+fn open_store(args: &SnapshotArgs) -> Result<Box<dyn Store>> {
+    let overflow = match &args.store.overflow {
+        Some(overflow) => {
+            Some((overflow.as_str(), config::placement(args.config.as_deref(), args.placement)?))
+        }
+        None => None,
+    };
+    open::store_for_writing(&args.store.store, overflow, &args.store.bucket, args.object_backend)
 }
 
 /// One object that cannot be captured does not keep the others from it.

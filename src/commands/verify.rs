@@ -14,11 +14,11 @@ use dotctl_stores::object::{Backend, ObjectStore};
 use dotctl_stores::reference::find_key;
 use dotctl_stores::store::Store;
 
-use super::elapsed_ms;
 use super::requests::{tell, with_requests};
-use crate::cli::VerifyArgs;
+use super::{elapsed_ms, foreign};
+use crate::cli::{StoreArgs, VerifyArgs};
 use crate::error::{self, Exit};
-use crate::open;
+use crate::open::{self, Stores};
 use crate::output::Output;
 use crate::render::Bar;
 use crate::size::{show_count, show_duration, show_size};
@@ -53,6 +53,15 @@ struct Verified {
     store: Option<Box<dyn Store>>,
 }
 
+impl Verified {
+    /// Takes what came of a verifier.
+    fn take(&mut self, verifier: Verifier<'_>) {
+        self.findings.extend(verifier.findings);
+        self.unread.extend(verifier.unread);
+        self.checked.add(verifier.checked);
+    }
+}
+
 fn verify_files(targets: &[String], expected: &Checksum) -> Result<Verified> {
     let mut verified = Verified::default();
     for target in targets {
@@ -68,7 +77,7 @@ fn verify_files(targets: &[String], expected: &Checksum) -> Result<Verified> {
 
 fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<Verified> {
     // A store whose marker is damaged is a finding, as any other of its files.
-    let store = match open::store(&args.store) {
+    let stores = match open::stores(&args.store) {
         Err(error) if matches!(error.kind(), ErrorKind::Corrupt(_)) => {
             let findings = vec![Finding { target: args.store.store.clone(), error }];
             return Ok(Verified { findings, ..Verified::default() });
@@ -77,33 +86,44 @@ fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<Verified> {
     };
     let targets_are_files =
         !args.targets.is_empty() && args.targets.iter().all(|target| Path::new(target).is_file());
-    let store = match store {
-        Ok(store) => store,
-        Err(_) if targets_are_files => return verify_databases(&args.targets, args.quick, bar),
+    let Stores { native, foreign } = match stores {
+        Ok(stores) => stores,
+        Err(_) if targets_are_files => return verify_databases(args, bar),
         Err(error) => return Err(error),
     };
-    let mut verifier = Verifier::new(store.as_ref(), args.quick);
     let mut verified = Verified::default();
+    let mut verifier = native.as_deref().map(|store| Verifier::new(store, args.quick));
     if args.targets.is_empty() {
-        verifier.store(bar)?;
+        if let Some(verifier) = &mut verifier {
+            verifier.store(bar)?;
+        }
+        if let Some(foreign) = &foreign {
+            verified.findings.extend(foreign::verify(foreign, None, &mut verified.checked)?);
+        }
     }
     for target in &args.targets {
         let path = Path::new(target);
-        if !path.is_file() {
-            let key = find_key(store.as_ref(), target)?;
-            verifier.checkpoint(&key, bar)?;
-        } else if is_database(path)? {
-            verify_database(target, args.quick, bar, &mut verified)?;
+        if let Some((foreign, found)) = foreign::find(foreign.as_ref(), target)? {
+            verified.findings.extend(foreign::verify(foreign, Some(found), &mut verified.checked)?);
+        } else if path.is_file() && is_database(path)? {
+            verify_database(target, args, bar, &mut verified)?;
+        } else if let (Some(verifier), Some(store)) = (&mut verifier, &native) {
+            if path.is_file() {
+                verify_manifest_file(verifier, target, bar)?;
+            } else {
+                verifier.checkpoint(&find_key(store.as_ref(), target)?, bar)?;
+            }
+        } else if path.is_file() {
+            return Err(no_target(target));
         } else {
-            verify_manifest_file(&mut verifier, target, bar)?;
+            return Err(foreign::missing(target));
         }
     }
-    let mut checked = verifier.checked;
-    checked.add(verified.checked);
-    let mut findings = verifier.findings;
-    findings.extend(verified.findings);
-    let unread = verifier.unread;
-    Ok(Verified { findings, unread, checked, store: Some(store) })
+    if let Some(verifier) = verifier {
+        verified.take(verifier);
+    }
+    verified.store = native;
+    Ok(verified)
 }
 
 /// A manifest that somebody holds as a file; its packs are looked for in the store.
@@ -142,18 +162,18 @@ fn no_target(target: &str) -> Error {
 }
 
 /// Databases: every page of every tree in place, and the checkpoints held inside.
-fn verify_databases(targets: &[String], quick: bool, bar: &Bar) -> Result<Verified> {
+fn verify_databases(args: &VerifyArgs, bar: &Bar) -> Result<Verified> {
     let mut verified = Verified::default();
-    for target in targets {
+    for target in &args.targets {
         if !is_database(Path::new(target))? {
             return Err(no_target(target));
         }
-        verify_database(target, quick, bar, &mut verified)?;
+        verify_database(target, args, bar, &mut verified)?;
     }
     Ok(verified)
 }
 
-fn verify_database(target: &str, quick: bool, bar: &Bar, verified: &mut Verified) -> Result<()> {
+fn verify_database(target: &str, args: &VerifyArgs, bar: &Bar, verified: &mut Verified) -> Result<()> {
     let path = Path::new(target);
     let problems = match check_database(path) {
         Ok((problems, bytes)) => {
@@ -166,8 +186,16 @@ fn verify_database(target: &str, quick: bool, bar: &Bar, verified: &mut Verified
     };
     let sound = problems.is_empty();
     verified.findings.extend(problems.into_iter().map(|error| Finding { target: target.to_owned(), error }));
+    // In a damaged database its own damage is what there is to tell.
     if sound {
-        verify_inside(path, quick, bar, verified)?;
+        verify_inside(path, args.quick, bar, verified)?;
+        let inside = StoreArgs { store: target.to_owned(), ..args.store.clone() };
+        if let Some(foreign) = open::foreign(&inside)? {
+            // The file's bytes were counted.
+            let bytes = verified.checked.bytes;
+            verified.findings.extend(foreign::verify(&foreign, None, &mut verified.checked)?);
+            verified.checked.bytes = bytes;
+        }
     }
     Ok(())
 }
@@ -184,9 +212,7 @@ fn verify_inside(path: &Path, quick: bool, bar: &Bar, verified: &mut Verified) -
     };
     let mut verifier = Verifier::new(&store, quick);
     verifier.store(bar)?;
-    verified.findings.extend(verifier.findings);
-    verified.unread.extend(verifier.unread);
-    verified.checked.add(verifier.checked);
+    verified.take(verifier);
     Ok(())
 }
 

@@ -1,30 +1,87 @@
-//! From text to a store.
+//! From text to stores: of our checkpoints, and of those that TypeScript wrote.
 
 use std::path::Path;
 
+use dotctl_engine::dotdo::Bucket;
+use dotctl_engine::format::layout::STORE_MARKER;
+use dotctl_engine::placement::PlacementPolicy;
 use dotctl_engine::{Error, ErrorKind, Result};
 use dotctl_stores::bucket::BucketStore;
 use dotctl_stores::database::is_database;
+use dotctl_stores::dotdo::{
+    FolderObjects, Foreign, MiniflareObjects, ObjectBucket, is_json, is_miniflare_bucket,
+};
 use dotctl_stores::folder::FolderStore;
 use dotctl_stores::object::{Backend, ObjectStore};
+use dotctl_stores::placed::PlacedStore;
 use dotctl_stores::store::Store;
 
 use super::bucket_setting;
 use crate::cli::{BucketArgs, ObjectBackend, StoreArgs};
 
-/// The store that `args` name, for reading.
+/// What the store that somebody names holds.
+pub struct Stores {
+    /// Checkpoints of ours.
+    pub native: Option<Box<dyn Store>>,
+    /// Checkpoints that TypeScript wrote.
+    pub foreign: Option<Foreign>,
+}
+
+/// The store that `args` name, for reading all that is in it.
+pub fn stores(args: &StoreArgs) -> Result<Stores> {
+    let foreign = foreign(args)?;
+    let path = Path::new(&args.store);
+    // A file of records or a bucket of theirs holds none of ours; an object may hold both.
+    let native = match foreign.is_some() && !(path.is_file() && is_database(path)?) {
+        true => None,
+        false => Some(store(args)?),
+    };
+    Ok(Stores { native, foreign })
+}
+
+/// The store of our checkpoints that `args` name, for reading.
 pub fn store(args: &StoreArgs) -> Result<Box<dyn Store>> {
-    open(&args.store, &args.bucket, Backend::Sqlite, |path| Ok(Box::new(FolderStore::open(path)?)))
+    let first = open(&args.store, &args.bucket, Backend::Sqlite, open_folder)?;
+    let Some(overflow) = args.overflow.as_deref().filter(|text| holds_ours(text)) else {
+        return Ok(first);
+    };
+    let second = open(overflow, &args.bucket, Backend::Sqlite, open_folder)?;
+    Ok(Box::new(PlacedStore::new(first, second, PlacementPolicy::BUDGET)))
 }
 
 /// The store that `text` names, made if it is not there; in an object, checkpoints are put where
 /// `backend` says.
-pub fn store_for_writing(text: &str, bucket: &BucketArgs, backend: ObjectBackend) -> Result<Box<dyn Store>> {
+pub fn store_for_writing(
+    text: &str,
+    overflow: Option<(&str, PlacementPolicy)>,
+    bucket: &BucketArgs,
+    backend: ObjectBackend,
+) -> Result<Box<dyn Store>> {
     let backend = match backend {
         ObjectBackend::Sqlite => Backend::Sqlite,
         ObjectBackend::Kv => Backend::Kv,
     };
-    open(text, bucket, backend, |path| Ok(Box::new(FolderStore::open_or_create(path)?)))
+    let first = open(text, bucket, backend, create_folder)?;
+    let Some((overflow, policy)) = overflow else {
+        return Ok(first);
+    };
+    let second = open(overflow, bucket, Backend::Sqlite, create_folder)?;
+    Ok(Box::new(PlacedStore::new(first, second, policy)))
+}
+
+fn open_folder(path: &Path) -> Result<Box<dyn Store>> {
+    Ok(Box::new(FolderStore::open(path)?))
+}
+
+fn create_folder(path: &Path) -> Result<Box<dyn Store>> {
+    Ok(Box::new(FolderStore::open_or_create(path)?))
+}
+
+/// Whether the second store can hold checkpoints of ours: a bucket that Miniflare persisted, or a
+/// folder that stands for one, does not.
+fn holds_ours(text: &str) -> bool {
+    let path = Path::new(text);
+    text.contains("://") || path.join(STORE_MARKER.0).exists() || path.is_file()
 }
 
 fn open(
@@ -60,4 +117,38 @@ fn object(path: &Path, backend: Backend) -> Result<Option<Box<dyn Store>>> {
             .hint("an object's database is a store once the object has made it"));
     }
     Ok(None)
+}
+
+/// The checkpoints in the store that TypeScript wrote; `None` where it is a kind of store that holds
+/// none.
+pub fn foreign(args: &StoreArgs) -> Result<Option<Foreign>> {
+    if args.store.contains("://") {
+        return Ok(None);
+    }
+    let overflow = args.overflow.as_deref().and_then(|text| objects(text).transpose()).transpose()?;
+    let path = Path::new(&args.store);
+    if path.is_file() {
+        return match is_database(path)? {
+            true => Foreign::database(path, overflow).map(Some),
+            false if is_json(path)? => Foreign::json_file(path, overflow).map(Some),
+            false => Ok(None),
+        };
+    }
+    let stands_for_bucket = ["snapshots", "checkpoints"].iter().any(|name| path.join(name).is_dir());
+    if is_miniflare_bucket(path) || (stands_for_bucket && !path.join(STORE_MARKER.0).exists()) {
+        return objects(&args.store)?.map(Foreign::bucket).transpose();
+    }
+    Ok(None)
+}
+
+/// The bucket that `text` names, where TypeScript may have written; `None` if it is a store of ours.
+fn objects(text: &str) -> Result<Option<Box<dyn Bucket>>> {
+    let path = Path::new(text);
+    if holds_ours(text) {
+        return Ok(None);
+    }
+    Ok(Some(match is_miniflare_bucket(path) {
+        true => Box::new(ObjectBucket::whole(MiniflareObjects::open(path)?)),
+        false => Box::new(ObjectBucket::whole(FolderObjects::open(path)?)),
+    }))
 }

@@ -10,6 +10,7 @@
 pub mod checkpoint;
 pub mod chunk;
 pub mod codec;
+pub mod dotdo;
 pub mod error;
 pub mod format;
 pub mod id;

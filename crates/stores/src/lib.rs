@@ -8,6 +8,7 @@ mod buffer;
 pub mod checksum;
 pub mod database;
 mod direct;
+pub mod dotdo;
 pub mod drive;
 mod durable;
 pub mod entries;

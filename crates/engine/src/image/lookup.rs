@@ -170,6 +170,7 @@ impl Lookup {
     }
 
     /// Refuses a row whose record has more than `bytes` bytes, before it is read.
+    #[must_use]
     pub fn at_most(mut self, bytes: u64) -> Lookup {
         self.record_bytes_max = bytes;
         self

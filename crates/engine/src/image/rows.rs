@@ -57,6 +57,8 @@ pub struct Rows {
     has_row: bool,
     rowid: Option<i64>,
     payload: Vec<u8>,
+    payload_bytes: u64,
+    payload_bytes_max: u64,
     pages_read: u32,
     /// How much of a record is read.
     record_bytes_wanted: usize,
@@ -77,6 +79,8 @@ impl Rows {
             has_row: false,
             rowid: None,
             payload: Vec::new(),
+            payload_bytes: 0,
+            payload_bytes_max: u64::MAX,
             pages_read: 0,
             record_bytes_wanted: usize::MAX,
             from_key: None,
@@ -93,6 +97,14 @@ impl Rows {
     /// than `key`, or a little before it where keys are too long to be compared in their page.
     pub fn from_key(mut self, key: &[u8]) -> Rows {
         self.from_key = Some(key.to_vec());
+        self
+    }
+
+    /// The same walk, of records of at most `bytes` whole: of larger ones only the part in the
+    /// tree's own page is read.
+    #[must_use]
+    pub fn with_payload_max(mut self, bytes: u64) -> Rows {
+        self.payload_bytes_max = bytes;
         self
     }
 
@@ -136,11 +148,14 @@ impl Rows {
             if let Some(child) = child.filter(|child| *child < page.child_count()) {
                 self.wanted = Some(page.child(child)?);
             } else if let Some(cell) = cell.filter(|cell| *cell < page.cell_count()) {
-                let Cell { rowid, local, .. } = page.cell(cell)?;
+                let Cell { rowid, local, payload_bytes, .. } = page.cell(cell)?;
                 self.rowid = rowid;
+                self.payload_bytes = payload_bytes;
                 self.payload.clear();
                 self.payload.extend_from_slice(local);
-                self.chain = Chain::of(&page.cell(cell)?);
+                if payload_bytes <= self.payload_bytes_max {
+                    self.chain = Chain::of(&page.cell(cell)?);
+                }
                 self.has_row = true;
             } else if let Some(frame) = self.frames.pop() {
                 self.spare.push(frame.bytes);
@@ -193,7 +208,12 @@ impl Rows {
         self.rowid
     }
 
-    /// The row's record, whole: see [`super::record::Columns`].
+    /// Bytes of the row's record, read or not.
+    pub fn payload_bytes(&self) -> u64 {
+        self.payload_bytes
+    }
+
+    /// The row's record, whole unless [`Rows::with_payload_max`] says otherwise: see [`super::record::Columns`].
     pub fn payload(&self) -> &[u8] {
         &self.payload
     }

@@ -8,7 +8,7 @@ const SHOWN_CHARACTERS: usize = 60;
 
 /// Decodes a checked JSON string's text (without its quotes) and appends it to `into`: UTF-8, with
 /// a lone surrogate as the three bytes that UTF-8's scheme gives its number (WTF-8).
-pub(super) fn decode(text: &[u8], into: &mut Vec<u8>) {
+pub(crate) fn decode(text: &[u8], into: &mut Vec<u8>) {
     let mut rest = text;
     while let Some(place) = rest.iter().position(|byte| *byte == b'\\') {
         let (plain, escape) = rest.split_at(place);

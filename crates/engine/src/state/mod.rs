@@ -14,6 +14,7 @@ mod reader;
 mod scan;
 pub mod sort;
 
+pub(crate) use key::decode as decode_key;
 pub use key::{MAX_KEY_BYTES, shown_key};
 pub use measure::{StateMeasure, StateReport};
 pub use members::Members;

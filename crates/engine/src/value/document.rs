@@ -165,6 +165,30 @@ pub(super) enum Token {
     EndHost,
 }
 
+impl Token {
+    /// Whether the token gives an object its number.
+    pub fn begins_object(self) -> bool {
+        matches!(
+            self,
+            Token::BeginObject { .. }
+                | Token::BeginArray { .. }
+                | Token::Date(_)
+                | Token::BooleanObject(_)
+                | Token::NumberObject(_)
+                | Token::BigIntObject { .. }
+                | Token::StringObject
+                | Token::RegExp
+                | Token::BeginMap
+                | Token::BeginSet
+                | Token::ArrayBuffer(_)
+                | Token::ResizableArrayBuffer { .. }
+                | Token::View { .. }
+                | Token::BeginError
+                | Token::BeginHost(_)
+        )
+    }
+}
+
 // Memory stays within a constant multiple of the input: the shortest value is one byte.
 const _: () = assert!(size_of::<Token>() == 16);
 

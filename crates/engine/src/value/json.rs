@@ -22,6 +22,18 @@ pub fn to_json(document: &Document<'_>, out: &mut String) {
     }
 }
 
+/// Appends the value that begins at token `at`, as [`to_json`] prints it; `next_object` objects
+/// begin before it.
+pub(super) fn part_to_json(document: &Document<'_>, at: usize, next_object: usize, out: &mut String) {
+    let mut printer = Printer { document, out, frames: Vec::new(), position: at, next_object };
+    while let Some(token) = printer.next() {
+        printer.token(token);
+        if printer.frames.is_empty() {
+            return;
+        }
+    }
+}
+
 /// What an open container does around each of its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Layout {

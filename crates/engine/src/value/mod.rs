@@ -3,7 +3,8 @@
 //! [`decode()`] reads the bytes of `_cf_KV.value` into a [`Document`], [`encode()`] gives exactly the
 //! same bytes back, [`to_json`] prints the value as JSON text by the scheme of `docs/VALUES.md`,
 //! [`kind()`] names a value's type from its first bytes, [`property_number`] reads one number of
-//! an object, and [`write_bytes`] and [`write_number`] make the two values a store needs.
+//! an object, [`Parts`] looks at a document's parts, and [`write_bytes`] and [`write_number`] make
+//! the two values a store needs.
 //!
 //! Ours, because the crate `v8_valueserializer` keeps the value and not its spelling (padding,
 //! int32 or double, dense or sparse, the order of an error's parts), so it cannot write the same
@@ -27,6 +28,7 @@ mod property;
 mod reader;
 mod tag;
 mod text;
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -39,3 +41,4 @@ pub use json::to_json;
 pub use kind::{ValueKind, kind};
 pub use plain::{BYTES_OVERHEAD_MAX, read_bytes, read_number, write_bytes, write_number};
 pub use property::property_number;
+pub use view::{Elements, Parts, Properties, View};
