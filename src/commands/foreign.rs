@@ -9,13 +9,15 @@ use dotctl_engine::id::{Namespace, Time};
 use dotctl_engine::{Error, ErrorKind, Result};
 use dotctl_stores::dotdo::Foreign;
 use dotctl_stores::drive::{Checked, Finding};
+use dotctl_stores::reference::{Found, resolve};
 use dotctl_stores::store::Store;
 use dotctl_stores::target::Target;
 
 use super::elapsed_ms;
 use super::list::show_moment;
-use crate::cli::RestoreArgs;
+use crate::cli::{RestoreArgs, StoreArgs};
 use crate::error::Exit;
+use crate::open::{self, Stores};
 use crate::output::{Output, print};
 use crate::render::{Align, facts, shorten, table};
 use crate::size::{show_count, show_duration, show_size};
@@ -34,9 +36,41 @@ pub fn find<'f>(
     Ok(foreign.catalogue().find(reference)?.map(|found| (foreign, found)))
 }
 
-/// The store of our own checkpoints, or the answer that there is no `reference`.
-pub fn native(store: Option<Box<dyn Store>>, reference: &str) -> Result<Box<dyn Store>> {
-    store.ok_or_else(|| missing(reference))
+/// A checkpoint of either kind, and where it is.
+pub enum Named {
+    /// One of ours.
+    Native(Box<dyn Store>, Found),
+    /// One that TypeScript wrote.
+    Foreign(Box<Foreign>, Checkpoint),
+}
+
+/// The checkpoint that `reference` names in the store of `args`.
+pub fn resolve_in(args: &StoreArgs, reference: &str) -> Result<Named> {
+    let Stores { native, foreign } = open::stores(args)?;
+    let no_foreign = foreign.is_none();
+    if let Some(foreign) = foreign
+        && let Some(found) = foreign.catalogue().find(reference)?.cloned()
+    {
+        return Ok(Named::Foreign(Box::new(foreign), found));
+    }
+    let store = native.ok_or_else(|| missing(reference))?;
+    let error = match resolve(store.as_ref(), reference) {
+        Ok(found) => return Ok(Named::Native(store, found)),
+        Err(error) => error,
+    };
+    if !matches!(error.kind(), ErrorKind::Malformed | ErrorKind::Missing) {
+        return Err(error);
+    }
+    // Where TypeScript may have written too, an id may look like anything.
+    if !no_foreign {
+        return Err(missing(reference));
+    }
+    if let Some(foreign) = open::foreign_in_bucket(args)?
+        && let Some(found) = foreign.catalogue().find(reference)?.cloned()
+    {
+        return Ok(Named::Foreign(Box::new(foreign), found));
+    }
+    Err(error)
 }
 
 /// There is no such checkpoint.

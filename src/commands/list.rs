@@ -17,10 +17,13 @@ use crate::render::{Align, shorten, table};
 use crate::size::show_size;
 
 pub fn run(args: &ListArgs, output: &Output) -> Result<Exit> {
-    let stores = open::stores(&args.store)?;
+    let mut stores = open::stores(&args.store)?;
     let mut found: Vec<Found> = Vec::new();
     if let Some(store) = &stores.native {
         let mut keys = store.manifests()?.keys;
+        if keys.is_empty() && stores.foreign.is_none() {
+            stores.foreign = open::foreign_in_bucket(&args.store)?;
+        }
         keys.retain(|key| args.namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace));
         for checkpoint in read_each(store.as_ref(), &keys) {
             match checkpoint {

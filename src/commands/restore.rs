@@ -11,27 +11,25 @@ use dotctl_engine::id::Time;
 use dotctl_engine::{Error, Result};
 use dotctl_stores::drive::{RestoreForm, Restored, restore};
 use dotctl_stores::local::LocalPlace;
-use dotctl_stores::reference::{Found, resolve};
+use dotctl_stores::reference::Found;
 use dotctl_stores::store::Store;
 use dotctl_stores::target::Target;
 
+use super::foreign::{self, Named};
 use super::requests::{tell, tell_apart, with_requests};
-use super::{elapsed_ms, foreign, short_id};
+use super::{elapsed_ms, short_id};
 use crate::cli::{Form, RestoreArgs};
 use crate::error::Exit;
-use crate::open;
 use crate::output::{Output, print};
 use crate::render::Bar;
 use crate::size::{show_duration, show_size};
 
 pub fn run(args: &RestoreArgs, output: &Output) -> Result<Exit> {
     let begun = Instant::now();
-    let stores = open::stores(&args.store)?;
-    if let Some((foreign, found)) = foreign::find(stores.foreign.as_ref(), &args.reference)? {
-        return foreign::restore(args, foreign, found, begun, output);
-    }
-    let store = foreign::native(stores.native, &args.reference)?;
-    let found = resolve(store.as_ref(), &args.reference)?;
+    let (store, found) = match foreign::resolve_in(&args.store, &args.reference)? {
+        Named::Native(store, found) => (store, found),
+        Named::Foreign(foreign, found) => return foreign::restore(args, &foreign, &found, begun, output),
+    };
     let form = restore_form(args.form, &found.manifest)?;
     let to = args.to.display().to_string();
     if args.dry_run {

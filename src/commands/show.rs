@@ -3,27 +3,26 @@
 use serde_json::json;
 
 use dotctl_engine::{Error, Result};
-use dotctl_stores::reference::resolve;
 
-use super::{CheckpointDocument, foreign};
+use super::CheckpointDocument;
+use super::foreign::{self, Named};
 use crate::cli::ShowArgs;
 use crate::error::Exit;
-use crate::open;
 use crate::output::Output;
 use crate::render::facts;
 use crate::size::{show_count, show_size};
 
 pub fn run(args: &ShowArgs, output: &Output) -> Result<Exit> {
-    let stores = open::stores(&args.store)?;
-    if let Some((foreign, found)) = foreign::find(stores.foreign.as_ref(), &args.reference)? {
-        if args.packs {
-            return Err(Error::unsupported("a checkpoint in this layout has no packs").at(found.id.clone()));
+    let (store, found) = match foreign::resolve_in(&args.store, &args.reference)? {
+        Named::Native(store, found) => (store, found),
+        Named::Foreign(_, found) if args.packs => {
+            return Err(Error::unsupported("a checkpoint in this layout has no packs").at(found.id));
         }
-        output.result(&foreign::document(foreign, found), || foreign::facts_of(foreign, found))?;
-        return Ok(Exit::Done);
-    }
-    let store = foreign::native(stores.native, &args.reference)?;
-    let found = resolve(store.as_ref(), &args.reference)?;
+        Named::Foreign(foreign, found) => {
+            output.result(&foreign::document(&foreign, &found), || foreign::facts_of(&foreign, &found))?;
+            return Ok(Exit::Done);
+        }
+    };
     let manifest = &found.manifest;
     let locations: Vec<String> =
         manifest.content_packs().map(|pack| store.pack_location(&pack.sha256)).collect();

@@ -86,7 +86,7 @@ fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<Verified> {
     };
     let targets_are_files =
         !args.targets.is_empty() && args.targets.iter().all(|target| Path::new(target).is_file());
-    let Stores { native, foreign } = match stores {
+    let Stores { native, mut foreign } = match stores {
         Ok(stores) => stores,
         Err(_) if targets_are_files => return verify_databases(args, bar),
         Err(error) => return Err(error),
@@ -96,6 +96,9 @@ fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<Verified> {
     if args.targets.is_empty() {
         if let Some(verifier) = &mut verifier {
             verifier.store(bar)?;
+            if verifier.checked.checkpoints == 0 && foreign.is_none() {
+                foreign = open::foreign_in_bucket(&args.store)?;
+            }
         }
         if let Some(foreign) = &foreign {
             verified.findings.extend(foreign::verify(foreign, None, &mut verified.checked)?);
@@ -111,7 +114,10 @@ fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<Verified> {
             if path.is_file() {
                 verify_manifest_file(verifier, target, bar)?;
             } else {
-                verifier.checkpoint(&find_key(store.as_ref(), target)?, bar)?;
+                match find_key(store.as_ref(), target) {
+                    Ok(key) => drop(verifier.checkpoint(&key, bar)?),
+                    Err(error) => verify_named(target, error, args, &mut verified)?,
+                }
             }
         } else if path.is_file() {
             return Err(no_target(target));
@@ -124,6 +130,21 @@ fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<Verified> {
     }
     verified.store = native;
     Ok(verified)
+}
+
+/// A checkpoint that is none of ours, if TypeScript wrote one of this name into the bucket.
+fn verify_named(target: &str, error: Error, args: &VerifyArgs, verified: &mut Verified) -> Result<()> {
+    let foreign = match error.kind() {
+        ErrorKind::Malformed | ErrorKind::Missing => open::foreign_in_bucket(&args.store)?,
+        _ => None,
+    };
+    match foreign::find(foreign.as_ref(), target)? {
+        Some((foreign, found)) => {
+            verified.findings.extend(foreign::verify(foreign, Some(found), &mut verified.checked)?);
+            Ok(())
+        }
+        None => Err(error),
+    }
 }
 
 /// A manifest that somebody holds as a file; its packs are looked for in the store.

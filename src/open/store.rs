@@ -6,7 +6,7 @@ use dotctl_engine::dotdo::Bucket;
 use dotctl_engine::format::layout::STORE_MARKER;
 use dotctl_engine::placement::PlacementPolicy;
 use dotctl_engine::{Error, ErrorKind, Result};
-use dotctl_stores::bucket::BucketStore;
+use dotctl_stores::bucket::{BucketObjects, BucketSetting, BucketStore};
 use dotctl_stores::database::is_database;
 use dotctl_stores::dotdo::{
     FolderObjects, Foreign, MiniflareObjects, ObjectBucket, is_json, is_miniflare_bucket,
@@ -37,6 +37,19 @@ pub fn stores(args: &StoreArgs) -> Result<Stores> {
         false => Some(store(args)?),
     };
     Ok(Stores { native, foreign })
+}
+
+/// The checkpoints that TypeScript wrote into the bucket that `args` name, if that is one. To look
+/// costs requests, so this is for buckets in which nothing of ours was found.
+pub fn foreign_in_bucket(args: &StoreArgs) -> Result<Option<Foreign>> {
+    match bucket_setting(&args.store, &args.bucket)? {
+        Some(setting) => Foreign::bucket(bucket_objects(&setting)?).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn bucket_objects(setting: &BucketSetting) -> Result<Box<dyn Bucket>> {
+    Ok(Box::new(ObjectBucket::under_known_prefixes(BucketObjects::open(setting)?)))
 }
 
 /// The store of our checkpoints that `args` name, for reading.
@@ -125,7 +138,7 @@ pub fn foreign(args: &StoreArgs) -> Result<Option<Foreign>> {
     if args.store.contains("://") {
         return Ok(None);
     }
-    let overflow = args.overflow.as_deref().and_then(|text| objects(text).transpose()).transpose()?;
+    let overflow = args.overflow.as_deref().and_then(|text| objects(text, args).transpose()).transpose()?;
     let path = Path::new(&args.store);
     if path.is_file() {
         return match is_database(path)? {
@@ -136,13 +149,16 @@ pub fn foreign(args: &StoreArgs) -> Result<Option<Foreign>> {
     }
     let stands_for_bucket = ["snapshots", "checkpoints"].iter().any(|name| path.join(name).is_dir());
     if is_miniflare_bucket(path) || (stands_for_bucket && !path.join(STORE_MARKER.0).exists()) {
-        return objects(&args.store)?.map(Foreign::bucket).transpose();
+        return objects(&args.store, args)?.map(Foreign::bucket).transpose();
     }
     Ok(None)
 }
 
 /// The bucket that `text` names, where TypeScript may have written; `None` if it is a store of ours.
-fn objects(text: &str) -> Result<Option<Box<dyn Bucket>>> {
+fn objects(text: &str, args: &StoreArgs) -> Result<Option<Box<dyn Bucket>>> {
+    if let Some(setting) = bucket_setting(text, &args.bucket)? {
+        return bucket_objects(&setting).map(Some);
+    }
     let path = Path::new(text);
     if holds_ours(text) {
         return Ok(None);

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::servers::{ACCESS_KEY_ID, BUCKET, SECRET_ACCESS_KEY, Server};
-use crate::support::{Ran, contents_below, dotctl, fixture, folder, sha256_of, words};
+use crate::support::{
+    Ran, contents_below, copy_tree, dotctl, files_below, fixture, folder, sha256_of, words,
+};
 
 /// The binary with the server's credentials and nothing of this machine's.
 pub fn dotctl_at(endpoint_url: &str) -> Command {
@@ -223,4 +225,44 @@ fn one_entry_takes_few_requests() {
     let ran = run(&server, &format!("get latest {key}"), &[]).exits(0);
     assert!(String::from_utf8_lossy(&ran.stdout).starts_with(&format!("[\"{key}\"")), "{ran:?}");
     ran.mentions("requests: 1 class A, 2 class B");
+}
+
+/// What TypeScript put into R2 is found through its S3 endpoint, with and without the object.
+#[test]
+fn checkpoints_that_typescript_wrote_are_read_from_a_bucket() {
+    let persisted = folder();
+    copy_tree(&fixture("dotdo/sound/r2"), persisted.path());
+    let server = Server::miniflare_of(persisted, "overflow");
+    let work = folder();
+    copy_tree(&fixture("dotdo/sound/do/spike-Store"), work.path());
+    let object = files_below(work.path()).remove(0);
+    let expected: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(fixture("dotdo/sound/expected.json")).unwrap()).unwrap();
+    let expected = expected.as_array().unwrap();
+    let listed = |store: &[&str]| {
+        let words = ["list", "--format", "json"].iter().chain(store);
+        let ran = Ran::of(dotctl_at(&server.endpoint_url).args(words).output().unwrap()).exits(0).json();
+        let ids =
+            ran["checkpoints"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    let alone = ["--store", "s3://overflow"];
+    let both = ["--store", object.to_str().unwrap(), "--overflow", "s3://overflow"];
+    let (in_bucket, everywhere) = (listed(&alone), listed(&both));
+    assert!(!in_bucket.is_empty() && in_bucket.len() < everywhere.len());
+    for (store, ids) in [(alone.as_slice(), in_bucket), (both.as_slice(), everywhere)] {
+        let mut restored = 0;
+        for expected in expected.iter().filter(|one| ids.iter().any(|id| one["id"] == **id)) {
+            let to = work.path().join("restored");
+            let words =
+                ["restore", expected["id"].as_str().unwrap(), "--force", "--to", to.to_str().unwrap()];
+            Ran::of(dotctl_at(&server.endpoint_url).args(words).args(store).output().unwrap()).exits(0);
+            assert_eq!(expected["sha256"], sha256_of(&to), "{expected}");
+            restored += 1;
+        }
+        assert!(restored > 0);
+        let mut verify = dotctl_at(&server.endpoint_url);
+        let ran = Ran::of(verify.args(["verify", "--format", "json"]).args(store).output().unwrap());
+        assert_eq!(ran.exits(0).json()["ok"], true);
+    }
 }

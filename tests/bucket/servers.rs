@@ -82,14 +82,18 @@ impl Server {
 
     /// Miniflare's local R2, which is the nearest to R2 that there is.
     pub fn miniflare() -> Self {
+        Server::miniflare_of(crate::support::folder(), BUCKET)
+    }
+
+    /// The same over what it persisted before.
+    pub fn miniflare_of(folder: TempDir, bucket: &str) -> Self {
         let fixtures = crate::support::fixture("workerd");
         let node = fixtures.join("node_modules/.bin/node");
         assert!(node.exists(), "no {}; bring it with: npm ci --prefix fixtures/workerd", node.display());
-        let folder = crate::support::folder();
         let mut command = Command::new(node);
         command
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bucket/miniflare.mjs"))
-            .args([BUCKET, ACCESS_KEY_ID, SECRET_ACCESS_KEY])
+            .args([bucket, ACCESS_KEY_ID, SECRET_ACCESS_KEY])
             .arg(folder.path());
         let (child, endpoint_url) = start(command);
         Server {

@@ -61,6 +61,10 @@ impl Store for PlacedStore {
         }
     }
 
+    fn directory_packs_min(&self) -> usize {
+        self.object.directory_packs_min().max(self.overflow.directory_packs_min())
+    }
+
     fn packs_ahead(&self) -> usize {
         self.object.packs_ahead().max(self.overflow.packs_ahead())
     }
@@ -77,7 +81,11 @@ impl Store for PlacedStore {
     }
 
     fn packs(&self) -> Result<PackListing> {
-        self.object.packs()
+        let mut listing = self.object.packs()?;
+        listing.packs.extend(self.overflow.packs()?.packs);
+        // The second store may hold other objects' checkpoints, and their packs.
+        listing.unfinished = true;
+        Ok(listing)
     }
 
     fn scratch_folder(&self) -> PathBuf {
@@ -185,14 +193,15 @@ impl Session for PlacedSession<'_> {
     }
 
     fn adopt(&mut self, manifest: Manifest) -> Result<Option<Committed>> {
-        let mut object = self.store.object.begin()?;
-        match &mut self.overflow {
-            None => self.spool.drain(object.as_mut())?,
-            Some(overflow) => {
-                overflow.adopt(manifest.clone())?;
-            }
-        }
-        object.adopt(manifest)
+        let Some(overflow) = &mut self.overflow else {
+            let mut object = self.store.object.begin()?;
+            self.spool.drain(object.as_mut())?;
+            return object.adopt(manifest);
+        };
+        let there = overflow.adopt(manifest.clone())?;
+        let here = self.store.object.begin()?.adopt(manifest)?;
+        // It is new if the object had no manifest of it; its packs are new where they lie.
+        Ok(here.map(|here| there.unwrap_or(here)))
     }
 }
 

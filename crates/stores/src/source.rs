@@ -26,7 +26,8 @@ pub fn capture_database(
     store.check_source(path)?;
     let (mut session, facts) = read_still(path, |database| {
         let mut session = store.begin()?;
-        let facts = snapshot_image(database, setting, session.as_mut(), progress)?;
+        let facts =
+            snapshot_image(database, setting, store.directory_packs_min(), session.as_mut(), progress)?;
         Ok((session, facts))
     })?;
     session.commit(facts, &setting.namespace, setting.created_at)

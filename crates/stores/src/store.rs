@@ -62,6 +62,12 @@ pub trait Store: Sync {
         Ok(())
     }
 
+    /// The fewest packs of content with which an image gets a directory, which is one pack more: so
+    /// that a small checkpoint costs no more requests than it must.
+    fn directory_packs_min(&self) -> usize {
+        1
+    }
+
     /// Begins to write one checkpoint.
     fn begin(&self) -> Result<Box<dyn Session + '_>>;
 

@@ -15,6 +15,7 @@ mod client;
 mod connect;
 mod fetch;
 mod listing;
+mod objects;
 mod pace;
 mod pack;
 mod put;
@@ -39,6 +40,7 @@ use client::Client;
 use pack::{PackDownload, PackParts, Source};
 use session::BucketSession;
 
+pub use objects::BucketObjects;
 pub use setting::{BucketSetting, Credentials, Patience};
 
 /// Threads that wait for the network.
@@ -193,6 +195,10 @@ impl Store for BucketStore {
             true => Box::new(PackDownload::begin(source, &self.buffers)),
             false => Box::new(PackParts(source)),
         }))
+    }
+
+    fn directory_packs_min(&self) -> usize {
+        2
     }
 
     fn packs_ahead(&self) -> usize {

@@ -11,10 +11,12 @@ use super::progress::Progress;
 use super::{ChunkSlot, SnapshotSetting};
 use crate::pipeline;
 
-/// Reads every page of `pages`, in order, into packs, and writes their directory.
+/// Reads every page of `pages`, in order, into packs, and writes their directory if there are at
+/// least `directory_packs_min`.
 pub fn snapshot_image(
     pages: &impl PageReader,
     setting: &SnapshotSetting,
+    directory_packs_min: usize,
     sink: &mut dyn PackSink,
     progress: &dyn Progress,
 ) -> Result<CheckpointFacts> {
@@ -59,6 +61,9 @@ pub fn snapshot_image(
     progress.end();
     run?;
     let mut facts = assembler.finish(Some(page_bytes), sink)?;
+    if facts.content_packs().count() < directory_packs_min {
+        return Ok(facts);
+    }
     // Last, when the machine still has the pages in memory.
     let directory = directory.finish(pages, setting)?;
     if !directory.is_empty() {
