@@ -249,7 +249,8 @@ Examples:
   dotctl copy latest --to-store /mnt/backup/checkpoints
   dotctl copy Counter/4f2a…@latest --store .dotctl --to-store /mnt/backup/checkpoints
 
-The copy has the same id, packs and hashes. A checkpoint that is there already is only verified.")]
+The copy has the same id, packs and hashes. A checkpoint that is there already is only verified.
+One that TypeScript wrote becomes a new checkpoint of the state or database that it holds.")]
 pub struct CopyArgs {
     /// Which checkpoint
     #[arg(value_name = "REF")]

@@ -7,7 +7,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use support::{Ran, contents_below, files_below, fixture, folder, run, snapshot};
+use support::{Ran, contents_below, copy_tree, files_below, fixture, folder, run, sha256_of, snapshot};
 
 fn copy(from: &Path, to: &Path, reference: &str) -> Ran {
     let (from, to) = (from.display().to_string(), to.display().to_string());
@@ -65,4 +65,38 @@ fn a_dry_run_makes_no_store() {
     let (from, there) = (from.display().to_string(), to.display().to_string());
     run(["copy", "latest", "--store", &from, "--to-store", &there, "--dry-run"]).exits(0);
     assert!(!to.exists());
+}
+
+/// What TypeScript wrote becomes a checkpoint of ours, if it is state.
+#[test]
+fn a_checkpoint_of_typescript_becomes_one_of_ours() {
+    let world = folder();
+    copy_tree(&fixture("dotdo/sound/do/spike-Store"), &world.path().join("from"));
+    let from = files_below(&world.path().join("from")).remove(0);
+    let to = world.path().join("to");
+    let expected: Vec<serde_json::Value> =
+        serde_json::from_slice(&fs::read(fixture("dotdo/sound/expected.json")).unwrap()).unwrap();
+    assert_eq!(expected[0]["id"], "mk9d2x-gzip");
+    let (mut converted, mut refused) = (0, 0);
+    for one in expected.iter().filter(|one| one["form"] == "chunked") {
+        let id = one["id"].as_str().unwrap();
+        let ran = copy(&from, &to, id);
+        if ran.code == Some(2) {
+            ran.mentions("only state entries and databases become checkpoints of ours");
+            refused += 1;
+            continue;
+        }
+        let copied = ran.exits(0).json();
+        assert_eq!(copied["original"]["id"], id);
+        let made = copied["checkpoint"]["id"].as_str().unwrap();
+        let target = world.path().join("restored");
+        let words = ["restore", made, "--store", to.to_str().unwrap(), "--force", "--to"];
+        run(words.into_iter().chain([target.to_str().unwrap()])).exits(0);
+        // Listed state comes back byte for byte. What was gzip before it was compressed is state, too.
+        let of = if id == "mk9d2x-raw-gzip" { &expected[0] } else { one };
+        assert_eq!(of["sha256"], sha256_of(&target), "{id}");
+        converted += 1;
+    }
+    assert!(converted > 0, "{refused} refused");
+    run(["verify", "--store", to.to_str().unwrap()]).exits(0);
 }

@@ -6,10 +6,11 @@ use serde_json::json;
 
 use dotctl_engine::Result;
 use dotctl_stores::drive::copy;
-use dotctl_stores::reference::{Found, resolve};
+use dotctl_stores::reference::Found;
 use dotctl_stores::store::Committed;
 
-use super::{CheckpointDocument, elapsed_ms, short_id};
+use super::foreign::{self, Named};
+use super::{CheckpointDocument, convert, elapsed_ms, short_id};
 use crate::cli::CopyArgs;
 use crate::error::Exit;
 use crate::open;
@@ -19,8 +20,10 @@ use crate::size::{show_count, show_duration, show_size};
 
 pub fn run(args: &CopyArgs, output: &Output) -> Result<Exit> {
     let begun = Instant::now();
-    let from = open::store(&args.store)?;
-    let found = resolve(from.as_ref(), &args.reference)?;
+    let (from, found) = match foreign::resolve_in(&args.store, &args.reference)? {
+        Named::Native(from, found) => (from, found),
+        Named::Foreign(foreign, found) => return convert::run(args, &foreign, &found, begun, output),
+    };
     if args.dry_run {
         return plan(args, &found, output);
     }

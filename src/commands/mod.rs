@@ -1,6 +1,7 @@
 //! One verb a file: read the words, call the engine, render.
 
 mod completions;
+mod convert;
 mod copy;
 mod foreign;
 mod get;
@@ -17,7 +18,7 @@ use serde::Serialize;
 
 use dotctl_engine::Result;
 use dotctl_engine::codec::Codec;
-use dotctl_engine::format::{CheckpointKind, Manifest};
+use dotctl_engine::format::{CheckpointKind, Manifest, Place};
 use dotctl_engine::id::{CheckpointId, Hash, Namespace, Time};
 
 use crate::cli::Command;
@@ -52,6 +53,9 @@ struct CheckpointDocument<'a> {
     created_at: Time,
     base: Option<CheckpointId>,
     codec: Option<Codec>,
+    /// Where the packs lie, if not beside the manifest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<Place>,
     record_count: u64,
     raw_bytes: u64,
     stored_bytes: u64,
@@ -76,6 +80,7 @@ impl<'a> CheckpointDocument<'a> {
             created_at: manifest.created_at,
             base: manifest.base,
             codec: manifest.runs.first().map(|run| run.codec),
+            place: manifest.runs.first().and_then(|run| run.place),
             record_count: manifest.record_count,
             raw_bytes: manifest.raw_bytes,
             stored_bytes: manifest.stored_bytes(),

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use dotctl_engine::format::{Manifest, Place};
 use dotctl_engine::{Error, Result};
 
 use super::CheckpointDocument;
@@ -42,6 +43,7 @@ pub fn run(args: &ShowArgs, output: &Output) -> Result<Exit> {
             ("records", show_count(manifest.record_count)),
             ("raw", with_bytes(manifest.raw_bytes)),
             ("stored", with_bytes(manifest.stored_bytes())),
+            ("packs lie", place(manifest).to_owned()),
             ("codec", document.codec.map_or("", |codec| codec.name()).to_owned()),
             ("chunks", format!("{} in {} packs", show_count(document.chunk_count), document.pack_count)),
             ("content SHA-256", manifest.content_sha256.to_string()),
@@ -55,6 +57,13 @@ pub fn run(args: &ShowArgs, output: &Output) -> Result<Exit> {
         facts(&lines)
     })?;
     Ok(Exit::Done)
+}
+
+fn place(manifest: &Manifest) -> &'static str {
+    match manifest.runs.first().and_then(|run| run.place) {
+        Some(Place::Overflow) => "in the second store (--overflow)",
+        None => "beside the manifest",
+    }
 }
 
 fn with_bytes(bytes: u64) -> String {

@@ -182,7 +182,8 @@ impl Session for PlacedSession<'_> {
             self.spool.drain(object.as_mut())?;
             return object.commit(facts, namespace, created_at);
         };
-        let manifest = facts.manifest(namespace.clone(), next_sequence?, created_at);
+        let mut manifest = facts.manifest(namespace.clone(), next_sequence?, created_at);
+        manifest.overflow();
         let there = overflow.adopt(manifest.clone())?;
         // Until the object has it too, it is a checkpoint of the second store alone.
         self.store.object.begin()?.adopt(manifest.clone())?;

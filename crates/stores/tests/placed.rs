@@ -8,7 +8,7 @@ use std::path::Path;
 use dotctl_engine::checkpoint::{StateForm, codec_setting};
 use dotctl_engine::chunk::ChunkSize;
 use dotctl_engine::codec::Codec;
-use dotctl_engine::format::CheckpointKind;
+use dotctl_engine::format::{CheckpointKind, Place};
 use dotctl_engine::id::{Namespace, Time};
 use dotctl_engine::placement::PlacementPolicy;
 use dotctl_engine::{ErrorKind, Result};
@@ -88,6 +88,8 @@ fn the_size_decides_and_both_sides_stay_whole() {
         let committed = snapshot(world.path(), &store, moment as i64).unwrap();
         assert_eq!(committed.manifest.sequence, moment as u64 + 1);
         assert_eq!(restored(&store, &committed.id.to_string()), text, "{bytes}");
+        let place = (bytes >= 20 << 20).then_some(Place::Overflow);
+        assert_eq!(committed.manifest.full_run().unwrap().place, place);
         let object = open(&world.path().join("object")).packs().unwrap().packs.len();
         let overflow = open(&world.path().join("overflow")).packs().unwrap().packs.len();
         packs_in.push((object, overflow));

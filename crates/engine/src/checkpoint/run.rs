@@ -108,6 +108,6 @@ impl RunWriter {
     /// Writes the last pack's index.
     pub fn finish(mut self, sink: &mut dyn PackSink) -> Result<Run> {
         self.seal(sink)?;
-        Ok(Run { kind: self.kind, codec: self.codec, packs: self.packs })
+        Ok(Run { kind: self.kind, codec: self.codec, place: None, packs: self.packs })
     }
 }

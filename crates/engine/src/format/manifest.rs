@@ -14,6 +14,9 @@ const FORMAT_NAME: &str = "dotctl-manifest";
 /// The version of manifests that knows directories.
 const DIRECTORY_VERSION: u16 = 2;
 
+/// The first version that says where a run lies.
+const PLACE_VERSION: u16 = 2;
+
 /// How a source was captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -66,6 +69,14 @@ pub struct PackEntry {
     pub index_sha256: Hash,
 }
 
+/// Where the packs of a run lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    /// In the second store, which takes what is too large for the first one.
+    Overflow,
+}
+
 /// A sequence of records in key order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -74,6 +85,9 @@ pub struct Run {
     pub kind: RunKind,
     /// How its chunks are compressed.
     pub codec: Codec,
+    /// Where its packs lie, if not beside the manifest.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub place: Option<Place>,
     /// Its packs, in the order of their keys.
     pub packs: Vec<PackEntry>,
 }
@@ -196,6 +210,14 @@ impl Manifest {
         self.runs.push(run);
     }
 
+    /// Says that all packs lie in the second store.
+    pub fn overflow(&mut self) {
+        self.version = self.version.max(PLACE_VERSION);
+        for run in &mut self.runs {
+            run.place = Some(Place::Overflow);
+        }
+    }
+
     /// The full run: the first, and the whole content.
     pub fn full_run(&self) -> Result<&Run> {
         match self.runs.as_slice() {
@@ -254,6 +276,9 @@ impl Manifest {
                     self.version
                 )));
             }
+        }
+        if self.version < PLACE_VERSION && self.runs.iter().any(|run| run.place.is_some()) {
+            return Err(Error::corrupt("a manifest of version 1 does not say where its runs lie"));
         }
         // Whoever adds sizes up after this need not look again.
         let mut stored_bytes = 0_u64;

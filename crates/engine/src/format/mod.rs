@@ -11,6 +11,6 @@ mod pack;
 mod version;
 
 pub use key::RecordKey;
-pub use manifest::{CheckpointKind, Manifest, PackEntry, Run, RunKind};
+pub use manifest::{CheckpointKind, Manifest, PackEntry, Place, Run, RunKind};
 pub use pack::{ChunkEntry, HEADER_PAYLOAD_BYTES, PackHeader, PackIndex};
 pub use version::{MANIFEST_VERSION, PACK_VERSION, can_read};

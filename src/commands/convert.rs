@@ -1,0 +1,157 @@
+//! `dotctl copy` of a checkpoint that TypeScript wrote: what it holds becomes a checkpoint of ours.
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use dotctl_engine::Result;
+use dotctl_engine::checkpoint::codec_setting;
+use dotctl_engine::chunk::ChunkSize;
+use dotctl_engine::codec::Codec;
+use dotctl_engine::dotdo::Checkpoint;
+use dotctl_engine::format::CheckpointKind;
+use dotctl_engine::id::{Namespace, Time};
+use dotctl_stores::database::is_database;
+use dotctl_stores::dotdo::Foreign;
+use dotctl_stores::drive::{Checked, SnapshotSetting, Verifier};
+use dotctl_stores::reference::find_key;
+use dotctl_stores::source::{capture_database, capture_state};
+use dotctl_stores::store::{Committed, Store};
+use dotctl_stores::target::Target;
+
+use super::{CheckpointDocument, elapsed_ms, foreign, short_id};
+use crate::cli::CopyArgs;
+use crate::error::Exit;
+use crate::open;
+use crate::output::Output;
+use crate::render::Bar;
+use crate::size::{show_duration, show_size};
+
+/// Copies `found` out of `foreign`: verified there, captured anew, and verified where it then is.
+pub fn run(
+    args: &CopyArgs,
+    foreign: &Foreign,
+    found: &Checkpoint,
+    begun: Instant,
+    output: &Output,
+) -> Result<Exit> {
+    let namespace = foreign.namespace(found).map_or_else(|| Namespace::new("dotdo"), Namespace::new)?;
+    if args.dry_run {
+        return plan(args, foreign, found, &namespace, output);
+    }
+    let findings = foreign::verify(foreign, Some(found), &mut Checked::default())?;
+    if let Some(finding) = findings.into_iter().next() {
+        let refusal = "the original does not verify, nothing was copied";
+        return Err(finding.error.at(finding.target).at(refusal));
+    }
+    let to = open::store_for_writing(&args.to_store, None, &args.store.bucket, args.object_backend)?;
+    let committed = capture(foreign, found, namespace, to.as_ref(), output)?;
+    verify(to.as_ref(), &committed, output)?;
+    report(args, foreign, found, &committed, elapsed_ms(begun), output)?;
+    Ok(Exit::Done)
+}
+
+/// Captures what `found` holds, by way of a temporary file.
+fn capture(
+    foreign: &Foreign,
+    found: &Checkpoint,
+    namespace: Namespace,
+    to: &dyn Store,
+    output: &Output,
+) -> Result<Committed> {
+    let scratch = to.scratch_folder();
+    let folder = tempfile::tempdir_in(&scratch)
+        .map_err(|error| dotctl_stores::io_error("create a temporary folder in", &scratch, &error))?;
+    let path = folder.path().join("content");
+    let target = Target::begin(&path, 0, false)?;
+    let mut offset = 0;
+    foreign.restore(found, &mut |bytes| {
+        target.write_at(offset, bytes)?;
+        offset += bytes.len() as u64;
+        Ok(())
+    })?;
+    target.publish()?;
+    let created_at = match found.created_at_ms.and_then(|unix_ms| i64::try_from(unix_ms).ok()) {
+        Some(unix_ms) => Time::from_unix_ms(unix_ms)?,
+        None => open::now()?,
+    };
+    let bar = Bar::new(output.progress);
+    let setting = |kind| -> Result<SnapshotSetting> {
+        let codec = codec_setting(kind, Codec::Zstd, None)?;
+        Ok(SnapshotSetting {
+            namespace: namespace.clone(),
+            created_at,
+            codec,
+            chunk_size: ChunkSize::DEFAULT,
+        })
+    };
+    if is_database(&path)? {
+        return capture_database(to, &path, &setting(CheckpointKind::Image)?, &bar);
+    }
+    match capture_state(to, &path, &setting(CheckpointKind::State)?, &bar) {
+        Ok((committed, _)) => Ok(committed),
+        Err(error) => Err(error.without_place().at(found.id.clone()).hint(
+            "only state entries and databases become checkpoints of ours; `dotctl restore` gives the bytes",
+        )),
+    }
+}
+
+fn verify(to: &dyn Store, committed: &Committed, output: &Output) -> Result<()> {
+    let mut verifier = Verifier::new(to, false);
+    verifier.checkpoint(&find_key(to, &committed.id.to_string())?, &Bar::new(output.progress))?;
+    match verifier.findings.into_iter().next() {
+        Some(finding) => Err(finding.error.at(finding.target).at("the copy does not verify")),
+        None => Ok(()),
+    }
+}
+
+fn plan(
+    args: &CopyArgs,
+    foreign: &Foreign,
+    found: &Checkpoint,
+    namespace: &Namespace,
+    output: &Output,
+) -> Result<Exit> {
+    let document = json!({
+        "dry_run": true,
+        "original": foreign::document(foreign, found),
+        "namespace": namespace,
+        "store": args.store.store,
+        "to_store": args.to_store,
+    });
+    output.result(&document, || {
+        format!("would make a checkpoint of {namespace} out of {} in {}", found.id, args.to_store)
+    })?;
+    Ok(Exit::Done)
+}
+
+fn report(
+    args: &CopyArgs,
+    foreign: &Foreign,
+    found: &Checkpoint,
+    committed: &Committed,
+    duration_ms: u64,
+    output: &Output,
+) -> Result<()> {
+    let document = json!({
+        "checkpoint": CheckpointDocument::new(committed.id, &committed.manifest),
+        "original": foreign::document(foreign, found),
+        "store": args.store.store,
+        "to_store": args.to_store,
+        "existed": false,
+        "new_bytes": committed.new_bytes,
+        "new_chunk_count": committed.new_chunk_count,
+        "duration_ms": duration_ms,
+    });
+    output.result(&document, || {
+        format!(
+            "{} became {} of {} in {}\n{} new, in {}; both sides verified",
+            found.id,
+            short_id(committed.id),
+            committed.manifest.namespace,
+            args.to_store,
+            show_size(committed.new_bytes),
+            show_duration(duration_ms),
+        )
+    })
+}
