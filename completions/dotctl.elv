@@ -54,7 +54,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --chunk-bytes 'Raw size that chunks aim at, 64KiB to 4MiB'
             cand --object-backend 'Where in an object checkpoints are put, with an object''s database as the store'
             cand --placement 'With --overflow, what decides where a checkpoint goes [default: dotctl.toml''s, else budget]'
-            cand --config 'The project''s settings, of which [placement] counts here [default: ./dotctl.toml if it is there]'
+            cand --config 'The project''s settings, of which the table "placement" counts here [default: ./dotctl.toml]'
             cand --base 'What to build on; only full checkpoints exist so far'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'

@@ -161,7 +161,7 @@ pub struct SnapshotArgs {
     /// With --overflow, what decides where a checkpoint goes [default: dotctl.toml's, else budget]
     #[arg(long, value_enum, value_name = "RULE", requires = "overflow")]
     pub placement: Option<PlacementRule>,
-    /// The project's settings, of which [placement] counts here [default: ./dotctl.toml if it is there]
+    /// The project's settings, of which the table "placement" counts here [default: ./dotctl.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// What to build on; only full checkpoints exist so far

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use dotctl_engine::checkpoint::{PackReading, index_range};
 use dotctl_engine::chunk::{ChunkReader, raw_bytes};
 use dotctl_engine::codec::Codec;
-use dotctl_engine::format::{CheckpointKind, ChunkEntry, PackEntry, PackHeader, Run, RunKind};
-use dotctl_engine::{Error, ErrorKind, Result};
+use dotctl_engine::format::{CheckpointKind, ChunkEntry, PackEntry, PackHeader, Place, Run, RunKind};
+use dotctl_engine::{Damage, Error, ErrorKind, Result};
 
 use crate::buffer::AlignedBuffer;
 use crate::store::{Access, Pack, READS_AGAIN_MAX, Store, missing_pack};
@@ -52,7 +52,15 @@ impl OpenPack {
     fn of(store: &dyn Store, run: &Run, entry: &PackEntry, opened: Opened, access: Access) -> Result<Self> {
         let location = store.pack_location(&entry.sha256);
         let checked = OpenPack::check(run.codec, entry, opened, access);
-        let (pack, reading) = checked.map_err(|error| located(error, &location))?;
+        let (pack, reading) = checked.map_err(|error| {
+            let error = located(error, &location);
+            match (run.place, error.kind()) {
+                (Some(Place::Overflow), ErrorKind::Corrupt(Damage::Missing)) => {
+                    error.hint("it was put into the second store: name that with --overflow")
+                }
+                _ => error,
+            }
+        })?;
         Ok(OpenPack { pack, kind: run.kind, reading, location })
     }
 
