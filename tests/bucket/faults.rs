@@ -172,13 +172,15 @@ fn a_lost_reply_to_a_manifest_is_no_conflict() {
 fn a_stopped_snapshot_goes_on() {
     let server = Server::s3s();
     let store = BucketStore::open(&server.setting("stopped")).unwrap();
-    let mut entries = Entries::new(12, 300, 100_000);
+    // More packs than are on their way at once, so that some have arrived.
+    let mut entries = Entries::new(12, 700, 100_000);
     let mut session = store.begin().unwrap();
     crate::made::send(session.as_mut(), &setting("stopped", 0), &mut entries).unwrap();
     drop(session);
     let arrived: u64 = store.packs().unwrap().packs.iter().map(|(_, bytes)| bytes).sum();
     let made = snapshot(&store, &setting("stopped", 1), &mut entries).unwrap();
-    assert_eq!(made.new_bytes + arrived, made.manifest.stored_bytes());
+    // What the server had whole when the connection ended may appear after the listing.
+    assert!(arrived > 0 && made.new_bytes + arrived <= made.manifest.stored_bytes(), "{arrived} {made:?}");
     assert!(restored(&store, &made.manifest).unwrap() == entries.array());
 }
 
