@@ -1,5 +1,7 @@
 //! `dotctl copy` of a checkpoint that TypeScript wrote: what it holds becomes a checkpoint of ours.
 
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::time::Instant;
 
 use serde_json::json;
@@ -9,15 +11,15 @@ use dotctl_engine::checkpoint::codec_setting;
 use dotctl_engine::chunk::ChunkSize;
 use dotctl_engine::codec::Codec;
 use dotctl_engine::dotdo::Checkpoint;
+use dotctl_engine::finding::Checked;
 use dotctl_engine::format::CheckpointKind;
+use dotctl_engine::format::layout::ManifestKey;
 use dotctl_engine::id::{Namespace, Time};
 use dotctl_stores::database::is_database;
 use dotctl_stores::dotdo::Foreign;
-use dotctl_stores::drive::{Checked, SnapshotSetting, Verifier};
-use dotctl_stores::reference::find_key;
+use dotctl_stores::drive::{SnapshotSetting, refuse_first, require_whole};
 use dotctl_stores::source::{capture_database, capture_state};
 use dotctl_stores::store::{Committed, Store};
-use dotctl_stores::target::Target;
 
 use super::{CheckpointDocument, elapsed_ms, foreign, short_id};
 use crate::cli::CopyArgs;
@@ -39,14 +41,13 @@ pub fn run(
     if args.dry_run {
         return plan(args, foreign, found, &namespace, output);
     }
-    let findings = foreign::verify(foreign, Some(found), &mut Checked::default())?;
-    if let Some(finding) = findings.into_iter().next() {
-        let refusal = "the original does not verify, nothing was copied";
-        return Err(finding.error.at(finding.target).at(refusal));
-    }
+    let findings = foreign.verify(Some(found), &mut Checked::default())?;
+    refuse_first(findings, "the original does not verify, nothing was copied")?;
     let to = open::store_for_writing(&args.to_store, None, &args.store.bucket, args.object_backend)?;
     let committed = capture(foreign, found, namespace, to.as_ref(), output)?;
-    verify(to.as_ref(), &committed, output)?;
+    let Committed { id, manifest, .. } = &committed;
+    let key = ManifestKey { namespace: manifest.namespace.clone(), sequence: manifest.sequence, id: *id };
+    require_whole(to.as_ref(), &key, "the copy does not verify", &Bar::new(output.progress))?;
     report(args, foreign, found, &committed, elapsed_ms(begun), output)?;
     Ok(Exit::Done)
 }
@@ -63,14 +64,10 @@ fn capture(
     let folder = tempfile::tempdir_in(&scratch)
         .map_err(|error| dotctl_stores::io_error("create a temporary folder in", &scratch, &error))?;
     let path = folder.path().join("content");
-    let target = Target::begin(&path, 0, false)?;
-    let mut offset = 0;
-    foreign.restore(found, &mut |bytes| {
-        target.write_at(offset, bytes)?;
-        offset += bytes.len() as u64;
-        Ok(())
-    })?;
-    target.publish()?;
+    let failed = |error| dotctl_stores::io_error("write", &path, &error);
+    let mut file = BufWriter::new(File::create(&path).map_err(failed)?);
+    foreign.restore(found, &mut |bytes| file.write_all(bytes).map_err(failed))?;
+    file.flush().map_err(failed)?;
     let created_at = match found.created_at_ms.and_then(|unix_ms| i64::try_from(unix_ms).ok()) {
         Some(unix_ms) => Time::from_unix_ms(unix_ms)?,
         None => open::now()?,
@@ -93,15 +90,6 @@ fn capture(
         Err(error) => Err(error.without_place().at(found.id.clone()).hint(
             "only state entries and databases become checkpoints of ours; `dotctl restore` gives the bytes",
         )),
-    }
-}
-
-fn verify(to: &dyn Store, committed: &Committed, output: &Output) -> Result<()> {
-    let mut verifier = Verifier::new(to, false);
-    verifier.checkpoint(&find_key(to, &committed.id.to_string())?, &Bar::new(output.progress))?;
-    match verifier.findings.into_iter().next() {
-        Some(finding) => Err(finding.error.at(finding.target).at("the copy does not verify")),
-        None => Ok(()),
     }
 }
 

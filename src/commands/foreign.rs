@@ -8,13 +8,13 @@ use dotctl_engine::dotdo::{Body, Checkpoint, Restored};
 use dotctl_engine::id::{Namespace, Time};
 use dotctl_engine::{Error, ErrorKind, Result};
 use dotctl_stores::dotdo::Foreign;
-use dotctl_stores::drive::{Checked, Finding};
 use dotctl_stores::reference::{Found, resolve};
 use dotctl_stores::store::Store;
 use dotctl_stores::target::Target;
 
 use super::elapsed_ms;
 use super::list::show_moment;
+use super::restore::consequence;
 use crate::cli::{RestoreArgs, StoreArgs};
 use crate::error::Exit;
 use crate::open::{self, Stores};
@@ -253,11 +253,7 @@ fn plan(
         "target_exists": exists,
     });
     output.result(&document, || {
-        let consequence = match (exists, args.force) {
-            (false, _) => "",
-            (true, true) => ", replacing it",
-            (true, false) => "; but it exists, so this needs --force",
-        };
+        let consequence = consequence(exists, args.force);
         let namespace = foreign.namespace(found).unwrap_or("an unknown namespace");
         format!("would restore {} of {namespace} to {to}{consequence}", found.id)
     })?;
@@ -292,14 +288,4 @@ fn report(
             restored.sha256
         )
     })
-}
-
-/// Verifies one, or all of them.
-pub fn verify(foreign: &Foreign, only: Option<&Checkpoint>, checked: &mut Checked) -> Result<Vec<Finding>> {
-    let mut here = dotctl_engine::dotdo::Checked::default();
-    let findings = foreign.verify(only, &mut here)?;
-    checked.checkpoints += here.checkpoints;
-    checked.chunks += here.chunks;
-    checked.bytes += here.bytes;
-    Ok(findings.into_iter().map(|found| Finding { target: found.target, error: found.error }).collect())
 }

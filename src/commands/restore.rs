@@ -134,11 +134,7 @@ fn plan(args: &RestoreArgs, found: &Found, to: &str, output: &Output) -> Result<
         "target_exists": exists,
     });
     output.result(&document, || {
-        let consequence = match (exists, args.force) {
-            (false, _) => "",
-            (true, true) => ", replacing it",
-            (true, false) => "; but it exists, so this needs --force",
-        };
+        let consequence = consequence(exists, args.force);
         format!(
             "would restore {} of {} ({}, {}) to {to}{consequence}",
             short_id(found.id()),
@@ -148,6 +144,15 @@ fn plan(args: &RestoreArgs, found: &Found, to: &str, output: &Output) -> Result<
         )
     })?;
     Ok(Exit::Done)
+}
+
+/// What becomes of a target that exists, or not.
+pub fn consequence(exists: bool, force: bool) -> &'static str {
+    match (exists, force) {
+        (false, _) => "",
+        (true, true) => ", replacing it",
+        (true, false) => "; but it exists, so this needs --force",
+    }
 }
 
 fn report(

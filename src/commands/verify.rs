@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use dotctl_engine::finding::{Checked, Finding};
 use dotctl_engine::format::Manifest;
 use dotctl_engine::{Damage, Error, ErrorKind, Result};
 use dotctl_stores::checksum::{Checksum, checksum_of};
 use dotctl_stores::database::is_database;
-use dotctl_stores::drive::{Checked, Finding, Verifier, check_database};
+use dotctl_stores::drive::{Verifier, check_database};
 use dotctl_stores::object::{Backend, ObjectStore};
 use dotctl_stores::reference::find_key;
 use dotctl_stores::store::Store;
@@ -101,13 +102,13 @@ fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<Verified> {
             }
         }
         if let Some(foreign) = &foreign {
-            verified.findings.extend(foreign::verify(foreign, None, &mut verified.checked)?);
+            verified.findings.extend(foreign.verify(None, &mut verified.checked)?);
         }
     }
     for target in &args.targets {
         let path = Path::new(target);
         if let Some((foreign, found)) = foreign::find(foreign.as_ref(), target)? {
-            verified.findings.extend(foreign::verify(foreign, Some(found), &mut verified.checked)?);
+            verified.findings.extend(foreign.verify(Some(found), &mut verified.checked)?);
         } else if path.is_file() && is_database(path)? {
             verify_database(target, args, bar, &mut verified)?;
         } else if let (Some(verifier), Some(store)) = (&mut verifier, &native) {
@@ -140,7 +141,7 @@ fn verify_named(target: &str, error: Error, args: &VerifyArgs, verified: &mut Ve
     };
     match foreign::find(foreign.as_ref(), target)? {
         Some((foreign, found)) => {
-            verified.findings.extend(foreign::verify(foreign, Some(found), &mut verified.checked)?);
+            verified.findings.extend(foreign.verify(Some(found), &mut verified.checked)?);
             Ok(())
         }
         None => Err(error),
@@ -214,7 +215,7 @@ fn verify_database(target: &str, args: &VerifyArgs, bar: &Bar, verified: &mut Ve
         if let Some(foreign) = open::foreign(&inside)? {
             // The file's bytes were counted.
             let bytes = verified.checked.bytes;
-            verified.findings.extend(foreign::verify(&foreign, None, &mut verified.checked)?);
+            verified.findings.extend(foreign.verify(None, &mut verified.checked)?);
             verified.checked.bytes = bytes;
         }
     }

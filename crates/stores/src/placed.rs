@@ -176,13 +176,12 @@ impl Session for PlacedSession<'_> {
         namespace: &Namespace,
         created_at: Time,
     ) -> Result<Committed> {
-        let next_sequence = self.next_sequence(namespace);
-        let Some(overflow) = &mut self.overflow else {
+        let Some(mut overflow) = self.overflow.take() else {
             let mut object = self.store.object.begin()?;
             self.spool.drain(object.as_mut())?;
             return object.commit(facts, namespace, created_at);
         };
-        let mut manifest = facts.manifest(namespace.clone(), next_sequence?, created_at);
+        let mut manifest = facts.manifest(namespace.clone(), self.next_sequence(namespace)?, created_at);
         manifest.overflow();
         let there = overflow.adopt(manifest.clone())?;
         // Until the object has it too, it is a checkpoint of the second store alone.

@@ -6,9 +6,9 @@ use super::record::{
     CHECKPOINT_PREFIX, CHUNK_INFIX, ChunkedManifest, HybridManifest, ManagerRecord, Record, is_unmistakable,
     recognise,
 };
-use super::verify::Finding;
 use super::{BucketObject, Look, Source};
 use crate::error::{Damage, Error, ErrorKind, Result};
+use crate::finding::Finding;
 
 /// Bytes of keys that are kept while checkpoints are looked for: 64 MiB. The largest object has
 /// room for 80,000 chunks of 128 KiB, whose keys take some 5 MB.

@@ -38,7 +38,7 @@ pub use record::{
 };
 pub use restore::{Covers, Restored, restore};
 pub use value::{Value, with_v8};
-pub use verify::{Checked, Finding, verify, verify_strays};
+pub use verify::{verify, verify_strays};
 
 use crate::error::Result;
 

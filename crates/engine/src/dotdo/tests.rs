@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use crate::finding::{Checked, Finding};
 use std::collections::BTreeMap;
 use std::io::Write;
 

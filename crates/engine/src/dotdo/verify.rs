@@ -12,27 +12,8 @@ use super::restore::{
 };
 use super::{BucketObject, Source};
 use crate::error::{Damage, Error, Result};
+use crate::finding::{Checked, Finding};
 use crate::id::Hash;
-
-/// One thing that is not as it was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// The key of the record or object concerned.
-    pub target: String,
-    /// What is wrong.
-    pub error: Error,
-}
-
-/// What was looked at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Checked {
-    /// Checkpoints.
-    pub checkpoints: u64,
-    /// Chunks that are right.
-    pub chunks: u64,
-    /// Stored bytes read.
-    pub bytes: u64,
-}
 
 /// What concerns no checkpoint by itself: records that are broken, chunks whose manifest is gone,
 /// chains that do not hold together.

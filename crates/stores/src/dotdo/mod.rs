@@ -12,9 +12,9 @@ use std::path::Path;
 
 use dotctl_engine::Result;
 use dotctl_engine::dotdo::{
-    Bucket, Catalogue, Checked, Checkpoint, Finding, Records, Restored, Source, restore, verify,
-    verify_strays,
+    Bucket, Catalogue, Checkpoint, Records, Restored, Source, restore, verify, verify_strays,
 };
+use dotctl_engine::finding::{Checked, Finding};
 use dotctl_engine::id::Namespace;
 
 use crate::interrupt;

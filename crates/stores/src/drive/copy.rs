@@ -7,7 +7,7 @@ use dotctl_engine::id::Hash;
 use dotctl_engine::{Damage, Error, Result};
 
 use super::progress::Progress;
-use super::verify::Verifier;
+use super::verify::require_whole;
 use crate::reference::Found;
 use crate::store::{Access, Committed, Store, missing_pack};
 
@@ -22,7 +22,7 @@ pub fn copy(
     to: &dyn Store,
     progress: &dyn Progress,
 ) -> Result<Option<Committed>> {
-    check(from, found, "the original does not verify, nothing was copied", progress)?;
+    require_whole(from, &found.key, "the original does not verify, nothing was copied", progress)?;
     let mut session = to.begin()?;
     progress.begin("copying", Some(found.manifest.stored_bytes()));
     let mut buffer = vec![0; PART_BYTES];
@@ -36,7 +36,7 @@ pub fn copy(
     sent?;
     let committed = session.adopt(found.manifest.clone())?;
     drop(session);
-    check(to, found, "the copy does not verify", progress)?;
+    require_whole(to, &found.key, "the copy does not verify", progress)?;
     Ok(committed)
 }
 
@@ -67,14 +67,4 @@ fn send_pack(
         progress.advance(length as u64);
     }
     Ok(())
-}
-
-/// Verifies the checkpoint in `store` and refuses it at its first finding.
-fn check(store: &dyn Store, found: &Found, refusal: &str, progress: &dyn Progress) -> Result<()> {
-    let mut verifier = Verifier::new(store, false);
-    verifier.checkpoint(&found.key, progress)?;
-    match verifier.findings.into_iter().next() {
-        Some(finding) => Err(finding.error.at(finding.target).at(refusal.to_owned())),
-        None => Ok(()),
-    }
 }

@@ -20,7 +20,7 @@ pub use inspect::{
 pub use progress::{NoProgress, Progress};
 pub use restore::{RestoreForm, Restored, restore};
 pub use state::{EntrySource, snapshot_state};
-pub use verify::{Checked, Finding, Verifier};
+pub use verify::{Verifier, refuse_first, require_whole};
 
 use dotctl_engine::chunk::{ChunkSize, StoredChunk};
 use dotctl_engine::codec::CodecSetting;

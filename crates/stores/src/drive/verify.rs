@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use dotctl_engine::checkpoint::{ContentHash, DirectoryCheck, StateForm};
 use dotctl_engine::chunk::{ChunkReader, ChunkSize};
+use dotctl_engine::finding::{Checked, Finding};
 use dotctl_engine::format::layout::{MANIFESTS, ManifestKey};
 use dotctl_engine::format::{CheckpointKind, Manifest, PackEntry};
 use dotctl_engine::id::Hash;
@@ -14,35 +15,6 @@ use super::progress::Progress;
 use crate::buffer::AlignedBuffer;
 use crate::pipeline::{self, Slot};
 use crate::store::{Access, Store, check_pack, missing_pack};
-
-/// One thing that is not as it was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// The manifest, pack or file.
-    pub target: String,
-    /// What is wrong.
-    pub error: Error,
-}
-
-/// What was looked at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Checked {
-    /// Checkpoints.
-    pub checkpoints: u64,
-    /// Chunks decoded; with a quick check, chunks in packs whose hash was taken.
-    pub chunks: u64,
-    /// Stored bytes read.
-    pub bytes: u64,
-}
-
-impl Checked {
-    /// Adds what was looked at elsewhere.
-    pub fn add(&mut self, other: Checked) {
-        self.checkpoints += other.checkpoints;
-        self.chunks += other.chunks;
-        self.bytes += other.bytes;
-    }
-}
 
 /// Verifies checkpoints of one store, each pack once where that is enough.
 pub struct Verifier<'a> {
@@ -343,5 +315,25 @@ fn next_job(store: &dyn Store, chunks: &mut RunReader<'_>) -> Option<Job> {
             let target = chunks.pack().map_or_else(String::new, |pack| store.pack_location(&pack.sha256));
             Some(Job::Broken(Finding { target, error }))
         }
+    }
+}
+
+/// Verifies the checkpoint under `key` and refuses it, saying `refusal`, at its first finding.
+pub fn require_whole(
+    store: &dyn Store,
+    key: &ManifestKey,
+    refusal: &str,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let mut verifier = Verifier::new(store, false);
+    verifier.checkpoint(key, progress)?;
+    refuse_first(verifier.findings, refusal)
+}
+
+/// Refuses, saying `refusal`, what has findings: by the first of them.
+pub fn refuse_first(findings: Vec<Finding>, refusal: &str) -> Result<()> {
+    match findings.into_iter().next() {
+        Some(finding) => Err(finding.error.at(finding.target).at(refusal)),
+        None => Ok(()),
     }
 }
