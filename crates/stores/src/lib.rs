@@ -11,6 +11,7 @@ mod direct;
 pub mod dotdo;
 pub mod drive;
 mod durable;
+mod edges;
 pub mod entries;
 pub mod folder;
 pub mod input;

@@ -10,6 +10,7 @@ use dotctl_engine::{Error, ErrorKind, Result};
 use crate::buffer::direct_range;
 use crate::database::check_unused;
 use crate::durable::{link_new, sync_folder};
+use crate::edges::{Added, Edges};
 use crate::{direct, io_error};
 
 /// Files that SQLite keeps beside a database and would apply to whatever lies there.
@@ -26,6 +27,7 @@ pub struct Target {
     file: File,
     /// The same file past the page cache, where that is possible.
     direct: Option<File>,
+    edges: Edges,
     replace: bool,
     published: bool,
 }
@@ -54,8 +56,15 @@ impl Target {
         if file.try_lock().is_err() || !lies_at(&file, &partial) {
             return Err(busy(&partial));
         }
-        let mut target =
-            Target { path: path.to_owned(), partial, file, direct: None, replace, published: false };
+        let mut target = Target {
+            path: path.to_owned(),
+            partial,
+            file,
+            direct: None,
+            edges: Edges::default(),
+            replace,
+            published: false,
+        };
         direct::reserve(&target.file, raw_bytes)
             .map_err(|error| io_error("reserve space for", &target.partial, &error))?;
         if raw_bytes >= DIRECT_FROM_BYTES {
@@ -71,32 +80,49 @@ impl Target {
 
     /// Fills `into` with what was written from `offset` on.
     pub fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()> {
+        self.flush()?;
         self.file.read_exact_at(into, offset).map_err(|error| io_error("read", &self.partial, &error))
     }
 
-    /// Whole pages go past the page cache, what hangs over at the edges through it.
+    /// Whole pages go past the page cache, what hangs over at the edges when its page is whole.
     fn write_parts(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let through_cache =
-            |bytes: &[u8], position: usize| self.file.write_all_at(bytes, offset + position as u64);
-        let parts = self.direct.as_ref().zip(direct_range(offset, bytes)).and_then(|(direct, range)| {
-            let (head, rest) = bytes.split_at_checked(range.start)?;
-            let (whole, tail) = rest.split_at_checked(range.len())?;
-            Some((direct, range, head, whole, tail))
-        });
-        let Some((direct, range, head, whole, tail)) = parts else {
-            return through_cache(bytes, 0);
+        let Some(direct) = &self.direct else {
+            return self.file.write_all_at(bytes, offset);
         };
-        through_cache(head, 0)?;
-        match direct.write_all_at(whole, offset + range.start as u64) {
-            // The file system promised more than it keeps.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => through_cache(whole, range.start)?,
-            written => written?,
+        let range = direct_range(offset, bytes).unwrap_or(0..0);
+        let (head, rest) = bytes.split_at_checked(range.start).unwrap_or((bytes, &[]));
+        let (whole, tail) = rest.split_at_checked(range.len()).unwrap_or((rest, &[]));
+        self.write_whole(direct, offset + range.start as u64, whole)?;
+        for (edge, at) in [(head, 0), (tail, range.end)] {
+            let at = offset + at as u64;
+            match self.edges.add(at, edge) {
+                Added::Kept => {}
+                Added::Whole(begin, page) => self.write_whole(direct, begin, &page)?,
+                Added::Refused => self.file.write_all_at(edge, at)?,
+            }
         }
-        through_cache(tail, range.end)
+        Ok(())
+    }
+
+    fn write_whole(&self, direct: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        match direct.write_all_at(bytes, offset) {
+            // The file system promised more than it keeps.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                self.file.write_all_at(bytes, offset)
+            }
+            written => written,
+        }
+    }
+
+    fn flush(&self) -> Result<()> {
+        self.edges
+            .flush(|offset, bytes| self.file.write_all_at(bytes, offset))
+            .map_err(|error| io_error("write", &self.partial, &error))
     }
 
     /// Makes the file durable and gives it its name.
     pub fn publish(mut self) -> Result<()> {
+        self.flush()?;
         self.file.sync_all().map_err(|error| io_error("make durable", &self.partial, &error))?;
         check_vacant(&self.path, self.replace)?;
         if self.replace {

@@ -67,7 +67,7 @@ pub fn restore(
         write_at(0, opening)?;
         write_next(opening)?;
     }
-    let workers = pipeline::worker_count_for(manifest.chunk_count());
+    let workers = pipeline::writing_worker_count_for(manifest.chunk_count());
     progress.begin("restoring", Some(ndjson_bytes));
     let run = pipeline::run(
         workers,
