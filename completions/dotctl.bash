@@ -646,7 +646,7 @@ _dotctl() {
                     return 0
                     ;;
                 --base)
-                    COMPREPLY=($(compgen -W "auto none" -- "${cur}"))
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --format)

@@ -60,8 +60,7 @@ kv\t'Entries of the key-value storage, which KV-backed objects have'"
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l placement -d 'With --overflow, what decides where a checkpoint goes [default: dotctl.toml\'s, else budget]' -r -f -a "budget\t'In the object below 500 MiB of raw state, in the second store from there, refused above 2 GiB'
 hybrid\t'In the object below 1 MiB of compressed state, in the second store from there'"
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l config -d 'The project\'s settings, of which the table "placement" counts here [default: ./dotctl.toml]' -r -F
-complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l base -d 'What to build on; only full checkpoints exist so far' -r -f -a "auto\t'On the newest checkpoint of the namespace where that pays'
-none\t'On nothing'"
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l base -d 'What to build on, so that only changes are stored: auto (the namespace\'s newest checkpoint, where that pays), none, or a REF' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
 json\t''"
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''

@@ -95,7 +95,7 @@ fn restore_form(asked: Option<Form>, manifest: &Manifest) -> Result<RestoreForm>
 /// Bytes that the target will have: lines need no brackets around them.
 fn written_bytes(manifest: &Manifest, form: RestoreForm) -> u64 {
     match form {
-        RestoreForm::State(StateForm::Lines) => manifest.content_packs().map(|pack| pack.raw_bytes).sum(),
+        RestoreForm::State(StateForm::Lines) => manifest.records_bytes(),
         RestoreForm::State(StateForm::Array) | RestoreForm::Database => manifest.raw_bytes,
     }
 }

@@ -2,6 +2,7 @@
 //! threads that drive the engine's verbs.
 
 mod alone;
+pub mod base;
 #[cfg(feature = "bucket")]
 pub mod bucket;
 mod buffer;

@@ -108,7 +108,7 @@ impl OpenPack {
             })
             .and_then(|()| {
                 read_checked(self.pack.as_ref(), chunk.stored_offset, stored, |stored| match self.kind {
-                    RunKind::Full => reader.read(self.reading.codec(), chunk, stored, raw),
+                    RunKind::Full | RunKind::Delta => reader.read(self.reading.codec(), chunk, stored, raw),
                     RunKind::Directory => reader.read_hidden(self.reading.codec(), chunk, stored, raw),
                 })
             })

@@ -1,11 +1,14 @@
 //! The engine's verbs, driven by this machine's threads.
 
+mod chain;
 mod chunks;
 mod copy;
 mod directory;
 mod get;
 mod image;
+mod increment;
 mod inspect;
+mod merged;
 mod progress;
 mod restore;
 mod state;
@@ -14,6 +17,7 @@ mod verify;
 pub use copy::copy;
 pub use get::{Got, StoredValue, get_entry, get_value};
 pub use image::snapshot_image;
+pub use increment::{Increment, increment_image, increment_state};
 pub use inspect::{
     NamespaceReport, StoreReport, check_database, inspect_database, inspect_state, inspect_store,
 };

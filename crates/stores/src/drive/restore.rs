@@ -4,11 +4,12 @@ use sha2::{Digest, Sha256};
 
 use dotctl_engine::checkpoint::{ContentHash, StateForm};
 use dotctl_engine::chunk::{ChunkReader, ChunkSize};
-use dotctl_engine::format::Manifest;
+use dotctl_engine::format::{CheckpointKind, Manifest};
 use dotctl_engine::id::Hash;
 use dotctl_engine::{Damage, Error, Result};
 
 use super::chunks::{ChunkPlan, RunReader, check_end};
+use super::merged::read_merged;
 use super::progress::Progress;
 use crate::buffer::AlignedBuffer;
 use crate::pipeline::{self, Slot};
@@ -57,11 +58,14 @@ pub fn restore(
     write_next: &mut dyn FnMut(&[u8]) -> Result<()>,
     progress: &dyn Progress,
 ) -> Result<Restored> {
+    if manifest.is_chain() {
+        return restore_chain(store, manifest, form, write_at, write_next, progress);
+    }
     let mut chunks = RunReader::new(store, manifest.full_run()?);
     let mut content = ContentHash::new(manifest.kind);
     let mut lines = (form == RestoreForm::State(StateForm::Lines)).then(Sha256::new);
     let array = form == RestoreForm::State(StateForm::Array);
-    let ndjson_bytes = manifest.content_packs().map(|pack| pack.raw_bytes).sum::<u64>();
+    let ndjson_bytes = manifest.records_bytes();
     if array {
         let opening: &[u8] = if ndjson_bytes == 0 { b"[]" } else { b"[" };
         write_at(0, opening)?;
@@ -107,6 +111,69 @@ pub fn restore(
     );
     progress.end();
     run?;
+    finish(manifest, content, lines, ndjson_bytes)
+}
+
+/// The same where several runs have to be merged. Where a piece of state begins is known once those
+/// before it are merged, so that state is written in order.
+fn restore_chain(
+    store: &dyn Store,
+    manifest: &Manifest,
+    form: RestoreForm,
+    write_at: &(dyn Fn(u64, &[u8]) -> Result<()> + Sync),
+    write_next: &mut dyn FnMut(&[u8]) -> Result<()>,
+    progress: &dyn Progress,
+) -> Result<Restored> {
+    let mut content = ContentHash::new(manifest.kind);
+    let mut lines = (form == RestoreForm::State(StateForm::Lines)).then(Sha256::new);
+    let array = form == RestoreForm::State(StateForm::Array);
+    let records_bytes = manifest.records_bytes();
+    if array {
+        let opening: &[u8] = if records_bytes == 0 { b"[]" } else { b"[" };
+        write_at(0, opening)?;
+        write_next(opening)?;
+    }
+    let workers = pipeline::writing_worker_count_for(manifest.chunk_count());
+    progress.begin("restoring", Some(records_bytes));
+    let mut done_bytes = 0_u64;
+    let is_state = manifest.kind == CheckpointKind::State;
+    let mut consume = |records: &mut [u8]| {
+        if array {
+            StateForm::Array.shape(records);
+            // The last entry's comma is the array's closing bracket.
+            let end = done_bytes + records.len() as u64;
+            if let Some(last) = records.last_mut()
+                && end == records_bytes
+            {
+                *last = b']';
+            }
+        }
+        if is_state {
+            write_at(done_bytes + u64::from(array), records)?;
+        }
+        write_next(records)?;
+        done_bytes += records.len() as u64;
+        progress.advance(records.len() as u64);
+        if let Some(lines) = &mut lines {
+            lines.update(&*records);
+            StateForm::Array.shape(records);
+        }
+        content.update(records);
+        Ok(())
+    };
+    let run = read_merged(store, manifest, workers, ChunkSize::DEFAULT.bytes(), write_at, &mut consume);
+    progress.end();
+    run?;
+    finish(manifest, content, lines, records_bytes)
+}
+
+/// Believes what was written if it is the content.
+fn finish(
+    manifest: &Manifest,
+    content: ContentHash,
+    lines: Option<Sha256>,
+    ndjson_bytes: u64,
+) -> Result<Restored> {
     let (content_sha256, raw_bytes) = content.finish();
     if content_sha256 != manifest.content_sha256 || raw_bytes != manifest.raw_bytes {
         return Err(Error::damaged(Damage::Checksum, "the content", manifest.content_sha256, content_sha256));
