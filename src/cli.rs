@@ -54,6 +54,12 @@ pub struct Global {
 pub enum Format {
     Human,
     Json,
+    /// Workflow annotations and a step summary; for `budget`
+    #[value(hide = true)]
+    Github,
+    /// A comment for a pull request; for `budget`
+    #[value(hide = true)]
+    Markdown,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -116,6 +122,10 @@ pub enum Command {
     Get(GetArgs),
     /// Tell what is in a database, a state snapshot, a folder of objects or a store
     Inspect(InspectArgs),
+    /// Tell how large a checkpoint will be, where it will go, and whether that is within budget
+    Estimate(EstimateArgs),
+    /// Check what dotctl.toml declares against its budgets
+    Budget(BudgetArgs),
     /// Print the completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page, of dotctl or of one command
@@ -178,8 +188,7 @@ pub enum Kind {
     Image,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PlacementRule {
     /// In the object below 500 MiB of raw state, in the second store from there, refused above 2 GiB
     Budget,
@@ -359,6 +368,89 @@ pub struct InspectArgs {
     pub target: PathBuf,
     #[command(flatten)]
     pub bucket: BucketArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dotctl estimate --entries 10000 --key-bytes 12 --value-bytes 50
+  dotctl estimate --entries 10000 --key-bytes 12 --value-bytes 50 --operator counters
+  dotctl estimate --entries 2000 --key-bytes 20 --value-bytes 900 --backend kv
+  dotctl estimate --sample state.ndjson.zst
+  dotctl estimate --sample object.sqlite --entries 2000000
+
+Without --sample the numbers are the formula's of the profile spike-2026-01, which assumes JSON that
+compresses to a tenth. With it, chunks of real data are compressed, and the answer is an interval.
+
+Exits 1 if --operator is given and its budget is exceeded.")]
+pub struct EstimateArgs {
+    /// Entries in the state [default with --sample: as many as the source has]
+    #[arg(long, value_name = "N", required_unless_present = "sample")]
+    pub entries: Option<u64>,
+    /// Mean bytes of a key
+    #[arg(long, value_name = "K", value_parser = parse_mean, required_unless_present = "sample")]
+    pub key_bytes: Option<f64>,
+    /// Mean bytes of a value
+    #[arg(long, value_name = "V", value_parser = parse_mean, required_unless_present = "sample")]
+    pub value_bytes: Option<f64>,
+    /// Compressed bytes by raw ones [default: 0.1]
+    #[arg(long, value_name = "R", conflicts_with = "sample")]
+    pub compression_ratio: Option<f64>,
+    /// What keeps the object's storage
+    #[arg(long, value_enum, default_value = "sqlite", value_name = "BACKEND")]
+    pub backend: ObjectBackend,
+    /// Real data: a database, a state snapshot, or `-`; some of its chunks are compressed as a
+    /// checkpoint would
+    #[arg(long, value_name = "SOURCE", conflicts_with_all = ["key_bytes", "value_bytes"])]
+    pub sample: Option<PathBuf>,
+    /// With --sample, raw size that the checkpoint's chunks aim at
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = parse_size, requires = "sample")]
+    pub chunk_bytes: u64,
+    /// With --sample, how much of the source is compressed, in percent; never less than 16 chunks
+    #[arg(long, value_name = "P", default_value_t = 2.0, requires = "sample")]
+    pub sample_percent: f64,
+    /// The operator whose budget counts: counters, windowed, join, pattern, or one of dotctl.toml's
+    #[arg(long, value_name = "KIND")]
+    pub operator: Option<String>,
+    /// The project's settings: placement and budgets [default: ./dotctl.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// A mean number of bytes: a size, or a number with decimals.
+fn parse_mean(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
+        Ok(_) => Err("a mean size is a number of 0 or more".to_owned()),
+        Err(_) => parse_size(text).map(|bytes| bytes as f64),
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dotctl budget
+  dotctl budget --format json > budget.json
+  dotctl budget --baseline budget.json --max-growth 10
+  dotctl budget --baseline Counter@2026-11-01T00:00:00Z
+  dotctl budget --format github       in a workflow: annotations and a step summary
+  dotctl budget --format markdown     a comment for a pull request
+
+docs/CI.md shows a dotctl.toml and a workflow. Exits 1 if a budget is exceeded or anything grew by
+more than it may.")]
+pub struct BudgetArgs {
+    /// What to check [default: ./dotctl.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What to compare with: what an earlier `budget --format json` printed, or a checkpoint whose namespace
+    /// is an object's name
+    #[arg(long, value_name = "REF|FILE")]
+    pub baseline: Option<String>,
+    /// Fail if anything grew by more than this since the baseline, in percent [default: dotctl.toml's]
+    #[arg(long, value_name = "PERCENT", requires = "baseline")]
+    pub max_growth: Option<f64>,
+    #[command(flatten)]
+    pub store: StoreArgs,
 }
 
 #[derive(Debug, Args)]

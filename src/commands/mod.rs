@@ -1,8 +1,10 @@
 //! One verb a file: read the words, call the engine, render.
 
+mod budget;
 mod completions;
 mod convert;
 mod copy;
+mod estimate;
 mod foreign;
 mod get;
 mod inspect;
@@ -10,23 +12,32 @@ mod list;
 mod man;
 mod requests;
 mod restore;
+mod sample;
 mod show;
 mod snapshot;
 mod verify;
 
+pub use budget::{BudgetReport, Growths};
+pub use estimate::{BudgetDocument, CodecCost};
+
 use serde::Serialize;
 
-use dotctl_engine::Result;
 use dotctl_engine::codec::Codec;
 use dotctl_engine::format::{CheckpointKind, Manifest, Place};
 use dotctl_engine::id::{CheckpointId, Hash, Namespace, Time};
+use dotctl_engine::{Error, Result};
 
-use crate::cli::Command;
+use crate::cli::{Command, Format};
 use crate::error::Exit;
 use crate::output::Output;
 
 /// Runs one command.
 pub fn run(command: &Command, output: &Output) -> Result<Exit> {
+    let is_for_budget = matches!(output.format, Format::Github | Format::Markdown);
+    if is_for_budget && !matches!(command, Command::Budget(_)) {
+        return Err(Error::malformed("this command prints for people or as JSON, not in that format")
+            .hint("--format github and --format markdown go with `dotctl budget`"));
+    }
     match command {
         Command::Snapshot(args) => snapshot::run(args, output),
         Command::Restore(args) => restore::run(args, output),
@@ -36,6 +47,8 @@ pub fn run(command: &Command, output: &Output) -> Result<Exit> {
         Command::Show(args) => show::run(args, output),
         Command::Get(args) => get::run(args, output),
         Command::Inspect(args) => inspect::run(args, output),
+        Command::Estimate(args) => estimate::run(args, output),
+        Command::Budget(args) => budget::run(args, output),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
     }

@@ -72,3 +72,20 @@ pub fn speaks_utf8() -> bool {
     let locale = locale.to_string_lossy().to_ascii_lowercase();
     locale.contains("utf-8") || locale.contains("utf8")
 }
+
+/// Where a step of a GitHub workflow writes its summary, if this is one.
+pub fn step_summary() -> Option<PathBuf> {
+    std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+/// Appends `text` to the file at `path`, which is made if it is not there.
+pub fn append(path: &Path, text: &str) -> Result<()> {
+    let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
+    file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
+        .map_err(|error| dotctl_stores::io_error("write to", path, &error))
+}
+
+/// A folder for temporary files, which may become as large as a source.
+pub fn temporary_folder() -> PathBuf {
+    std::env::temp_dir()
+}

@@ -1,8 +1,10 @@
 //! For people: tables, bars, histograms, trees of facts.
 
 mod bar;
+pub mod budget;
 pub mod database;
 mod entries;
+pub mod estimate;
 mod histogram;
 mod limits;
 mod look;

@@ -5,13 +5,16 @@
 //! handed out, so the same code runs in the command line and inside a Durable Object.
 //!
 //! The rooms depend on each other in one direction:
-//! `id, error, limits, prices -> measure -> codec, format, state, image, value -> chunk -> checkpoint`.
+//! `id, error, limits, prices -> measure -> codec, format, state, image, value -> chunk -> checkpoint`;
+//! beside them `limits, placement, measure -> estimate, budget -> plan`.
 
+pub mod budget;
 pub mod checkpoint;
 pub mod chunk;
 pub mod codec;
 pub mod dotdo;
 pub mod error;
+pub mod estimate;
 pub mod finding;
 pub mod format;
 pub mod id;
@@ -19,6 +22,7 @@ pub mod image;
 pub mod limits;
 pub mod measure;
 pub mod placement;
+pub mod plan;
 pub mod prices;
 pub mod state;
 pub mod value;

@@ -14,4 +14,5 @@ pub use directory::{DirectoryBuilder, DirectoryCheck, KeyPlace, find_page};
 pub use find::{Found, KeyFinder, KeyStep};
 pub use open::{PackReading, index_range};
 pub use run::PackSink;
+pub use run::packed_bytes;
 pub use setting::codec_setting;

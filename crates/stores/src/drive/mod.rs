@@ -8,6 +8,7 @@ mod image;
 mod inspect;
 mod progress;
 mod restore;
+mod sample;
 mod state;
 mod verify;
 
@@ -19,6 +20,7 @@ pub use inspect::{
 };
 pub use progress::{NoProgress, Progress};
 pub use restore::{RestoreForm, Restored, restore};
+pub use sample::{CodecReport, SampleKind, SampleReport, SampleSetting, sample_database, sample_file};
 pub use state::{EntrySource, snapshot_state};
 pub use verify::{Verifier, refuse_first, require_whole};
 
