@@ -189,7 +189,7 @@ fn best(costs: &[CodecCost]) -> Option<CodecCost> {
     let bytes = |cost: &CodecCost| cost.report.bounds.compressed_bytes;
     let least = costs.iter().map(bytes).min()?;
     let nearly = costs.iter().filter(|cost| bytes(cost) as f64 <= least as f64 * AS_SMALL);
-    nearly.min_by_key(|cost| (cost.report.compress_ms, bytes(cost))).copied()
+    nearly.min_by(|a, b| a.report.compress_ms.total_cmp(&b.report.compress_ms)).copied()
 }
 
 pub fn backend(backend: ObjectBackend) -> Backend {

@@ -66,7 +66,7 @@ pub fn codecs(
             show_size(bounds.low_bytes),
             show_size(bounds.high_bytes),
             format!("{:.3}", cost.ratio),
-            show_duration(compress_ms),
+            show_duration(compress_ms.ceil() as u64),
             show_usd(cost.object_usd_per_month),
             show_usd(cost.r2_usd_per_month),
         ]
@@ -82,7 +82,10 @@ pub fn codecs(
     };
     let source = format!(
         "* best; learnt from {}: {learnt}",
-        counted(source_entries, "entry").replace("entrys", "entries")
+        match source_entries {
+            1 => "1 entry".to_owned(),
+            many => format!("{} entries", show_count(many)),
+        }
     );
     titled(look, "As a checkpoint", &fitted(&columns, rows.collect(), 0)) + &wrap(&source, COLUMNS_MAX)
 }

@@ -203,6 +203,8 @@ fn student(degrees: usize) -> f64 {
 /// chunk's compressed size grows with its length, as an exponent; both are measured.
 pub fn rescale(bounds: Bounds, scale: &Scale) -> Bounds {
     let Scale { have, wanted, raw_bytes, chunk_bytes, spread, growth } = *scale;
+    // A second half that compresses worse than the first makes it more than 1, by chance.
+    let growth = if growth.is_finite() { growth.clamp(0.0, 1.0) } else { 1.0 };
     if have == wanted || have == 0 {
         return bounds;
     }
@@ -213,7 +215,7 @@ pub fn rescale(bounds: Bounds, scale: &Scale) -> Bounds {
     let longer = to / from;
     let sized = |exponent: f64| factor / longer * longer.powf(exponent);
     // A chunk's later bytes find more to refer to, so the exponent rises towards 1 and is never above.
-    let (low_exponent, high_exponent) = ((growth - 0.06).clamp(0.0, 1.0), (growth + 0.06).clamp(growth, 1.0));
+    let (low_exponent, high_exponent) = ((growth - 0.06).max(0.0), (growth + 0.06).min(1.0));
     let chunks = (raw_bytes as f64 / chunk_bytes.max(1) as f64).max(1.0);
     let chunks_wanted = (chunks * factor).max(1.0);
     // The chunks that there are and those that are wanted are drawn from the same, and differ by chance; entries
@@ -222,7 +224,7 @@ pub fn rescale(bounds: Bounds, scale: &Scale) -> Bounds {
     let times = |bytes: u64, factor: f64| (bytes as f64 * factor).round() as u64;
     let (least, most) = (sized(low_exponent), sized(high_exponent));
     Bounds {
-        compressed_bytes: times(bounds.compressed_bytes, sized(growth.clamp(0.0, 1.0))),
+        compressed_bytes: times(bounds.compressed_bytes, sized(growth)),
         low_bytes: times(bounds.low_bytes, least.min(most) * (1.0 - chance).max(0.0)),
         high_bytes: times(bounds.high_bytes, least.max(most) * (1.0 + chance)),
     }

@@ -78,7 +78,7 @@ pub struct CodecReport {
     #[serde(flatten)]
     pub bounds: Bounds,
     /// How long one thread compresses all of it, in milliseconds.
-    pub compress_ms: u64,
+    pub compress_ms: f64,
     /// Bytes of the directory among those, which an image has.
     pub directory_bytes: u64,
     /// `log2` of how much a chunk grows when its length doubles.
@@ -202,7 +202,7 @@ fn try_codecs(
             codec,
             level: trial.setting.level(),
             bounds: extrapolate(&survey.chunks, &trial.samples, setting.percent, codec),
-            compress_ms: (trial.spent.as_secs_f64() * whole * 1000.0).round() as u64,
+            compress_ms: thousandths(trial.spent.as_secs_f64() * whole * 1000.0),
             directory_bytes: 0,
             growth: trial.growth.0 / f64::from(trial.growth.1.max(1)),
         }
@@ -218,6 +218,10 @@ fn try_codecs(
         spread: spread(&survey.chunks),
     };
     Ok((report, survey))
+}
+
+fn thousandths(number: f64) -> f64 {
+    (number * 1000.0).round() / 1000.0
 }
 
 /// Standard deviation of what chunks promise for a byte, by its mean.
@@ -246,7 +250,7 @@ impl SampleReport {
                 },
             );
             let factor = wanted as f64 / have.max(1) as f64;
-            codec.compress_ms = (codec.compress_ms as f64 * factor).round() as u64;
+            codec.compress_ms = thousandths(codec.compress_ms * factor);
             codec.directory_bytes = (codec.directory_bytes as f64 * factor).round() as u64;
         }
         if have > 0 {
