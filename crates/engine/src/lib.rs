@@ -12,6 +12,7 @@ pub mod chunk;
 pub mod codec;
 pub mod dotdo;
 pub mod error;
+pub mod event;
 pub mod finding;
 pub mod format;
 pub mod id;
