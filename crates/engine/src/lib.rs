@@ -15,6 +15,7 @@ pub mod codec;
 pub mod dotdo;
 pub mod error;
 pub mod estimate;
+pub mod event;
 pub mod finding;
 pub mod format;
 pub mod id;
