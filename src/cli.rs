@@ -126,6 +126,8 @@ pub enum Command {
     Estimate(EstimateArgs),
     /// Check what dotctl.toml declares against its budgets
     Budget(BudgetArgs),
+    /// Plan a design or a fleet: days until each limit, monthly cost, what a stop loses
+    Plan(PlanArgs),
     /// Print the completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page, of dotctl or of one command
@@ -451,6 +453,116 @@ pub struct BudgetArgs {
     pub max_growth: Option<f64>,
     #[command(flatten)]
     pub store: StoreArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dotctl plan                                    what dotctl.toml says under [plan]
+  dotctl plan --objects 1000 --entries 20000 --growth-per-day 500 --writes-per-second 5
+  dotctl plan --profile performance --compaction aggressive --tiering realtime
+  dotctl plan --trace events.ndjson.gz --recovery-point-ms 2000
+  dotctl plan --html plan.html
+
+Numbers are of one object, unless they say otherwise. Flags count before dotctl.toml. The platform's
+numbers and prices are those of 2026-11-21; a month has 30 days.")]
+pub struct PlanArgs {
+    /// The project's settings: [plan] and [placement] [default: ./dotctl.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Objects in the fleet [default: 1]
+    #[arg(long, value_name = "N")]
+    pub objects: Option<u64>,
+    /// Operators, or collections, in an object [default: 1]
+    #[arg(long, value_name = "N")]
+    pub operators: Option<u64>,
+    /// Entries in an object today [default: 10000]
+    #[arg(long, value_name = "N")]
+    pub entries: Option<u64>,
+    /// Mean bytes of a key [default: 12]
+    #[arg(long, value_name = "K", value_parser = parse_mean)]
+    pub key_bytes: Option<f64>,
+    /// Mean bytes of a value [default: 50]
+    #[arg(long, value_name = "V", value_parser = parse_mean)]
+    pub value_bytes: Option<f64>,
+    /// Compressed bytes by raw ones [default: 0.1]
+    #[arg(long, value_name = "R")]
+    pub compression_ratio: Option<f64>,
+    /// Entries that come every day [default: 0]
+    #[arg(long, value_name = "N")]
+    pub growth_per_day: Option<f64>,
+    /// Writes a second while an object is active [default: 1]
+    #[arg(long, value_name = "N")]
+    pub writes_per_second: Option<f64>,
+    /// Reads a second while an object is active [default: 0]
+    #[arg(long, value_name = "N")]
+    pub reads_per_second: Option<f64>,
+    /// How much of the time an object is active, in percent [default: 100]
+    #[arg(long, value_name = "P")]
+    pub active_percent: Option<f64>,
+    /// Entries that change between two kept checkpoints, in percent [default: 10]
+    #[arg(long, value_name = "P")]
+    pub changed_percent: Option<f64>,
+    /// Checkpoints kept for a while, a day [default: 24]
+    #[arg(long, value_name = "N")]
+    pub checkpoints_per_day: Option<f64>,
+    /// For how many days they are kept [default: 7]
+    #[arg(long, value_name = "DAYS")]
+    pub retention_days: Option<f64>,
+    /// Raw bytes that a restore in the object brings back in a second, an assumption [default: 20MB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub restore_bytes_per_second: Option<u64>,
+    /// Bytes of a pack in R2 [default: 8MiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub pack_bytes: Option<u64>,
+    /// When lazy checkpoints are made: frequent, balanced or performance [default: balanced]
+    #[arg(long, value_name = "PROFILE")]
+    pub profile: Option<String>,
+    /// When deltas are merged: aggressive, balanced or conservative [default: balanced]
+    #[arg(long, value_name = "PROFILE")]
+    pub compaction: Option<String>,
+    /// What stays in the object: realtime, balanced or analytics [default: balanced]
+    #[arg(long, value_name = "PROFILE")]
+    pub tiering: Option<String>,
+    /// Whose limits the actor cache has: server-2026-11 or spike-2026-01 [default: server-2026-11]
+    #[arg(long, value_name = "PROFILE")]
+    pub cache: Option<String>,
+    /// One data set holds many tenants
+    #[arg(long)]
+    pub multi_tenant: bool,
+    /// Root partitions of the data set, where it is cut up [default: 10]
+    #[arg(long, value_name = "N")]
+    pub root_partitions: Option<u64>,
+    /// Children of a partition that is split [default: 10]
+    #[arg(long, value_name = "N")]
+    pub fan_out: Option<u64>,
+    /// Bytes from which a partition is split [default: 500MB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub partition_bytes: Option<u64>,
+    /// Hash keys with a partition of their own [default: 0]
+    #[arg(long, value_name = "N")]
+    pub promoted_keys: Option<u64>,
+    /// Take only what loses no more than this when an object stops
+    #[arg(long, value_name = "MS")]
+    pub recovery_point_ms: Option<u64>,
+    /// A log of events, run through a model of checkpointer and cache in place of assumed rates
+    #[arg(long, value_name = "LOG")]
+    pub trace: Option<PathBuf>,
+    /// With --trace, only events of this namespace
+    #[arg(long, value_name = "NS", requires = "trace")]
+    pub namespace: Option<String>,
+    /// With --trace, most bytes that may wait for a checkpoint [default: 32MiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "trace")]
+    pub memory_bytes: Option<u64>,
+    /// Write a page with charts, complete in itself
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Replace the page if it exists
+    #[arg(long, requires = "html")]
+    pub force: bool,
+    /// Write no page
+    #[arg(long, requires = "html")]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -10,6 +10,7 @@ mod get;
 mod inspect;
 mod list;
 mod man;
+mod plan;
 mod requests;
 mod restore;
 mod sample;
@@ -19,6 +20,7 @@ mod verify;
 
 pub use budget::{BudgetReport, Growths};
 pub use estimate::{BudgetDocument, CodecCost};
+pub use plan::{PlanReport, TraceSection};
 
 use serde::Serialize;
 
@@ -49,6 +51,7 @@ pub fn run(command: &Command, output: &Output) -> Result<Exit> {
         Command::Inspect(args) => inspect::run(args, output),
         Command::Estimate(args) => estimate::run(args, output),
         Command::Budget(args) => budget::run(args, output),
+        Command::Plan(args) => plan::run(args, output),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
     }

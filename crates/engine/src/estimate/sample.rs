@@ -216,17 +216,19 @@ pub fn rescale(bounds: Bounds, scale: &Scale) -> Bounds {
     let sized = |exponent: f64| factor / longer * longer.powf(exponent);
     // A chunk's later bytes find more to refer to, so the exponent rises towards 1 and is never above.
     let (low_exponent, high_exponent) = ((growth - 0.06).max(0.0), (growth + 0.06).min(1.0));
-    let chunks = (raw_bytes as f64 / chunk_bytes.max(1) as f64).max(1.0);
-    let chunks_wanted = (chunks * factor).max(1.0);
+    let chunks = (raw_bytes as f64 / chunk_bytes.max(1) as f64).max(f64::MIN_POSITIVE);
+    let chunks_wanted = chunks * factor;
     // The chunks that there are and those that are wanted are drawn from the same, and differ by chance; entries
     // that come later may also differ by nature, of which nothing here can know.
-    let chance = 2.0 * spread * (1.0 / chunks + 1.0 / chunks_wanted).sqrt() + 0.01;
+    let chance = 2.1 * spread * (1.0 / chunks + 1.0 / chunks_wanted).sqrt() + 0.015;
+    // zstd takes smaller tables, and searches them better, for less than 256 KiB.
+    let tables = 0.012 * longer.log2().abs();
     let times = |bytes: u64, factor: f64| (bytes as f64 * factor).round() as u64;
     let (least, most) = (sized(low_exponent), sized(high_exponent));
     Bounds {
         compressed_bytes: times(bounds.compressed_bytes, sized(growth)),
         low_bytes: times(bounds.low_bytes, least.min(most) * (1.0 - chance).max(0.0)),
-        high_bytes: times(bounds.high_bytes, least.max(most) * (1.0 + chance)),
+        high_bytes: times(bounds.high_bytes, least.max(most) * (1.0 + chance + tables)),
     }
 }
 
@@ -241,7 +243,7 @@ pub struct Scale {
     pub raw_bytes: u64,
     /// Bytes that chunks aim at.
     pub chunk_bytes: u64,
-    /// Standard deviation of chunks' compressed bytes for each raw one, by their mean.
+    /// Standard deviation of what a whole chunk of entries compresses to, by its mean.
     pub spread: f64,
     /// `log2` of how much a chunk's compressed size grows when its length doubles.
     pub growth: f64,

@@ -128,7 +128,7 @@ pub fn forecasts(design: &Design, policy: &PlacementPolicy) -> Vec<Forecast> {
         bytes(
             "one-row",
             "the checkpoint, compressed",
-            "it is chunks, no longer one row",
+            "it becomes chunks",
             policy.row_bytes_end,
             compressed,
             compressed_per_day,
@@ -160,7 +160,7 @@ pub fn forecasts(design: &Design, policy: &PlacementPolicy) -> Vec<Forecast> {
         bytes(
             "cache-soft",
             "the state, once read through the actor cache",
-            "clean entries are evicted",
+            "clean ones are evicted",
             cache.soft_bytes,
             raw,
             raw_per_day,
@@ -176,7 +176,7 @@ pub fn forecasts(design: &Design, policy: &PlacementPolicy) -> Vec<Forecast> {
         bytes(
             "cache-operation",
             "the state, put in one operation",
-            "the operation is refused",
+            "a put is refused",
             cache.operation_bytes,
             raw,
             raw_per_day,
@@ -192,7 +192,7 @@ pub fn forecasts(design: &Design, policy: &PlacementPolicy) -> Vec<Forecast> {
         Line {
             limit: RESTORE_WINDOW.name,
             what: "a restore in one piece",
-            then: "blockConcurrencyWhile times out",
+            then: "the start times out",
             kind: Kind::Milliseconds,
             allowed: RESTORE_WINDOW.amount as f64,
             actual: raw / restore_rate,
@@ -203,9 +203,9 @@ pub fn forecasts(design: &Design, policy: &PlacementPolicy) -> Vec<Forecast> {
     ];
     let thresholds = [
         ("state-warn", "people are warned", policy.warn_bytes),
-        ("state-chunks", "the checkpoint is always chunks", policy.chunk_bytes),
-        ("state-r2", "the checkpoint goes to R2", policy.overflow_raw_bytes),
-        ("state-rejected", "no checkpoint is made", policy.raw_bytes_max),
+        ("state-chunks", "it is always chunks", policy.chunk_bytes),
+        ("state-r2", "it goes to R2", policy.overflow_raw_bytes),
+        ("state-rejected", "it is rejected", policy.raw_bytes_max),
     ];
     for (limit, then, allowed) in thresholds {
         if allowed < u64::MAX {

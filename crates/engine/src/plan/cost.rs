@@ -37,6 +37,8 @@ pub struct Item {
     pub billed_units: u128,
     /// How a unit is called.
     pub unit: &'static str,
+    /// How much makes a unit.
+    pub unit_amount: u64,
     /// What a unit costs, in US dollars.
     pub usd_per_unit: f64,
     /// What all of them cost.
@@ -76,6 +78,7 @@ fn item(price: &Price, amount: f64) -> Item {
         included: price.included_amount,
         billed_units: price.billed_units(amount),
         unit: price.unit,
+        unit_amount: price.unit_amount,
         usd_per_unit: price.micro_usd_per_unit as f64 / 1e6,
         usd,
     }

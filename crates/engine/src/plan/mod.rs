@@ -8,6 +8,7 @@ mod design;
 mod guideline;
 mod partition;
 mod profiles;
+mod trace;
 
 pub use capacity::{Forecast, forecasts};
 pub use claim::{Claim, claim, claim_as_made};
@@ -24,3 +25,4 @@ pub use profiles::{
     CACHES, CHECKPOINT_PROFILES, COMPACTION_PROFILES, CheckpointProfile, CompactionProfile, SECONDS_PER_DAY,
     TIERING_PROFILES, TieringProfile,
 };
+pub use trace::{CacheOutcome, Outcome, Target, Thresholds, Trace, TraceEvent, TraceReport};

@@ -6,10 +6,12 @@ mod directory;
 mod get;
 mod image;
 mod inspect;
+mod lines;
 mod progress;
 mod restore;
 mod sample;
 mod state;
+mod trace;
 mod verify;
 
 pub use copy::copy;
@@ -22,6 +24,7 @@ pub use progress::{NoProgress, Progress};
 pub use restore::{RestoreForm, Restored, restore};
 pub use sample::{CodecReport, SampleKind, SampleReport, SampleSetting, sample_database, sample_file};
 pub use state::{EntrySource, snapshot_state};
+pub use trace::{TraceSource, trace_log};
 pub use verify::{Verifier, refuse_first, require_whole};
 
 use dotctl_engine::chunk::{ChunkSize, StoredChunk};

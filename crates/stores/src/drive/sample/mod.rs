@@ -1,7 +1,7 @@
 //! What a source would take as a checkpoint, from some of its chunks.
 
 mod image;
-mod lines;
+mod log;
 mod respool;
 mod state;
 
@@ -109,6 +109,33 @@ struct Survey {
     raw_bytes: u64,
     probed_bytes: u64,
     seed: u64,
+    /// What blocks of the first chunks compress to for each record, and their bytes.
+    blocks: Vec<(f64, usize)>,
+}
+
+/// Blocks into which a chunk is cut to learn how much its entries differ.
+const BLOCKS: usize = 16;
+
+/// Parts of a chunk with about as many records each, and how many: lines, or pages.
+fn blocks(raw: &[u8], record_count: u32) -> Vec<(&[u8], usize)> {
+    let wanted = (record_count as usize).div_ceil(BLOCKS).max(1);
+    let lines = raw.split_inclusive(|byte| *byte == b'\n').count();
+    if lines != record_count as usize {
+        let bytes = raw.len().div_ceil(BLOCKS).max(1);
+        return raw.chunks(bytes).map(|block| (block, wanted)).collect();
+    }
+    let (mut found, mut rest, mut lines, mut end) = (Vec::new(), raw, 0, 0);
+    for line in raw.split_inclusive(|byte| *byte == b'\n') {
+        end += line.len();
+        lines += 1;
+        if lines == wanted {
+            let (block, after) = rest.split_at(end.min(rest.len()));
+            found.push((block, lines));
+            (rest, lines, end) = (after, 0, 0);
+        }
+    }
+    // A last block of few lines says more of itself than of the others.
+    found
 }
 
 fn survey(source: &mut dyn ChunkSource, progress: &dyn Progress) -> Result<Survey> {
@@ -130,6 +157,12 @@ fn survey(source: &mut dyn ChunkSource, progress: &dyn Progress) -> Result<Surve
             raw_bytes: raw.len() as u64,
             promised_bytes: stored.len() as f64 / probe.len().max(1) as f64 * raw.len() as f64,
         });
+        if survey.chunks.len() <= GROWTH_CHUNKS {
+            for (block, records) in blocks(raw, record_count) {
+                encoder.encode(block, &mut stored)?;
+                survey.blocks.push((stored.len() as f64 / records as f64, block.len()));
+            }
+        }
         survey.record_count += u64::from(record_count);
         survey.raw_bytes += raw.len() as u64;
         survey.probed_bytes += probe.len() as u64;
@@ -215,7 +248,7 @@ fn try_codecs(
         sampled_chunk_count: chosen.len() as u64,
         sampled_bytes: sampled_bytes + survey.probed_bytes,
         codecs: codecs.collect(),
-        spread: spread(&survey.chunks),
+        spread: spread(&survey, setting.chunk_size),
     };
     Ok((report, survey))
 }
@@ -224,13 +257,25 @@ fn thousandths(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0
 }
 
-/// Standard deviation of what chunks promise for a byte, by its mean.
-fn spread(chunks: &[ChunkFacts]) -> f64 {
-    let rates = || chunks.iter().map(|chunk| chunk.promised_bytes / chunk.raw_bytes.max(1) as f64);
-    let count = chunks.len().max(1) as f64;
-    let mean = rates().sum::<f64>() / count;
-    let variance = rates().map(|rate| (rate - mean).powi(2)).sum::<f64>() / count;
-    if mean > 0.0 { variance.sqrt() / mean } else { 0.0 }
+/// Standard deviation of what a whole chunk compresses to, by its mean: as chunks differ, or as blocks within
+/// the first ones do, whichever is more.
+fn spread(survey: &Survey, chunk_size: ChunkSize) -> f64 {
+    let rates = survey.chunks.iter().map(|chunk| chunk.promised_bytes / chunk.raw_bytes.max(1) as f64);
+    let block_bytes = survey.blocks.iter().map(|(_, bytes)| *bytes as f64).sum::<f64>();
+    let mean_block = block_bytes / survey.blocks.len().max(1) as f64;
+    let of_blocks = deviation(survey.blocks.iter().map(|(rate, _)| *rate));
+    deviation(rates).max(of_blocks * (mean_block / f64::from(chunk_size.bytes())).sqrt())
+}
+
+/// Standard deviation by mean.
+fn deviation(numbers: impl Iterator<Item = f64> + Clone) -> f64 {
+    let count = numbers.clone().count();
+    let mean = numbers.clone().sum::<f64>() / count.max(1) as f64;
+    let squares: f64 = numbers.map(|number| (number - mean).powi(2)).sum();
+    if count < 2 || mean <= 0.0 {
+        return 0.0;
+    }
+    (squares / (count - 1) as f64).sqrt() / mean
 }
 
 impl SampleReport {

@@ -6,7 +6,7 @@ use dotctl_engine::chunk::{RawState, StateChunker};
 use dotctl_engine::state::{Order, OrderCheck};
 use dotctl_engine::{Error, Result};
 
-use super::lines::LogChunks;
+use super::log::LogChunks;
 use super::respool::{Respool, sorted};
 use super::{ChunkSource, SampleKind, SampleReport, SampleSetting, Visit, try_codecs};
 use crate::drive::Progress;
