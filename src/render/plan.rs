@@ -407,11 +407,16 @@ pub fn standing(standing: Standing) -> &'static str {
 /// Thresholds in a few words.
 pub fn thresholds(thresholds: &Thresholds) -> String {
     format!(
-        "{}, {} entries, {}",
-        show_duration(thresholds.interval_ms),
+        "{} {} {}",
+        short(thresholds.interval_ms),
         show_count(thresholds.dirty_count),
         show_size(thresholds.dirty_bytes)
     )
+}
+
+/// Seconds, without what is behind the point where that is nothing.
+fn short(ms: u64) -> String {
+    format!("{}s", ms as f64 / 1000.0)
 }
 
 /// A title that stands out.

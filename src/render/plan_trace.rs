@@ -1,5 +1,7 @@
 //! What a log came to, for people.
 
+use dotctl_engine::plan::Outcome;
+
 use super::entries::titled;
 use super::look::Look;
 use super::name::{escape, wrap};
@@ -9,7 +11,7 @@ use crate::commands::TraceSection;
 use crate::size::{show_count, show_duration, show_size};
 
 /// Settings shown; the JSON has all.
-const SHOWN_MAX: usize = 8;
+const SHOWN_MAX: usize = 24;
 
 /// The log, the settings that were tried, and the cache.
 pub fn show(trace: &TraceSection, look: Look) -> String {
@@ -48,7 +50,7 @@ pub fn show(trace: &TraceSection, look: Look) -> String {
     ];
     let mut text = titled(look, "What the log comes to", &facts(&lines));
     let columns = [
-        ("CHECKPOINT AT", Align::Left),
+        ("EVERY, ENTRIES, BYTES", Align::Left),
         ("PROFILE", Align::Left),
         ("COUNT", Align::Right),
         ("ROWS", Align::Right),
@@ -56,8 +58,16 @@ pub fn show(trace: &TraceSection, look: Look) -> String {
         ("DIRTY", Align::Right),
         ("$/MONTH", Align::Right),
     ];
-    let is_shown = |position: usize, outcome: &dotctl_engine::plan::Outcome| {
-        position < SHOWN_MAX || outcome.profile.is_some() || Some(outcome) == report.best.as_ref()
+    // Settings that came to the same say nothing new.
+    let is_new = |position: usize, outcome: &Outcome| {
+        report.outcomes.get(..position).unwrap_or_default().iter().all(|other| {
+            (other.rows_written, other.checkpoints) != (outcome.rows_written, outcome.checkpoints)
+        })
+    };
+    let is_shown = |position: usize, outcome: &Outcome| {
+        (position < SHOWN_MAX && is_new(position, outcome))
+            || outcome.profile.is_some()
+            || Some(outcome) == report.best.as_ref()
     };
     let shown = report.outcomes.iter().enumerate().filter(|(position, outcome)| is_shown(*position, outcome));
     let rows = shown.map(|(_, outcome)| {
@@ -81,7 +91,7 @@ pub fn show(trace: &TraceSection, look: Look) -> String {
     text + &match &report.best {
         Some(best) => wrap(
             &format!(
-                "* the least {asked}: {}; every write to SQLite would be {} rows, ${:.2} a month",
+                "* the least {asked}: {} (interval, dirty entries, their bytes); every write to SQLite would be {} rows, ${:.2} a month",
                 thresholds(&best.thresholds),
                 show_count(report.events),
                 report.every_write_usd_per_month

@@ -106,8 +106,11 @@ function limits(d) {
   }).sort((a, b) => a.days - b.days);
 }
 
+// As wide as the place it is for, so that its text has the size of all text.
+const room = id => Math.min(Math.max(document.getElementById(id).clientWidth || 640, 280), 900);
+
 function drawGrowth(d, found) {
-  const width = 640, height = 320, left = 58, right = 110, top = 12, bottom = 30;
+  const width = room('growth'), height = 320, left = 58, right = 100, top = 12, bottom = 30;
   const svg = shape('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': 'Size of an object over two years against its limits' });
   const span = 730, points = 60;
   const series = [['raw', '#0b62c4', s => s.raw], ['compressed', '#3a8f5f', s => s.compressed]];
@@ -120,7 +123,7 @@ function drawGrowth(d, found) {
     svg.append(shape('line', { x1: left, x2: width - right, y1: line, y2: line, class: 'grid' }));
     svg.append(shape('text', { x: left - 6, y: line + 4, 'text-anchor': 'end', class: 'soft' }, size(10 ** power)));
   }
-  for (let day = 0; day <= span; day += 182.5) svg.append(shape('text', { x: x(day), y: height - 8, 'text-anchor': 'middle', class: 'soft' }, day === 0 ? 'today' : `day ${Math.round(day)}`));
+  for (let day = 0; day <= span; day += width < 500 ? 365 : 182.5) svg.append(shape('text', { x: x(day), y: height - 8, 'text-anchor': 'middle', class: 'soft' }, day === 0 ? 'today' : `day ${Math.round(day)}`));
   let last = Infinity;
   for (const one of [...found].sort((a, b) => a.limit_bytes - b.limit_bytes)) {
     const line = y(one.limit_bytes);
@@ -137,7 +140,7 @@ function drawGrowth(d, found) {
 
 function drawCost(made) {
   const list = plan.alternatives.map(one => made[one.name]);
-  const width = 640, bar = 30, left = 138, right = 96, height = list.length * bar + 8;
+  const width = room('cost'), bar = 30, left = 130, right = 96, height = list.length * bar + 8;
   const svg = shape('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': 'Cost of a month by alternative' });
   const most = Math.max(...list.map(one => one.usd), 0.01);
   const possible = list.filter(one => !one.impossible);
@@ -217,19 +220,23 @@ function once() {
   document.getElementById('partitions').replaceChildren(row('th', ['', ['partitions', 'number'], ['data', 'number'], ['topology', 'number'], ['filter', 'number']]),
     row('td', ['this fleet', [count(fleet.holding + fleet.forwarding), 'number'], [size(fleet.data_bytes), 'number'], [size(fleet.topology_bytes), 'number'], [size(fleet.filter_bytes), 'number']]),
     ...plan.partitions.references.map(one => row('td', ['for scale', [count(one.partitions), 'number'], [size(one.data_bytes), 'number'], [size(one.topology_bytes), 'number'], [size(one.filter_bytes), 'number']])));
-  if (!plan.trace) return;
+  if (plan.trace) drawTrace();
+}
+
+function drawTrace() {
   document.getElementById('trace-section').hidden = false;
   const trace = plan.trace, best = trace.best;
   document.getElementById('trace-summary').textContent = `${count(trace.events)} events of ${count(trace.keys)} entities. ` + (best ?
     `The least that loses ${duration(trace.recovery_point_ms)} or less: every ${duration(best.interval_ms)}, at ${count(best.dirty_count)} entries or ${size(best.dirty_bytes)}; ${count(best.rows_written)} rows.` : 'No setting loses so little.');
-  const width = 640, height = 260, left = 70, bottom = 34, right = 16, top = 12;
+  const width = room('trace'), height = 260, left = 70, bottom = 34, right = 16, top = 12;
   const svg = shape('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': 'Rows written against what a stop loses, of each setting' });
   const mostX = Math.max(...trace.outcomes.map(one => one.recovery_point_ms), 1), mostY = Math.max(...trace.outcomes.map(one => one.rows_written), 1);
   const x = ms => left + (width - left - right) * ms / mostX, y = rows => top + (height - top - bottom) * (1 - rows / mostY);
-  for (let part = 0; part <= 4; part++) {
-    svg.append(shape('line', { x1: left, x2: width - right, y1: y(mostY * part / 4), y2: y(mostY * part / 4), class: 'grid' }));
-    svg.append(shape('text', { x: left - 6, y: y(mostY * part / 4) + 4, 'text-anchor': 'end', class: 'soft' }, count(mostY * part / 4)));
-    svg.append(shape('text', { x: x(mostX * part / 4), y: height - 14, 'text-anchor': 'middle', class: 'soft' }, duration(mostX * part / 4)));
+  const parts = width < 500 ? 2 : 4;
+  for (let part = 0; part <= parts; part++) {
+    svg.append(shape('line', { x1: left, x2: width - right, y1: y(mostY * part / parts), y2: y(mostY * part / parts), class: 'grid' }));
+    svg.append(shape('text', { x: left - 6, y: y(mostY * part / parts) + 4, 'text-anchor': 'end', class: 'soft' }, count(mostY * part / parts)));
+    svg.append(shape('text', { x: x(mostX * part / parts), y: height - 14, 'text-anchor': 'middle', class: 'soft' }, duration(mostX * part / parts)));
   }
   for (const one of trace.outcomes) {
     const chosen = best && one.interval_ms === best.interval_ms && one.dirty_count === best.dirty_count && one.dirty_bytes === best.dirty_bytes;
@@ -247,3 +254,5 @@ const first = draw();
 const agrees = plan.alternatives.every(one => Math.abs(first[one.name].usd - one.usd_per_month) < 0.02 + one.usd_per_month * 1e-6 && first[one.name].impossible === (one.impossible !== null));
 document.body.dataset.agrees = String(agrees);
 document.getElementById('reset').addEventListener('click', () => { Object.assign(now, structuredClone(plan.design)); sliders(); draw(); });
+let drawn = 0;
+addEventListener('resize', () => { cancelAnimationFrame(drawn); drawn = requestAnimationFrame(() => { draw(); if (plan.trace) drawTrace(); }); });

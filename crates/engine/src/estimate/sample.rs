@@ -175,6 +175,9 @@ fn deviation(factors: &[(f64, f64)]) -> f64 {
         [first, second] => ((first.0 + second.0) / 2.0 * (first.1 - second.1)).powi(2),
         _ => 0.0,
     };
+    // A stratum of which every chunk was compressed is in no doubt, and may be unlike its neighbours.
+    let open: Vec<(f64, f64)> = factors.iter().copied().filter(|(left_bytes, _)| *left_bytes > 0.0).collect();
+    let factors = if open.len() < 2 { factors } else { &open };
     let count = factors.len();
     if count < 2 {
         return f64::INFINITY;

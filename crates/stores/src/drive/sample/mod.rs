@@ -99,7 +99,10 @@ type Visit<'a> = dyn FnMut(usize, &RecordKey, &[u8], u32) -> Result<()> + 'a;
 const PROBE_PART: usize = 100;
 
 /// Bytes of a probe, at least: fewer say little.
-const PROBE_BYTES_MIN: usize = 2 << 10;
+const PROBE_BYTES_MIN: usize = 4 << 10;
+
+/// Runs of bytes of which a probe is made, from all over the chunk, so that each sort of entry in it is met.
+const PROBE_PIECES: usize = 8;
 
 /// What a first reading of the source learns.
 #[derive(Default)]
@@ -141,14 +144,19 @@ fn blocks(raw: &[u8], record_count: u32) -> Vec<(&[u8], usize)> {
 fn survey(source: &mut dyn ChunkSource, progress: &dyn Progress) -> Result<Survey> {
     let mut survey = Survey { seed: 0xcbf2_9ce4_8422_2325, ..Survey::default() };
     let mut encoder = Encoder::new(CodecSetting::new(Codec::Zstd, 1)?)?;
-    let mut stored = Vec::new();
+    let (mut stored, mut probe) = (Vec::new(), Vec::new());
     source.each(None, &mut |_, first_key, raw, record_count| {
         let wanted = (raw.len() / PROBE_PART).max(PROBE_BYTES_MIN).min(raw.len());
         // Where in the chunk the run lies depends on the bytes before it alone.
         let room = (raw.len() - wanted) as u64;
         let begin = if room == 0 { 0 } else { ((survey.seed >> 16) % room) as usize };
-        let probe = raw.get(begin..begin + wanted).unwrap_or_default();
-        encoder.encode(probe, &mut stored)?;
+        probe.clear();
+        let piece_bytes = wanted.div_ceil(PROBE_PIECES);
+        for piece in 0..PROBE_PIECES {
+            let at = room as usize * piece / PROBE_PIECES + begin / PROBE_PIECES;
+            probe.extend_from_slice(raw.get(at..(at + piece_bytes).min(raw.len())).unwrap_or_default());
+        }
+        encoder.encode(&probe, &mut stored)?;
         for byte in stored.iter().take(64).chain(first_key.as_bytes()) {
             survey.seed = (survey.seed ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
