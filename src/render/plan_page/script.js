@@ -47,7 +47,7 @@ function model(d) {
     const items = [item('do-rows-written', month.rows || 0), item('do-rows-read', month.read || 0), item('do-storage', month.object || 0),
       item('do-requests', (d.writes_per_second + d.reads_per_second) * seconds), item('do-duration', seconds * 0.128)];
     if (piped) items.push(item('pipeline-ingress', pipeline), item('pipeline-sink-json', pipeline));
-    if (month.r2 || month.puts) items.push(item('r2-storage', month.r2 || 0), item('r2-class-a', month.puts || 0));
+    if (month.puts !== undefined) items.push(item('r2-storage', month.r2 || 0), item('r2-class-a', month.puts || 0));
     made[name] = { name, items, usd: items.reduce((sum, one) => sum + one.usd, 0), impossible };
   };
   add('every-write', { rows: monthly(writes), read: monthly(d.reads_per_second * DAY * active), object: raw * d.objects }, false, false);

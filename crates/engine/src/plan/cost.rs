@@ -90,6 +90,7 @@ struct Month {
     rows_written: f64,
     rows_read: f64,
     object_bytes: f64,
+    is_in_r2: bool,
     r2_bytes: f64,
     r2_writes: f64,
     pipeline_bytes: f64,
@@ -139,7 +140,7 @@ impl Common<'_> {
             items.push(item(&PIPELINE_INGRESS, month.pipeline_bytes));
             items.push(item(&PIPELINE_JSON, month.pipeline_bytes));
         }
-        if month.r2_bytes > 0.0 || month.r2_writes > 0.0 {
+        if month.is_in_r2 {
             items.push(item(&R2_STORAGE, month.r2_bytes));
             items.push(item(&R2_CLASS_A, month.r2_writes));
         }
@@ -261,6 +262,7 @@ pub fn alternatives(design: &Design, policy: &PlacementPolicy) -> Vec<Alternativ
     let kept = design.checkpoints_per_day * design.retention_days;
     let full_r2 = Month {
         rows_written: common.monthly(checkpoints),
+        is_in_r2: true,
         r2_bytes: compressed * (2.0 + kept) * objects,
         r2_writes: common.monthly(checkpoints * (packs(compressed) + 1.0)),
         pipeline_bytes,
@@ -272,6 +274,7 @@ pub fn alternatives(design: &Design, policy: &PlacementPolicy) -> Vec<Alternativ
     let kept_delta = compressed * design.changed_percent / 100.0;
     let incremental_r2 = Month {
         rows_written: common.monthly(checkpoints),
+        is_in_r2: true,
         r2_bytes: (2.0 * compressed + deltas * delta + kept * kept_delta) * objects,
         r2_writes: common.monthly(checkpoints * (packs(delta) + 1.0 + (packs(compressed) + 1.0) / deltas)),
         pipeline_bytes,
