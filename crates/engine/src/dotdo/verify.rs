@@ -1,8 +1,6 @@
 //! Everything that is wrong with checkpoints.
 
-use super::catalogue::{
-    Body, Catalogue, Checkpoint, SNAPSHOT_METADATA, SNAPSHOT_PREFIX, as_damage, is_damage,
-};
+use super::catalogue::{Body, Catalogue, Checkpoint, SNAPSHOT_PREFIX, as_damage, is_damage};
 use super::checksum::Checksum;
 use super::content::Content;
 use super::incremental::Chains;
@@ -10,6 +8,7 @@ use super::record::{CHECKPOINT_PREFIX, CHUNK_INFIX, ManagerRecord};
 use super::restore::{
     Part, delta_checksums, judge, may_be_gzip, read_delta, read_stored, restore, snapshot_of, stated,
 };
+use super::spell::SNAPSHOT_METADATA;
 use super::{BucketObject, Source};
 use crate::error::{Damage, Error, Result};
 use crate::finding::{Checked, Finding};

@@ -7,6 +7,7 @@ mod json_file;
 mod key_values;
 mod miniflare;
 mod table;
+pub mod write;
 
 use std::path::Path;
 
@@ -53,7 +54,12 @@ impl Foreign {
 
     /// The checkpoints of `bucket`.
     pub fn bucket(bucket: Box<dyn Bucket>) -> Result<Self> {
-        Foreign::nothing(Some(bucket)).looked_through()
+        Foreign::objects(Some(bucket))
+    }
+
+    /// The checkpoints of `bucket`, if there is one.
+    pub(super) fn objects(bucket: Option<Box<dyn Bucket>>) -> Result<Self> {
+        Foreign::nothing(bucket).looked_through()
     }
 
     fn nothing(bucket: Option<Box<dyn Bucket>>) -> Self {
