@@ -140,7 +140,7 @@ fn read(named: &Named, sink: &mut dyn FnMut(&[u8]) -> Result<()>, output: &Outpu
                 CheckpointKind::State => RestoreForm::State(StateForm::Array),
             };
             let bar = Bar::new(output.progress);
-            restore(store.as_ref(), &found.manifest, form, &|_, _| Ok(()), sink, &bar).map(drop)
+            restore(store.as_ref(), &found.manifest, form, &|_, _| Ok(()), sink, None, &bar).map(drop)
         }
         Named::Foreign(foreign, found) => foreign.restore(found, sink).map(drop),
     }
