@@ -164,6 +164,10 @@ pub struct SnapshotArgs {
     /// The project's settings, of which the table "placement" counts here [default: ./dotctl.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Read the packs that a bucket holds already, and replace those that are damaged; a folder's and an
+    /// object's are always read
+    #[arg(long)]
+    pub repair: bool,
     /// What to build on; only full checkpoints exist so far
     #[arg(long, value_enum, default_value = "auto", value_name = "BASE")]
     pub base: Base,
@@ -283,6 +287,10 @@ pub struct CopyArgs {
     /// The project's settings, of which the table "placement" counts here [default: ./dotctl.toml]
     #[arg(long, value_name = "FILE", requires = "to_overflow")]
     pub config: Option<PathBuf>,
+    /// Read the packs that a bucket holds already, and replace those that are damaged; a folder's and an
+    /// object's are always read
+    #[arg(long)]
+    pub repair: bool,
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,

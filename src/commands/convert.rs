@@ -43,7 +43,7 @@ pub fn run(
     if args.dry_run {
         return plan(args, foreign, found, &namespace, output);
     }
-    let findings = foreign.verify(Some(found), &mut Checked::default())?;
+    let findings = foreign.verify(Some(found), false, &mut Checked::default())?;
     refuse_first(findings, "the original does not verify, nothing was copied")?;
     let to = open_target(args)?;
     let committed = capture(foreign, found, namespace, to.as_ref(), output)?;

@@ -42,7 +42,7 @@ pub fn run(args: &CopyArgs, output: &Output) -> Result<Exit> {
 /// The store that is copied to.
 pub fn open_target(args: &CopyArgs) -> Result<Box<dyn Store>> {
     let overflow = config::overflow(args.to_overflow.as_deref(), args.config.as_deref(), args.placement)?;
-    open::store_for_writing(&args.to_store, overflow, &args.store.bucket, args.object_backend)
+    open::store_for_writing(&args.to_store, overflow, &args.store.bucket, args.object_backend, args.repair)
 }
 
 fn plan(args: &CopyArgs, found: &Found, output: &Output) -> Result<Exit> {

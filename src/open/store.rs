@@ -56,27 +56,28 @@ fn bucket_objects(setting: &BucketSetting) -> Result<Box<dyn Bucket>> {
 
 /// The store of our checkpoints that `args` name, for reading.
 pub fn store(args: &StoreArgs) -> Result<Box<dyn Store>> {
-    let first = open(&args.store, &args.bucket, Backend::Sqlite, open_folder)?;
+    let first = open(&args.store, &args.bucket, Backend::Sqlite, false, open_folder)?;
     let Some(overflow) = args.overflow.as_deref().filter(|text| holds_ours(text)) else {
         return Ok(first);
     };
-    let second = open(overflow, &args.bucket, Backend::Sqlite, open_folder)?;
+    let second = open(overflow, &args.bucket, Backend::Sqlite, false, open_folder)?;
     Ok(Box::new(PlacedStore::new(first, second, PlacementPolicy::BUDGET)))
 }
 
 /// The store that `text` names, made if it is not there; in an object, checkpoints are put where
-/// `backend` says.
+/// `backend` says. `repair`: a bucket's packs are read before they are believed.
 pub fn store_for_writing(
     text: &str,
     overflow: Option<(&str, PlacementPolicy)>,
     bucket: &BucketArgs,
     backend: ObjectBackend,
+    repair: bool,
 ) -> Result<Box<dyn Store>> {
-    let first = open(text, bucket, backend_of(backend), create_folder)?;
+    let first = open(text, bucket, backend_of(backend), repair, create_folder)?;
     let Some((overflow, policy)) = overflow else {
         return Ok(first);
     };
-    let second = open(overflow, bucket, Backend::Sqlite, create_folder)?;
+    let second = open(overflow, bucket, Backend::Sqlite, repair, create_folder)?;
     Ok(Box::new(PlacedStore::new(first, second, policy)))
 }
 
@@ -106,10 +107,11 @@ fn open(
     text: &str,
     bucket: &BucketArgs,
     backend: Backend,
+    repair: bool,
     folder: impl Fn(&Path) -> Result<Box<dyn Store>>,
 ) -> Result<Box<dyn Store>> {
     if let Some(setting) = bucket_setting(text, bucket)? {
-        return Ok(Box::new(BucketStore::open(&setting)?));
+        return Ok(Box::new(BucketStore::open(&BucketSetting { repair, ..setting })?));
     }
     let path = Path::new(text);
     match object(path, backend)? {

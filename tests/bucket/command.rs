@@ -266,3 +266,47 @@ fn checkpoints_that_typescript_wrote_are_read_from_a_bucket() {
         assert_eq!(ran.exits(0).json()["ok"], true);
     }
 }
+
+/// A pack that was damaged where it lies, its length unchanged, is found, and put in again by who is told to.
+#[test]
+fn damaged_packs_are_repaired() {
+    let server = Server::s3s();
+    let work = folder();
+    let source = work.path().join("state.json");
+    let entries = crate::made::Entries::new(3, 5_000, 4_000).array();
+    std::fs::write(&source, entries).unwrap();
+    let snapshot = |more: &str| {
+        run(&server, &format!("snapshot --namespace counters --codec none --format json {more}"), &[&source])
+            .exits(0)
+            .json()
+    };
+    let made = snapshot("");
+    let packs = server.files.as_ref().unwrap().join("some/prefix/packs");
+    let damaged = files_below(&packs).remove(1);
+    let whole = std::fs::read(&damaged).unwrap();
+    let mut bytes = whole.clone();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&damaged, &bytes).unwrap();
+    for line in ["verify --format json", "verify --quick --format json"] {
+        let found = run(&server, line, &[]).exits(1).json();
+        assert_eq!(found["findings"].as_array().unwrap().len(), 1, "{found}");
+        assert!(found["findings"][0]["hint"].as_str().unwrap().contains("--repair"), "{found}");
+    }
+    // It is believed, unless somebody asks.
+    assert_eq!(snapshot("")["checkpoint"]["new_bytes"], 0);
+    assert!(std::fs::read(&damaged).unwrap() == bytes);
+    let repaired = snapshot("--repair");
+    assert_eq!(repaired["checkpoint"]["new_bytes"], whole.len());
+    assert_eq!(repaired["checkpoint"]["content_sha256"], made["checkpoint"]["content_sha256"]);
+    assert!(std::fs::read(&damaged).unwrap() == whole);
+    run(&server, "verify", &[]).exits(0);
+    // A look for each pack, and no second request for those that are whole.
+    let requests = |made: &serde_json::Value| made["requests"]["class_b"].as_u64().unwrap();
+    assert_eq!(requests(&repaired), requests(&made));
+    // Packs without a manifest are counted.
+    std::fs::copy(&damaged, packs.join("0".repeat(64))).unwrap();
+    let store = format!("s3://{BUCKET}/some/prefix");
+    let inspected = run(&server, "inspect --format json", &[Path::new(&store)]).exits(0).json();
+    assert_eq!(inspected["unreferenced_pack_count"], 1, "{inspected}");
+}

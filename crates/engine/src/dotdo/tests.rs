@@ -63,7 +63,7 @@ impl Memory {
         let mut findings = Vec::new();
         verify_strays(&catalogue, &mut findings);
         for found in &catalogue.checkpoints {
-            verify(self.source(), &catalogue, found, &mut findings, &mut Checked::default()).unwrap();
+            verify(self.source(), &catalogue, found, false, &mut findings, &mut Checked::default()).unwrap();
         }
         findings
     }

@@ -384,7 +384,7 @@ fn bare_key(id: &str) -> String {
 
 /// Reads `found` as a restore would: it must verify and give the content.
 fn check(there: &Foreign, found: &Checkpoint, content: &Content) -> Result<()> {
-    let findings = there.verify(Some(found), &mut dotctl_engine::finding::Checked::default())?;
+    let findings = there.verify(Some(found), false, &mut dotctl_engine::finding::Checked::default())?;
     if let Some(first) = findings.into_iter().next() {
         return Err(first.error.at(first.target));
     }
