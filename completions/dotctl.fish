@@ -67,6 +67,7 @@ json\t''"
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l repair -d 'Read the packs that a bucket holds already, and replace those that are damaged; a folder\'s and an object\'s are always read'
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -s q -l quiet -d 'Print the result and errors, nothing else'
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l no-progress -d 'Draw no progress bar'
@@ -115,6 +116,7 @@ json\t''"
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l repair -d 'Read the packs that a bucket holds already, and replace those that are damaged; a folder\'s and an object\'s are always read'
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -s q -l quiet -d 'Print the result and errors, nothing else'
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l no-progress -d 'Draw no progress bar'

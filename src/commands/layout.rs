@@ -52,11 +52,7 @@ pub fn run(args: &CopyArgs, named: Named, begun: Instant, output: &Output) -> Re
     })?;
     // It may lie in the very file that is written to.
     drop(named);
-    let existed = destination.holds(layout, &facts.id, &content)?;
-    if !existed {
-        destination.write(layout, &facts, &content)?;
-    }
-    let written = destination.find(layout, &facts.id, foreign::document)?;
+    let (existed, written) = destination.write(layout, &facts, &content, foreign::document)?;
     let document = json!({
         "checkpoint": written,
         "original": original,

@@ -43,9 +43,10 @@ pub fn run(args: &RestoreArgs, output: &Output) -> Result<Exit> {
     }
     let written_bytes = written_bytes(&found.manifest, form);
     // What lies far away goes on where a stopped run ended.
-    let (target, mut journal) = match store.requests() {
-        None => (Target::begin(&args.to, written_bytes, args.force)?, None),
-        Some(_) => {
+    let goes_on = store.requests().is_some() && found.manifest.content_packs().count() > 1;
+    let (target, mut journal) = match goes_on {
+        false => (Target::begin(&args.to, written_bytes, args.force)?, None),
+        true => {
             let what = format!("{} {form:?}", found.id());
             let (target, journal) = Target::begin_or_go_on(&args.to, written_bytes, args.force, &what)?;
             (target, Some(journal))

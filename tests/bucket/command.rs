@@ -310,3 +310,35 @@ fn damaged_packs_are_repaired() {
     let inspected = run(&server, "inspect --format json", &[Path::new(&store)]).exits(0).json();
     assert_eq!(inspected["unreferenced_pack_count"], 1, "{inspected}");
 }
+
+/// A checkpoint manager's snapshot in a bucket: read by the commands like any other, and nothing overwritten.
+#[test]
+fn a_manager_s_snapshot_in_a_bucket() {
+    let server = Server::s3s();
+    let store = folder();
+    let at = |line: &str| {
+        let mut command = dotctl_at(&server.endpoint_url);
+        command.args(words(line)).arg("--store").arg(store.path());
+        Ran::of(command.output().expect("dotctl runs"))
+    };
+    let source = fixture("state/listed.json").display().to_string();
+    let made = at(&format!("snapshot {source} --namespace counters --format json")).exits(0).json();
+    let id = made["checkpoint"]["id"].as_str().unwrap();
+    let copy = format!("copy latest --to-layout manager --to-store s3://{BUCKET}/theirs --format json");
+    let copied = at(&copy).exits(0).json();
+    assert_eq!((&copied["checkpoint"]["id"], &copied["existed"]), (&made["checkpoint"]["id"], &false.into()));
+    // A listing before it is written and one after, and a Put.
+    assert_eq!(copied["requests"]["class_a"], 3, "{copied}");
+    assert_eq!(at(&copy).exits(0).json()["existed"], true);
+
+    let theirs = format!("--store s3://{BUCKET}/theirs");
+    let listed = run(&server, &format!("list --format json {theirs}"), &[]).exits(0).json();
+    assert_eq!(listed["checkpoints"][0]["namespace"], "counters");
+    run(&server, &format!("verify --quick {theirs}"), &[]).exits(0);
+    let restored = run(&server, &format!("restore {id} --to - {theirs}"), &[]).exits(0);
+    assert!(restored.stdout == std::fs::read(&source).unwrap());
+
+    at(&format!("snapshot {source} --namespace λ")).exits(0);
+    let copy = copy.replace("latest", "λ@latest");
+    at(&copy).exits(2).mentions("beyond ASCII");
+}

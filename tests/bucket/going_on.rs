@@ -153,6 +153,20 @@ fn what_is_not_as_it_was_written_is_fetched_again() {
         assert_eq!(names_in(world.folder.path()), ["target"], "{what}");
         fs::remove_file(&to).unwrap();
     }
+    // All had arrived, and it was killed before the file had its name.
+    for (more, whole) in [("", &world.sha256), ("--as ndjson", &world.lines_sha256)] {
+        world.restore(more, &to).exits(0);
+        let bytes = fs::read(&to).unwrap();
+        fs::remove_file(&to).unwrap();
+        world.killed(1, more, &to);
+        fs::write(beside(&to, "partial"), bytes).unwrap();
+        let head = fs::read_to_string(journal(&to)).unwrap().lines().next().unwrap().to_owned();
+        fs::write(journal(&to), format!("{head}\n{} {}\n", world.pack_count, world.sha256)).unwrap();
+        let ran = world.restore(more, &to).exits(0);
+        assert_eq!((packs_fetched(&ran), &sha256_of(&to)), (0, whole));
+        assert_eq!(names_in(world.folder.path()), ["target"]);
+        fs::remove_file(&to).unwrap();
+    }
     // The end of the journal's last line is missing: the line before counts.
     world.killed(4, "", &to);
     let text = fs::read_to_string(journal(&to)).unwrap();

@@ -41,6 +41,13 @@ impl BucketObjects {
 
 impl ObjectsWriter for BucketObjects {
     fn create(&self, key: &str, content: &Content, metadata: &[(&str, String)]) -> Result<bool> {
+        if let Some((name, _)) = metadata.iter().find(|(_, value)| !value.is_ascii()) {
+            return Err(Error::unsupported(format!(
+                "the custom metadata `{name}` has letters beyond ASCII, which S3 does not take there"
+            ))
+            .at(self.location(key))
+            .hint("snapshot with another --namespace, or copy into a folder"));
+        }
         if self.length(key)?.is_some() {
             return Ok(false);
         }

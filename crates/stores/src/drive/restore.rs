@@ -171,9 +171,8 @@ impl Kept<'_> {
         let Some(mark) = self.journal.last() else {
             return Ok(None);
         };
-        // The last pack is fetched in any case: who has all of them has published the file.
-        let pack_count = mark.pack_count.min(manifest.content_packs().count().saturating_sub(1));
-        if pack_count != mark.pack_count {
+        let pack_count = mark.pack_count;
+        if pack_count > manifest.content_packs().count() {
             return Ok(None);
         }
         let raw_bytes = pack_ends(manifest).take(pack_count).last().unwrap_or_default();
@@ -191,7 +190,7 @@ impl Kept<'_> {
                 lines.update(&*block);
                 StateForm::Array.shape(block);
             }
-            // The comma behind the last entry comes with the next one.
+            // The comma behind the last entry comes with the next one, and the bracket at the end.
             let shown = block.len() - usize::from(is_last);
             there.content.add_written(block.get(..shown).unwrap_or_default());
         })?;

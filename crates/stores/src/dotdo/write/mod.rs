@@ -158,26 +158,26 @@ impl Destination {
         }
     }
 
-    /// Whether the checkpoint is there already, in this layout and with this content.
+    /// The checkpoint `id`, if it is there in this layout.
     ///
     /// # Errors
-    /// Exists where another checkpoint has its id; corrupt where it is damaged.
-    pub fn holds(&self, layout: Layout, id: &str, content: &Content) -> Result<bool> {
+    /// Exists where another checkpoint has its id.
+    fn find(&self, layout: Layout, id: &str) -> Result<Option<(Foreign, Checkpoint)>> {
         let there = self.open(layout, id)?;
         let mut same_id = there.catalogue().checkpoints.iter().filter(|found| found.id == id);
-        let Some(found) = same_id.clone().find(|found| self.is_whole(layout, found)) else {
-            // Those that a run was stopped at.
-            return match same_id.find(|found| !self.is_part(layout, found)) {
-                None => Ok(false),
-                Some(other) => Err(Error::new(
-                    ErrorKind::Exists,
-                    format!("there is a checkpoint {id} already, in the form {}", other.form.name()),
-                )
-                .at(other.key.clone())
-                .hint("nothing was changed; name another store")),
-            };
-        };
-        check(&there, found, content).map(|()| true)
+        if let Some(found) = same_id.clone().find(|found| self.is_whole(layout, found)).cloned() {
+            return Ok(Some((there, found)));
+        }
+        // Those that a run was stopped at.
+        match same_id.find(|found| !self.is_part(layout, found)) {
+            None => Ok(None),
+            Some(other) => Err(Error::new(
+                ErrorKind::Exists,
+                format!("there is a checkpoint {id} already, in the form {}", other.form.name()),
+            )
+            .at(other.key.clone())
+            .hint("nothing was changed; name another store")),
+        }
     }
 
     fn is_whole(&self, layout: Layout, found: &Checkpoint) -> bool {
@@ -200,13 +200,34 @@ impl Destination {
         }
     }
 
-    /// Writes the checkpoint, reads it back and compares.
+    /// Writes the checkpoint unless it is there already, reads it back and compares. Says whether it was
+    /// there, and what `show` makes of it where it is.
     ///
     /// # Errors
-    /// Busy while anybody has the object open; Exists where something has one of its keys; unsupported
-    /// where the destination does not take what is to be stored under one key. Nothing of it is in the
-    /// object then.
-    pub fn write(&self, layout: Layout, facts: &Facts, content: &Content) -> Result<()> {
+    /// Busy while anybody has the object open; Exists where another checkpoint has its id, or something
+    /// one of its keys; unsupported where the destination does not take what is to be stored under one key. Nothing of
+    /// it is in the object then. Corrupt where what is there is not the content.
+    pub fn write<T>(
+        &self,
+        layout: Layout,
+        facts: &Facts,
+        content: &Content,
+        show: impl FnOnce(&Foreign, &Checkpoint) -> T,
+    ) -> Result<(bool, T)> {
+        if let Some((there, found)) = self.find(layout, &facts.id)? {
+            check(&there, &found, content)?;
+            return Ok((true, show(&there, &found)));
+        }
+        self.create(layout, facts, content)?;
+        let (there, found) = self.find(layout, &facts.id)?.ok_or_else(|| {
+            Error::damaged(Damage::Missing, "the checkpoint that was written", &facts.id, "nothing")
+        })?;
+        check(&there, &found, content)
+            .map_err(|error| error.hint("the copy does not verify: run `dotctl verify` on it"))?;
+        Ok((false, show(&there, &found)))
+    }
+
+    fn create(&self, layout: Layout, facts: &Facts, content: &Content) -> Result<()> {
         match layout {
             Layout::Chunked => {
                 let mut records = self.records()?;
@@ -252,31 +273,7 @@ impl Destination {
                 records.commit()?;
             }
         }
-        let there = self.open(layout, &facts.id)?;
-        let written = there.catalogue().checkpoints.iter();
-        let found = written.filter(|found| found.id == facts.id).find(|found| self.is_whole(layout, found));
-        let missing =
-            || Error::damaged(Damage::Missing, "the checkpoint that was written", &facts.id, "nothing");
-        check(&there, found.ok_or_else(missing)?, content)
-            .map_err(|error| error.hint("the copy does not verify: run `dotctl verify` on it"))
-    }
-
-    /// The checkpoint `id` as the destination lists it.
-    ///
-    /// # Errors
-    /// Missing where it is not there.
-    pub fn find<T>(
-        &self,
-        layout: Layout,
-        id: &str,
-        show: impl FnOnce(&Foreign, &Checkpoint) -> T,
-    ) -> Result<T> {
-        let there = self.open(layout, id)?;
-        let mut same_id = there.catalogue().checkpoints.iter().filter(|found| found.id == id);
-        let found = same_id.find(|found| self.is_whole(layout, found));
-        found
-            .map(|found| show(&there, found))
-            .ok_or_else(|| Error::new(ErrorKind::Missing, "it is not there"))
+        Ok(())
     }
 
     fn records(&self) -> Result<RecordsWriter> {
