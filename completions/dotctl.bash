@@ -133,7 +133,7 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__copy)
-            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --to-store --object-backend --dry-run --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --to-store --to-overflow --to-layout --object-backend --placement --config --repair --dry-run --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -163,8 +163,24 @@ _dotctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --to-overflow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to-layout)
+                    COMPREPLY=($(compgen -W "dotctl chunked hybrid incremental manager state-snapshot" -- "${cur}"))
+                    return 0
+                    ;;
                 --object-backend)
                     COMPREPLY=($(compgen -W "sqlite kv" -- "${cur}"))
+                    return 0
+                    ;;
+                --placement)
+                    COMPREPLY=($(compgen -W "budget hybrid" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --format)
@@ -587,7 +603,7 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__snapshot)
-            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --namespace --kind --codec --level --chunk-bytes --object-backend --placement --config --base --dry-run --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --namespace --kind --codec --level --chunk-bytes --object-backend --placement --config --repair --base --dry-run --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -67,6 +67,7 @@ json\t''"
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l repair -d 'Read the packs that a bucket holds already, and replace those that are damaged; a folder\'s and an object\'s are always read'
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -s q -l quiet -d 'Print the result and errors, nothing else'
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l no-progress -d 'Draw no progress bar'
@@ -97,14 +98,25 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l overflow -d 'The 
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
-complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l to-store -d 'Where to: a folder, made if it is not there, or an object\'s database' -r
-complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l object-backend -d 'Where in an object checkpoints are put, with an object\'s database as the other store' -r -f -a "sqlite\t'Tables of their own, for SQLite-backed objects'
+complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l to-store -d 'Where to: a folder, made if it is not there, an object\'s database, or a bucket' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l to-overflow -d 'The second store there, for what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l to-layout -d 'How the copy is laid out: as dotctl\'s own checkpoints, or as TypeScript writes them' -r -f -a "dotctl\t'dotctl\'s own checkpoints'
+chunked\t'A manifest and chunks, all in the object'
+hybrid\t'Below 1 MiB compressed in the object, from there in the bucket'
+incremental\t'A base in chunks, and the first delta on it, which changes nothing'
+manager\t'A checkpoint manager\'s snapshot in a bucket, with its record if an object is named'
+state-snapshot\t'A state backend\'s snapshot: one record, not compressed'"
+complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l object-backend -d 'Where in an object checkpoints are put, with an object\'s database as the other store; in TypeScript\'s layouts, what its storage takes under one key' -r -f -a "sqlite\t'Tables of their own, for SQLite-backed objects'
 kv\t'Entries of the key-value storage, which KV-backed objects have'"
+complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l placement -d 'With --to-overflow, what decides where the copy goes [default: dotctl.toml\'s, else budget]' -r -f -a "budget\t'In the object below 500 MiB of raw state, in the second store from there, refused above 2 GiB'
+hybrid\t'In the object below 1 MiB of compressed state, in the second store from there'"
+complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l config -d 'The project\'s settings, of which the table "placement" counts here [default: ./dotctl.toml]' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
 json\t''"
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l repair -d 'Read the packs that a bucket holds already, and replace those that are damaged; a folder\'s and an object\'s are always read'
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -s q -l quiet -d 'Print the result and errors, nothing else'
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l no-progress -d 'Draw no progress bar'

@@ -62,9 +62,18 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
+/// The second store, if one is named, with the policy that decides what goes there.
+pub fn overflow<'s>(
+    store: Option<&'s str>,
+    path: Option<&Path>,
+    rule: Option<PlacementRule>,
+) -> Result<Option<(&'s str, PlacementPolicy)>> {
+    store.map(|store| Ok((store, placement(path, rule)?))).transpose()
+}
+
 /// The policy that decides where checkpoints go: `rule` if it is given, else that of the file at
 /// `path`, else the budget's; with the file's numbers in place of the rule's own.
-pub fn placement(path: Option<&Path>, rule: Option<PlacementRule>) -> Result<PlacementPolicy> {
+fn placement(path: Option<&Path>, rule: Option<PlacementRule>) -> Result<PlacementPolicy> {
     let file = path.unwrap_or(Path::new(DEFAULT_PATH));
     let config = match std::fs::read_to_string(file) {
         Ok(text) => parse(&text).map_err(|error| error.at(file.display().to_string()))?,

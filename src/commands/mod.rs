@@ -6,6 +6,7 @@ mod copy;
 mod foreign;
 mod get;
 mod inspect;
+mod layout;
 mod list;
 mod man;
 mod requests;

@@ -17,6 +17,7 @@ pub mod folder;
 pub mod input;
 pub mod interrupt;
 mod io_error;
+pub mod journal;
 pub mod local;
 pub mod memory;
 pub mod object;

@@ -18,7 +18,7 @@ pub use inspect::{
     NamespaceReport, StoreReport, check_database, inspect_database, inspect_state, inspect_store,
 };
 pub use progress::{NoProgress, Progress};
-pub use restore::{RestoreForm, Restored, restore};
+pub use restore::{Kept, RestoreForm, Restored, restore};
 pub use state::{EntrySource, snapshot_state};
 pub use verify::{Verifier, refuse_first, require_whole};
 
