@@ -176,6 +176,10 @@ pub struct SnapshotArgs {
     /// The project's settings, of which the table "placement" counts here [default: ./dotctl.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Read the packs that a bucket holds already, and replace those that are damaged; a folder's and an
+    /// object's are always read
+    #[arg(long)]
+    pub repair: bool,
     /// What to build on; only full checkpoints exist so far
     #[arg(long, value_enum, default_value = "auto", value_name = "BASE")]
     pub base: Base,
@@ -259,24 +263,64 @@ pub enum Form {
 Examples:
   dotctl copy latest --to-store /mnt/backup/checkpoints
   dotctl copy Counter/4f2a…@latest --store .dotctl --to-store /mnt/backup/checkpoints
+  dotctl copy latest --to-store object.sqlite --to-overflow r2://backups/counters
+  dotctl copy latest --to-store object.sqlite --to-layout chunked     as TypeScript writes it
 
 The copy has the same id, packs and hashes. A checkpoint that is there already is only verified.
-One that TypeScript wrote becomes a new checkpoint of the state or database that it holds.")]
+One that TypeScript wrote becomes a new checkpoint of the state or database that it holds.
+
+With --to-layout TypeScript's code reads the copy, and `dotctl restore ID` gives the bytes that
+`dotctl restore REF` gives; its id is that of the original. Records go into an object's database or a
+JSON file (--to-store), objects into a bucket or a folder that stands for one: --to-overflow for
+hybrid and manager, or --to-store for manager alone.")]
 pub struct CopyArgs {
     /// Which checkpoint
     #[arg(value_name = "REF")]
     pub reference: String,
     #[command(flatten)]
     pub store: StoreArgs,
-    /// Where to: a folder, made if it is not there, or an object's database
+    /// Where to: a folder, made if it is not there, an object's database, or a bucket
     #[arg(long, value_name = "STORE")]
     pub to_store: String,
-    /// Where in an object checkpoints are put, with an object's database as the other store
+    /// The second store there, for what is too large for the first one
+    #[arg(long, value_name = "STORE")]
+    pub to_overflow: Option<String>,
+    /// How the copy is laid out: as dotctl's own checkpoints, or as TypeScript writes them
+    #[arg(long, value_enum, default_value = "dotctl", value_name = "LAYOUT")]
+    pub to_layout: ToLayout,
+    /// Where in an object checkpoints are put, with an object's database as the other store; in
+    /// TypeScript's layouts, what its storage takes under one key
     #[arg(long, value_enum, default_value = "sqlite", value_name = "BACKEND")]
     pub object_backend: ObjectBackend,
+    /// With --to-overflow, what decides where the copy goes [default: dotctl.toml's, else budget]
+    #[arg(long, value_enum, value_name = "RULE", requires = "to_overflow")]
+    pub placement: Option<PlacementRule>,
+    /// The project's settings, of which the table "placement" counts here [default: ./dotctl.toml]
+    #[arg(long, value_name = "FILE", requires = "to_overflow")]
+    pub config: Option<PathBuf>,
+    /// Read the packs that a bucket holds already, and replace those that are damaged; a folder's and an
+    /// object's are always read
+    #[arg(long)]
+    pub repair: bool,
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ToLayout {
+    /// dotctl's own checkpoints
+    Dotctl,
+    /// A manifest and chunks, all in the object
+    Chunked,
+    /// Below 1 MiB compressed in the object, from there in the bucket
+    Hybrid,
+    /// A base in chunks, and the first delta on it, which changes nothing
+    Incremental,
+    /// A checkpoint manager's snapshot in a bucket, with its record if an object is named
+    Manager,
+    /// A state backend's snapshot: one record, not compressed
+    StateSnapshot,
 }
 
 #[derive(Debug, Args)]

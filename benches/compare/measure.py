@@ -6,6 +6,7 @@ which `memory_floor_bytes` measures and which stays small because everything
 large happens in processes of its own.
 """
 
+import math
 import os
 import shutil
 import statistics
@@ -121,14 +122,21 @@ def run(contender: Contender, settle: bool = False) -> Sample:
 def run_interleaved(contenders: list[Contender], repeat: int, warm: list[Path], settle: bool = True) -> list[Result]:
     """Runs all contenders in turn, `repeat` times, each round starting with the next.
 
+    Rounds go through them in different strides: who runs after a command that leaves
+    the machine's memory in disorder pays for it (half a second of a gigabyte's snapshot
+    after borg), so that nobody is to follow the same one each time.
+
     `warm` is read before each round, so that it is in the page cache.
     """
     results = [Result(contender.name) for contender in contenders]
+    count = len(contenders)
+    strides = [stride for stride in range(1, count + 1) if math.gcd(stride, count) == 1]
     for turn in range(repeat):
         for path in warm:
             read_through(path)
-        for step in range(len(contenders)):
-            place = (turn + step) % len(contenders)
+        stride = strides[turn % len(strides)]
+        for step in range(count):
+            place = (turn + step * stride) % count
             contender, result = contenders[place], results[place]
             if result.failure:
                 continue

@@ -3,13 +3,17 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from bucket import BUCKET_PEERS, BucketDotctl, Server
 from correctness import Check, check_entry, check_restored, check_source_untouched, read_json
 from made_data import Source
 from measure import CommandFailed, Contender, Result, remove, run, run_interleaved
 from peers import THREADS, Dotctl, Peer
 
 PEAK_LIMIT_BYTES = 64 << 20
+# With a bucket several packs are on their way at once.
+BUCKET_PEAK_LIMIT_BYTES = 128 << 20
 LOOKUP_LIMIT_S = 0.010
 # Commands of a few milliseconds are run this many times as often.
 LOOKUP_REPEAT_FACTOR = 6
@@ -39,6 +43,7 @@ class Section:
     checks: list[Check] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     in_milliseconds: bool = False
+    peak_limit_bytes: int = PEAK_LIMIT_BYTES
 
     def result(self, name: str) -> Result | None:
         """The result of that name, if it was measured."""
@@ -181,13 +186,63 @@ def levels(here: Field) -> Section:
     return section
 
 
-SECTIONS: dict[str, Callable[[Field], Section]] = {
+def bucket(here: Field) -> list[Section]:
+    """The image to and from a bucket of one server, beside the folder and the peers on the same server."""
+    if here.source.name != "database":
+        return []
+    folder: Path = here.dotctl.folder.parent / "bucket"
+    with Server(folder / "server") as server:
+        dotctl = BucketDotctl(folder / "dotctl", here.source, here.dotctl.path, server)
+        peers = [
+            make(folder / name, here.source, server) for name, make in BUCKET_PEERS.items() if name in here.peers
+        ]
+        jobs = [
+            ("snapshot", "snapshot into a new bucket", lambda one: one.snapshot()),
+            ("restore", "restore out of a bucket", lambda one: one.restore()),
+            ("verify", "verify all that is in a bucket", lambda one: one.verify()),
+        ]
+        sections = []
+        for name, title, job in jobs:
+            if name != "snapshot":
+                for one in peers:
+                    try:
+                        one.ensure_stored()
+                    except CommandFailed:
+                        pass
+            others = [job(one) for one in peers]
+            contenders = [job(dotctl), job(here.dotctl), *others]
+            section = here.measure("bucket", title, contenders)
+            section.peak_limit_bytes = BUCKET_PEAK_LIMIT_BYTES
+            subject = f"dotctl {name} (bucket)"
+            section.bars.append(Bar(subject, "wall_s", 1.3, f"dotctl {name}"))
+            if name != "verify":
+                section.bars += [Bar(subject, "wall_s", 1.0, other.name) for other in others]
+            sections.append(section)
+        if sections[1].result("dotctl restore (bucket)"):
+            try:
+                run(dotctl.restore())
+            except CommandFailed:
+                pass
+            printed = read_json(dotctl.stdout)
+            sections[1].checks += check_restored(here.source, dotctl.restored, printed, dotctl.folder)
+        sections[0].notes.append(
+            "The server is s3s-fs on the loopback interface, which keeps objects as files and runs on the same cores as "
+            "the commands. Written is the whole bucket; of restic and rustic without what `init` made."
+        )
+    remove(folder)
+    return sections
+
+
+SECTIONS: dict[str, Callable[[Field], Section | list[Section]]] = {
     "snapshot": snapshot,
     "restore": restore,
     "verify": verify,
     "inspect": inspect,
     "lookup": lookup,
     "again": again,
+    "bucket": bucket,
     "levels": levels,
 }
-NEED_A_STORE = {"restore", "verify", "lookup", "again"}
+NEED_A_STORE = {"restore", "verify", "lookup", "again", "bucket"}
+# Not measured unless they are asked for.
+EXTRA = {"levels", "bucket"}

@@ -39,6 +39,10 @@ impl ValueFacts for Values {
     fn expires_at_ms(&self, value: &[u8]) -> Option<f64> {
         Some(value.len() as f64)
     }
+
+    fn may_be_record(&self, _key: &[u8], value: &[u8]) -> bool {
+        value.len() % 2 == 1
+    }
 }
 
 /// The report is printed, too.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use dotctl_engine::image::inspect::DatabaseReport;
-use dotctl_engine::{Error, ErrorKind, Result};
+use dotctl_engine::{Error, Result};
 use dotctl_stores::bucket::BucketStore;
 use dotctl_stores::dotdo::Foreign;
 use dotctl_stores::drive::{inspect_database, inspect_state, inspect_store};
@@ -57,17 +57,10 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Exit> {
     match open::source(&args.target)? {
         Source::Database(path) => {
             let bar = Bar::new(output.progress);
-            let (found, looked) = std::thread::scope(|scope| {
-                let inspection = scope.spawn(|| inspect_database(&path, now.unix_ms(), &bar));
-                // Both read all key-value entries, so both at once.
-                let looked = Foreign::database(&path, None);
-                (inspection.join(), looked)
-            });
-            let died = |_| Error::new(ErrorKind::Io, "the inspection died").at(target);
-            let found = found.map_err(died)??;
+            let found = inspect_database(&path, now.unix_ms(), &bar)?;
             let raw_bytes = u64::from(found.page_bytes) * u64::from(found.page_count);
             let native_checkpoint_count = checkpoints_inside(&path);
-            let held = held(looked, &found, output)?;
+            let held = held(&path, &found, output)?;
             let listed: Vec<_> = held.iter().flat_map(|held| &held.catalogue().checkpoints).collect();
             let checkpoints =
                 held.iter().flat_map(|held| listed.iter().map(|one| foreign::document(held, one)));
@@ -141,11 +134,12 @@ fn inspect_store_at(target: &str, store: &dyn Store, begun: Instant, output: &Ou
 
 /// The checkpoints that TypeScript wrote into a database; `None` where its damage is in the way,
 /// which the report tells.
-fn held(looked: Result<Foreign>, report: &DatabaseReport, output: &Output) -> Result<Option<Foreign>> {
-    if report.problem_count > 0 || report.key_values.is_none() {
+fn held(path: &Path, report: &DatabaseReport, output: &Output) -> Result<Option<Foreign>> {
+    let may_hold = report.key_values.as_ref().is_some_and(|found| found.may_hold_records);
+    if report.problem_count > 0 || !may_hold {
         return Ok(None);
     }
-    match looked {
+    match Foreign::database(path, None) {
         Ok(held) => Ok(Some(held)),
         Err(error) if Exit::of(error.kind()) != Exit::Failed => {
             output.warn(&format!("checkpoints inside cannot be listed: {error}"));

@@ -8,6 +8,7 @@ mod estimate;
 mod foreign;
 mod get;
 mod inspect;
+mod layout;
 mod list;
 mod man;
 mod plan;

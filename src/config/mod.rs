@@ -98,10 +98,19 @@ pub fn missing() -> Error {
         .hint("write one as docs/CI.md shows, or name it with --config FILE")
 }
 
+/// The second store, if one is named, with the policy that decides what goes there.
+pub fn overflow<'s>(
+    store: Option<&'s str>,
+    path: Option<&Path>,
+    rule: Option<PlacementRule>,
+) -> Result<Option<(&'s str, PlacementPolicy)>> {
+    store.map(|store| Ok((store, placement(path, rule)?))).transpose()
+}
+
 /// The policy that decides where checkpoints go: `rule` if it is given, else that of the file at
 /// `path`, else the budget's; with the file's numbers in place of the rule's own. Only the file's table
 /// `placement` counts.
-pub fn placement(path: Option<&Path>, rule: Option<PlacementRule>) -> Result<PlacementPolicy> {
+fn placement(path: Option<&Path>, rule: Option<PlacementRule>) -> Result<PlacementPolicy> {
     let file = path.unwrap_or(Path::new(DEFAULT_PATH));
     let text = read_text(file, path.is_some())?.unwrap_or_default();
     let reporter = Reporter::new(&text);

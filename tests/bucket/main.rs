@@ -4,6 +4,7 @@
 mod command;
 mod conformance;
 mod faults;
+mod going_on;
 mod made;
 mod memory;
 mod proxy;

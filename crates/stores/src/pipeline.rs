@@ -23,6 +23,12 @@ pub fn worker_count_for(chunks: u64) -> usize {
     if chunks <= 1 { 0 } else { worker_count() }
 }
 
+/// The same for workers that write what they made past the page cache: half of their time they
+/// wait for the disk, and as many again keep the processor busy meanwhile.
+pub fn writing_worker_count_for(chunks: u64) -> usize {
+    worker_count_for(chunks) * 2
+}
+
 /// Slots for `workers` threads whose chunks aim at `chunk_bytes`: one at work for each, as many
 /// waiting for their turn, and never more than some 16 MiB of raw bytes.
 pub fn slot_count(workers: usize, chunk_bytes: u32) -> usize {

@@ -68,6 +68,11 @@ pub trait Store: Sync {
         1
     }
 
+    /// How a pack that is damaged or missing is replaced.
+    fn repair(&self) -> &'static str {
+        "a snapshot of the same state puts it in again, or another copy of the store: equal names are equal bytes"
+    }
+
     /// Begins to write one checkpoint.
     fn begin(&self) -> Result<Box<dyn Session + '_>>;
 

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use dotctl_engine::{Error, ErrorKind, Result};
@@ -10,6 +10,8 @@ use dotctl_engine::{Error, ErrorKind, Result};
 use crate::buffer::direct_range;
 use crate::database::check_unused;
 use crate::durable::{link_new, sync_folder};
+use crate::edges::{Added, Edges};
+use crate::journal::Journal;
 use crate::{direct, io_error};
 
 /// Files that SQLite keeps beside a database and would apply to whatever lies there.
@@ -26,8 +28,12 @@ pub struct Target {
     file: File,
     /// The same file past the page cache, where that is possible.
     direct: Option<File>,
+    edges: Edges,
+    /// How far it has come, where that is kept for a run after this one.
+    journal: PathBuf,
     replace: bool,
-    published: bool,
+    /// Whether the file is to stay where it is: it has its name, or may go on later.
+    stays: bool,
 }
 
 impl Target {
@@ -36,9 +42,10 @@ impl Target {
     /// be there, unless it is in use, which [`Target::publish`] checks again.
     pub fn begin(path: &Path, raw_bytes: u64, replace: bool) -> Result<Self> {
         refuse_other_than_file(path)?;
-        let partial = partial_path(path)?;
+        let partial = beside(path, PARTIAL)?;
+        let journal = beside(path, PROGRESS)?;
         // Also where the target then turns out to be there: the killed run may have got so far.
-        remove_abandoned(&partial)?;
+        remove_abandoned(&partial, &journal)?;
         check_vacant(path, replace)?;
         if replace {
             check_unused(path)?;
@@ -54,14 +61,81 @@ impl Target {
         if file.try_lock().is_err() || !lies_at(&file, &partial) {
             return Err(busy(&partial));
         }
-        let mut target =
-            Target { path: path.to_owned(), partial, file, direct: None, replace, published: false };
+        let mut target = Target {
+            path: path.to_owned(),
+            partial,
+            file,
+            direct: None,
+            edges: Edges::default(),
+            journal,
+            replace,
+            stays: false,
+        };
         direct::reserve(&target.file, raw_bytes)
             .map_err(|error| io_error("reserve space for", &target.partial, &error))?;
-        if raw_bytes >= DIRECT_FROM_BYTES {
-            target.direct = direct::open(&target.partial);
-        }
+        target.open_direct(raw_bytes);
         Ok(target)
+    }
+
+    /// The same, for what takes long to fetch: goes on with the file that a stopped run of the same
+    /// `what` left, and keeps a journal for the run after this one.
+    pub fn begin_or_go_on(path: &Path, raw_bytes: u64, replace: bool, what: &str) -> Result<(Self, Journal)> {
+        if let Some(going_on) = Target::go_on(path, raw_bytes, replace, what)? {
+            return Ok(going_on);
+        }
+        let target = Target::begin(path, raw_bytes, replace)?;
+        let journal = Journal::create(&target.journal, what)?;
+        Ok((target, journal))
+    }
+
+    fn go_on(path: &Path, raw_bytes: u64, replace: bool, what: &str) -> Result<Option<(Self, Journal)>> {
+        refuse_other_than_file(path)?;
+        let partial = beside(path, PARTIAL)?;
+        let place = beside(path, PROGRESS)?;
+        let Some(journal) = Journal::open(&place, what) else {
+            return Ok(None);
+        };
+        let no_follow = nix::fcntl::OFlag::O_NOFOLLOW.bits();
+        let Ok(file) = OpenOptions::new().read(true).write(true).custom_flags(no_follow).open(&partial)
+        else {
+            return Ok(None);
+        };
+        if file.try_lock().is_err() || !lies_at(&file, &partial) {
+            return Err(busy(&partial));
+        }
+        // One with a second name is a finished file, which is not written to.
+        let ours = |facts: &fs::Metadata| facts.is_file() && facts.nlink() == 1 && facts.len() == raw_bytes;
+        if !file.metadata().is_ok_and(|facts| ours(&facts)) {
+            return Ok(None);
+        }
+        check_vacant(path, replace)?;
+        if replace {
+            check_unused(path)?;
+        }
+        let mut target = Target {
+            path: path.to_owned(),
+            partial,
+            file,
+            direct: None,
+            edges: Edges::default(),
+            journal: place,
+            replace,
+            stays: false,
+        };
+        target.open_direct(raw_bytes);
+        Ok(Some((target, journal)))
+    }
+
+    fn open_direct(&mut self, raw_bytes: u64) {
+        if raw_bytes >= DIRECT_FROM_BYTES {
+            self.direct = direct::open(&self.partial);
+        }
+    }
+
+    /// Leaves what has arrived for a later run; says where it lies.
+    pub fn leave(mut self) -> PathBuf {
+        self.stays = true;
+        self.partial.clone()
     }
 
     /// Writes `bytes` at `offset`; any thread, any order.
@@ -71,32 +145,50 @@ impl Target {
 
     /// Fills `into` with what was written from `offset` on.
     pub fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()> {
+        self.flush()?;
         self.file.read_exact_at(into, offset).map_err(|error| io_error("read", &self.partial, &error))
     }
 
-    /// Whole pages go past the page cache, what hangs over at the edges through it.
+    /// Whole pages go past the page cache, what hangs over at the edges when its page is whole.
     fn write_parts(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let through_cache =
-            |bytes: &[u8], position: usize| self.file.write_all_at(bytes, offset + position as u64);
-        let parts = self.direct.as_ref().zip(direct_range(offset, bytes)).and_then(|(direct, range)| {
-            let (head, rest) = bytes.split_at_checked(range.start)?;
-            let (whole, tail) = rest.split_at_checked(range.len())?;
-            Some((direct, range, head, whole, tail))
-        });
-        let Some((direct, range, head, whole, tail)) = parts else {
-            return through_cache(bytes, 0);
+        let Some(direct) = &self.direct else {
+            return self.file.write_all_at(bytes, offset);
         };
-        through_cache(head, 0)?;
-        match direct.write_all_at(whole, offset + range.start as u64) {
-            // The file system promised more than it keeps.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => through_cache(whole, range.start)?,
-            written => written?,
+        let range = direct_range(offset, bytes).unwrap_or(0..0);
+        let (head, rest) = bytes.split_at_checked(range.start).unwrap_or((bytes, &[]));
+        let (whole, tail) = rest.split_at_checked(range.len()).unwrap_or((rest, &[]));
+        self.write_whole(direct, offset + range.start as u64, whole)?;
+        for (edge, at) in [(head, 0), (tail, range.end)] {
+            let at = offset + at as u64;
+            match self.edges.add(at, edge) {
+                Added::Kept => {}
+                Added::Whole(begin, page) => self.write_whole(direct, begin, &page)?,
+                Added::Refused => self.file.write_all_at(edge, at)?,
+            }
         }
-        through_cache(tail, range.end)
+        Ok(())
+    }
+
+    fn write_whole(&self, direct: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        match direct.write_all_at(bytes, offset) {
+            // The file system promised more than it keeps.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                self.file.write_all_at(bytes, offset)
+            }
+            written => written,
+        }
+    }
+
+    /// Writes what waits for the rest of its page.
+    pub fn flush(&self) -> Result<()> {
+        self.edges
+            .flush(|offset, bytes| self.file.write_all_at(bytes, offset))
+            .map_err(|error| io_error("write", &self.partial, &error))
     }
 
     /// Makes the file durable and gives it its name.
     pub fn publish(mut self) -> Result<()> {
+        self.flush()?;
         self.file.sync_all().map_err(|error| io_error("make durable", &self.partial, &error))?;
         check_vacant(&self.path, self.replace)?;
         if self.replace {
@@ -107,14 +199,16 @@ impl Target {
             }
             let _ = fs::remove_file(&self.partial);
         }
-        self.published = true;
+        self.stays = true;
+        let _ = fs::remove_file(&self.journal);
         sync_parent(&self.path)
     }
 }
 
 impl Drop for Target {
     fn drop(&mut self) {
-        if !self.published {
+        if !self.stays {
+            let _ = fs::remove_file(&self.journal);
             let _ = fs::remove_file(&self.partial);
         }
     }
@@ -175,28 +269,38 @@ fn check_vacant(path: &Path, replace: bool) -> Result<()> {
     Ok(())
 }
 
-fn partial_path(path: &Path) -> Result<PathBuf> {
+/// How the file is called that is on its way to its name, and its journal.
+const PARTIAL: &str = ".dotctl-partial";
+const PROGRESS: &str = ".dotctl-progress";
+
+fn beside(path: &Path, ending: &str) -> Result<PathBuf> {
     let name = path
         .file_name()
         .ok_or_else(|| Error::malformed("the target has no file name").at(path.display().to_string()))?;
-    let mut partial = std::ffi::OsString::from(".");
-    partial.push(name);
-    partial.push(".dotctl-partial");
-    Ok(path.with_file_name(partial))
+    let mut beside = std::ffi::OsString::from(".");
+    beside.push(name);
+    beside.push(ending);
+    Ok(path.with_file_name(beside))
 }
 
 /// Removes what a killed run left, never by writing into it: it may already be a second name of
 /// the finished file.
-fn remove_abandoned(partial: &Path) -> Result<()> {
+fn remove_abandoned(partial: &Path, journal: &Path) -> Result<()> {
     let failed = |error: &io::Error| io_error("remove", partial, error);
+    // First, so that it never tells of another file.
+    let remove_journal = || match fs::remove_file(journal) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", journal, &error)),
+        _ => Ok(()),
+    };
     match OpenOptions::new().read(true).open(partial) {
         Ok(file) => {
             if file.try_lock().is_err() || !lies_at(&file, partial) {
                 return Err(busy(partial));
             }
+            remove_journal()?;
             fs::remove_file(partial).map_err(|error| failed(&error))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => remove_journal(),
         Err(error) => Err(failed(&error)),
     }
 }

@@ -200,6 +200,23 @@ fn expiries_and_inner_checkpoints() {
 }
 
 #[test]
+fn entries_that_may_be_of_a_checkpoint_are_noticed() {
+    let may_hold = |entries: &[(&str, Vec<u8>)]| report_of(entries).key_values.unwrap().may_hold_records;
+    let many: Vec<_> = (0..3_000).map(|index| format!("user:{index:05}")).collect();
+    let mut entries: Vec<_> = many.iter().map(|key| (key.as_str(), vec![0xff; 100])).collect();
+    assert!(!may_hold(&entries));
+    // In whichever part of the file it lies.
+    for at in [0, 1_500, 2_999] {
+        let usual = std::mem::replace(&mut entries[at].0, "checkpoint:1");
+        assert!(may_hold(&entries));
+        entries[at].0 = usual;
+    }
+    // Of what is too large to be read whole, nobody knows.
+    entries.push(("large", vec![0xff; 1_100_000]));
+    assert!(may_hold(&entries));
+}
+
+#[test]
 fn limits_name_what_is_near_them() {
     let report = report_of(&[
         ("small", vec![0xff; 10]),

@@ -138,6 +138,10 @@ impl ValueFacts for Tags {
         let at = value.windows(name.len()).position(|part| part == name)? + name.len();
         Some(f64::from_le_bytes(*value.get(at..)?.first_chunk()?))
     }
+
+    fn may_be_record(&self, key: &[u8], _value: &[u8]) -> bool {
+        key.starts_with(b"checkpoint:")
+    }
 }
 
 /// The report, made in `part_count` parts merged from the last to the first.

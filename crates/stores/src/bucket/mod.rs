@@ -64,6 +64,8 @@ pub struct BucketStore {
     buffers: Buffers,
     prefix: String,
     scratch_folder: PathBuf,
+    /// Whether a writer reads the packs that are there, and does not only look.
+    repair: bool,
 }
 
 impl BucketStore {
@@ -87,6 +89,7 @@ impl BucketStore {
             buffers: Buffers::default(),
             prefix: setting.prefix.clone(),
             scratch_folder: setting.scratch_folder.clone(),
+            repair: setting.repair,
         })
     }
 
@@ -218,6 +221,11 @@ impl Store for BucketStore {
 
     fn scratch_folder(&self) -> PathBuf {
         self.scratch_folder.clone()
+    }
+
+    fn repair(&self) -> &'static str {
+        "`dotctl snapshot --repair` of the same state puts it in again, or another copy of the store: equal \
+         names are equal bytes"
     }
 
     fn begin(&self) -> Result<Box<dyn Session + '_>> {

@@ -1,10 +1,11 @@
 //! Objects into a bucket.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextMut;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_s3::error::BoxError;
+use aws_sdk_s3::error::{BoxError, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 
@@ -12,6 +13,7 @@ use dotctl_engine::id::Hash;
 
 use super::client::{Class, Client, Conditions, random};
 use super::refusal::Refusal;
+use crate::dotdo::write::Content;
 
 /// The user metadata that tells who wrote an object.
 const NONCE: &str = "dotctl-nonce";
@@ -109,6 +111,38 @@ impl Client {
                 Some(found) if found == nonce => Ok(Creation::Created),
                 _ => Ok(Creation::Exists),
             },
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Creates the object at `key` of `content` unless there is one; says whether there was none. After a
+    /// lost reply it may be there and ours all the same.
+    pub async fn create_from_file(
+        &self,
+        key: &str,
+        content: &Content,
+        metadata: &[(&str, String)],
+    ) -> Result<bool, Refusal> {
+        let metadata: HashMap<String, String> =
+            metadata.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let bytes = usize::try_from(content.stored_bytes).unwrap_or(usize::MAX);
+        let send = || async {
+            let body = ByteStream::read_from().path(content.path()).build().await;
+            self.s3
+                .put_object()
+                .bucket(&self.bucket)
+                .key(key)
+                .if_none_match("*")
+                .set_metadata((!metadata.is_empty()).then(|| metadata.clone()))
+                .body(body.map_err(SdkError::construction_failure)?)
+                .customize()
+                .interceptor(KnownHash(content.stored_sha256))
+                .send()
+                .await
+        };
+        match self.call(Class::A, bytes, send).await {
+            Ok(_) => Ok(true),
+            Err(refusal) if refusal.is_conflict() => Ok(false),
             Err(refusal) => Err(refusal),
         }
     }

@@ -120,12 +120,17 @@ impl PackSink for BucketSession<'_> {
         let bytes = self.store.buffers.lend(bytes);
         let (client, key) = (self.store.client.clone(), self.store.pack_key(&pack.sha256));
         let (sha256, stored_bytes) = (pack.sha256, pack.stored_bytes);
+        let repair = self.store.repair;
         self.uploads.spawn_on(
             async move {
                 let _room = room;
                 let explain = |refusal| client.explain(&refusal, "write a pack");
-                // An object of this name and length arrived whole: the server compared its hash.
-                let is_new = client.length(&key).await.map_err(explain)? != Some(stored_bytes);
+                let is_there = match repair {
+                    true => client.holds(&key, &bytes).await,
+                    // An object of this name and length arrived whole: the server compared its hash.
+                    false => client.length(&key).await.map(|length| length == Some(stored_bytes)),
+                };
+                let is_new = !is_there.map_err(explain)?;
                 if is_new {
                     client.put(&key, bytes, sha256).await.map_err(explain)?;
                 }

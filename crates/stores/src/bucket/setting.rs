@@ -23,6 +23,9 @@ pub struct BucketSetting {
     pub requests_per_second_max: Option<NonZeroU32>,
     /// Names in one page of a listing, from 1 to 1,000.
     pub names_per_page: u16,
+    /// Whether a writer reads the packs that the bucket holds already, and replaces those that are
+    /// damaged. Otherwise one of the right length is believed.
+    pub repair: bool,
     /// A folder on this machine for temporary files.
     pub scratch_folder: PathBuf,
     /// How long to wait, and how often to try.

@@ -21,7 +21,7 @@ pub use inspect::{
     NamespaceReport, StoreReport, check_database, inspect_database, inspect_state, inspect_store,
 };
 pub use progress::{NoProgress, Progress};
-pub use restore::{RestoreForm, Restored, restore};
+pub use restore::{Kept, RestoreForm, Restored, restore};
 pub use sample::{CodecReport, SampleKind, SampleReport, SampleSetting, sample_database, sample_file};
 pub use state::{EntrySource, snapshot_state};
 pub use trace::{TraceSource, trace_log};

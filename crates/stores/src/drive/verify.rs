@@ -145,6 +145,15 @@ impl<'a> Verifier<'a> {
         }
     }
 
+    /// The same for a pack, whose repair depends on the store.
+    fn note_pack(&mut self, target: String, error: Error) -> Result<()> {
+        let error = match (error.kind(), error.next_step()) {
+            (ErrorKind::Corrupt(_), None) => error.hint(self.store.repair()),
+            _ => error,
+        };
+        self.note(target, error)
+    }
+
     /// Takes `error` for a finding, unless it is the machine's and may be gone the next time. An
     /// interruption ends everything.
     fn note(&mut self, target: String, error: Error) -> Result<()> {
@@ -193,11 +202,11 @@ impl<'a> Verifier<'a> {
                     }
                     (Some(Job::Chunk(plan)), Some(Err(error))) => {
                         whole = false;
-                        self.note(plan.location().to_owned(), error)?;
+                        self.note_pack(plan.location().to_owned(), error)?;
                     }
                     (Some(Job::Broken(finding)), _) => {
                         whole = false;
-                        self.note(finding.target, finding.error)?;
+                        self.note_pack(finding.target, finding.error)?;
                     }
                     (Some(Job::Chunk(_)), None) | (None, _) => {}
                 }
@@ -232,7 +241,7 @@ impl<'a> Verifier<'a> {
             let plan = match job {
                 Job::Chunk(plan) => plan,
                 Job::Broken(finding) => {
-                    self.note(finding.target, finding.error)?;
+                    self.note_pack(finding.target, finding.error)?;
                     check.skip();
                     continue;
                 }
@@ -246,7 +255,7 @@ impl<'a> Verifier<'a> {
                     self.checked.chunks += 1;
                     self.checked.bytes += stored.len() as u64;
                 }
-                Err(error) => self.note(plan.location().to_owned(), error)?,
+                Err(error) => self.note_pack(plan.location().to_owned(), error)?,
             }
         }
         Ok(())
@@ -280,7 +289,7 @@ impl<'a> Verifier<'a> {
                         self.checked.chunks += u64::from(pack.chunk_count);
                         self.checked.bytes += pack.stored_bytes;
                     }
-                    Err(error) => self.note(store.pack_location(&pack.sha256), error)?,
+                    Err(error) => self.note_pack(store.pack_location(&pack.sha256), error)?,
                 }
                 Ok(())
             },

@@ -37,9 +37,9 @@ use image::Image;
 use items::{Items, find, list, part, whole};
 use layout::{Head, manifests_prefix, packs_prefix};
 use parts::Parts;
-use writer::Writer;
 
 pub use layout::Backend;
+pub(crate) use writer::Writer;
 
 /// Attempts to read a database that others go on changing.
 const ATTEMPTS_MAX: u32 = 20;

@@ -138,6 +138,19 @@ impl Writer {
         })
     }
 
+    /// Puts an entry of the key-value storage where there is none under its key.
+    ///
+    /// # Errors
+    /// Exists where there is one.
+    pub fn create_entry(&self, key: &str, value: &[u8]) -> Result<()> {
+        match self.entry(key)? {
+            None => self.put_entry(key, value),
+            Some(_) => Err(Error::new(ErrorKind::Exists, format!("there is an entry {key} already"))
+                .at(&*self.place)
+                .hint("nothing was changed; what is there is never overwritten")),
+        }
+    }
+
     fn remove(&self, backend: Backend, key: &str) -> Result<()> {
         let Some(head) = self.head(backend, key)? else {
             return Ok(());

@@ -34,6 +34,10 @@ pub trait ValueFacts {
     /// state entry's `{value, createdAt, expiresAt}` with such a time. Asked only of values in
     /// which `expiresAt` occurs.
     fn expires_at_ms(&self, value: &[u8]) -> Option<f64>;
+
+    /// Whether `value`, a whole one, under `key` may be part of a checkpoint that TypeScript wrote.
+    /// Asked until one may be.
+    fn may_be_record(&self, key: &[u8], value: &[u8]) -> bool;
 }
 
 /// Values of one type.
@@ -80,6 +84,10 @@ pub struct KeyValueReport {
     pub expiry: ExpiryReport,
     /// Checkpoints held inside.
     pub checkpoints: Vec<InnerCheckpoint>,
+    /// Whether any entry may be part of a checkpoint that TypeScript wrote. If none is, nobody
+    /// need read them all again to look for those.
+    #[serde(skip)]
+    pub may_hold_records: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -111,6 +119,7 @@ pub(super) struct KeyValues {
     pub value: Watch,
     expires_at: Finder<'static>,
     now_ms: f64,
+    may_hold_records: bool,
 }
 
 /// One entry, its value perhaps not whole.
@@ -137,6 +146,7 @@ impl KeyValues {
             value: Watch::new(&limits::KV_BACKEND_VALUE),
             expires_at: Finder::new(EXPIRES_AT),
             now_ms,
+            may_hold_records: false,
         }
     }
 
@@ -160,6 +170,10 @@ impl KeyValues {
                 self.expiry.add(time, self.now_ms, key_bytes + value_bytes);
             }
         }
+        // Of a value that is not whole nobody knows.
+        let whole = value_bytes == entry.value.len() as u64;
+        self.may_hold_records =
+            self.may_hold_records || entry.is_blob && (!whole || facts.may_be_record(key, entry.value));
         if let Some(name) = key.strip_prefix(b"checkpoint:") {
             self.count_checkpoint(name, value_bytes);
         }
@@ -209,6 +223,7 @@ impl KeyValues {
         }
         self.octaves.merge(&other.octaves);
         self.expiry.merge(other.expiry);
+        self.may_hold_records |= other.may_hold_records;
         for (id, count) in &other.checkpoints {
             self.add_checkpoint(id, *count);
         }
@@ -243,6 +258,7 @@ impl KeyValues {
             sizes: self.octaves.report(),
             expiry: self.expiry,
             checkpoints,
+            may_hold_records: self.may_hold_records,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use dotctl_engine::dotdo::may_be_record;
 use dotctl_engine::image::PageReader;
 use dotctl_engine::image::inspect::{DatabaseReport, Inspection, Partial, ValueFacts};
 use dotctl_engine::{Error, ErrorKind, Result, value};
@@ -57,6 +58,10 @@ impl ValueFacts for Facts {
 
     fn expires_at_ms(&self, bytes: &[u8]) -> Option<f64> {
         value::property_number(bytes, "expiresAt")
+    }
+
+    fn may_be_record(&self, key: &[u8], value: &[u8]) -> bool {
+        str::from_utf8(key).is_ok_and(|key| may_be_record(key, value))
     }
 }
 
