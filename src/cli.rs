@@ -452,7 +452,7 @@ pub struct EstimateArgs {
     /// With --sample, raw size that the checkpoint's chunks aim at
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = parse_size, requires = "sample")]
     pub chunk_bytes: u64,
-    /// With --sample, how much of the source is compressed, in percent; never less than 16 chunks
+    /// With --sample, how much of the source is compressed, in percent; never less than 12 chunks
     #[arg(long, value_name = "P", default_value_t = 2.0, requires = "sample")]
     pub sample_percent: f64,
     /// The operator whose budget counts: counters, windowed, join, pattern, or one of dotctl.toml's

@@ -163,7 +163,7 @@ function drawCost(made) {
   document.getElementById('cost').replaceChildren(svg);
   document.getElementById('cheapest').textContent = best ? `Cheapest that is possible: ${best.name}, ${usd(best.usd)} for ${count(now.objects)} objects.` : 'Nothing is possible.';
   const used = new Set(list.flatMap(one => one.items.filter(part => part.usd > 0).map(part => part.item)));
-  document.getElementById('legend').replaceChildren(...[...used].flatMap(name => [element('span', { class: 'key', style: `background:${COLORS[name]}` }), NAMES[name]]));
+  document.getElementById('legend').replaceChildren(...[...used].flatMap(name => [element('span', { class: 'entry' }, element('span', { class: 'key', style: `background:${COLORS[name]}` }), NAMES[name]), ' ']));
   const head = row('th', ['', ...list.map(one => [one.name, 'number'])]);
   const lines = Object.keys(NAMES).filter(name => list.some(one => one.items.some(part => part.item === name))).map(name =>
     row('td', [NAMES[name], ...list.map(one => { const part = one.items.find(part => part.item === name); return [part ? usd(part.usd) : '–', 'number']; })]));
@@ -244,7 +244,7 @@ function drawTrace() {
     dot.append(shape('title', {}, `every ${duration(one.interval_ms)}, ${count(one.dirty_count)} entries, ${size(one.dirty_bytes)}: ${count(one.rows_written)} rows, loses ${duration(one.recovery_point_ms)}`));
     svg.append(dot);
   }
-  svg.append(shape('text', { x: width - right, y: height - 2, 'text-anchor': 'end', class: 'soft' }, 'lost at most →'), shape('text', { x: 4, y: 10, class: 'soft' }, 'rows ↑'));
+  svg.append(shape('text', { x: width - right, y: height - 2, 'text-anchor': 'end', class: 'soft' }, 'lost at most →'), shape('text', { x: left + 6, y: 12, class: 'soft' }, '↑ rows'));
   document.getElementById('trace').replaceChildren(svg);
 }
 
