@@ -64,6 +64,7 @@ class Server:
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CA_BUNDLE": "",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
@@ -94,6 +95,8 @@ class BucketDotctl(Dotctl):
 
 class BucketZstd(Zstd):
     """A file made by zstd, copied by rclone."""
+
+    name = "zstd"
 
     def __init__(self, folder, source, server: Server):
         super().__init__(folder, source)
