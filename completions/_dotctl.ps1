@@ -217,7 +217,7 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             [CompletionResult]::new('--backend', '--backend', [CompletionResultType]::ParameterName, 'What keeps the object''s storage')
             [CompletionResult]::new('--sample', '--sample', [CompletionResultType]::ParameterName, 'Real data: a database, a state snapshot, or `-`; some of its chunks are compressed as a checkpoint would')
             [CompletionResult]::new('--chunk-bytes', '--chunk-bytes', [CompletionResultType]::ParameterName, 'With --sample, raw size that the checkpoint''s chunks aim at')
-            [CompletionResult]::new('--sample-percent', '--sample-percent', [CompletionResultType]::ParameterName, 'With --sample, how much of the source is compressed, in percent; never less than 16 chunks')
+            [CompletionResult]::new('--sample-percent', '--sample-percent', [CompletionResultType]::ParameterName, 'With --sample, how much of the source is compressed, in percent; never less than 12 chunks')
             [CompletionResult]::new('--operator', '--operator', [CompletionResultType]::ParameterName, 'The operator whose budget counts: counters, windowed, join, pattern, or one of dotctl.toml''s')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The project''s settings: placement and budgets [default: ./dotctl.toml]')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What stdout speaks: text for people, or one JSON object')
@@ -252,7 +252,7 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             break
         }
         'dotctl;plan' {
-            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The project''s settings: [plan] and [placement] [default: ./dotctl.toml]')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The project''s settings, of which the tables "plan" and "placement" count [default: ./dotctl.toml]')
             [CompletionResult]::new('--objects', '--objects', [CompletionResultType]::ParameterName, 'Objects in the fleet [default: 1]')
             [CompletionResult]::new('--operators', '--operators', [CompletionResultType]::ParameterName, 'Operators, or collections, in an object [default: 1]')
             [CompletionResult]::new('--entries', '--entries', [CompletionResultType]::ParameterName, 'Entries in an object today [default: 10000]')

@@ -205,7 +205,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --backend 'What keeps the object''s storage'
             cand --sample 'Real data: a database, a state snapshot, or `-`; some of its chunks are compressed as a checkpoint would'
             cand --chunk-bytes 'With --sample, raw size that the checkpoint''s chunks aim at'
-            cand --sample-percent 'With --sample, how much of the source is compressed, in percent; never less than 16 chunks'
+            cand --sample-percent 'With --sample, how much of the source is compressed, in percent; never less than 12 chunks'
             cand --operator 'The operator whose budget counts: counters, windowed, join, pattern, or one of dotctl.toml''s'
             cand --config 'The project''s settings: placement and budgets [default: ./dotctl.toml]'
             cand --format 'What stdout speaks: text for people, or one JSON object'
@@ -238,7 +238,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help'
         }
         &'dotctl;plan'= {
-            cand --config 'The project''s settings: [plan] and [placement] [default: ./dotctl.toml]'
+            cand --config 'The project''s settings, of which the tables "plan" and "placement" count [default: ./dotctl.toml]'
             cand --objects 'Objects in the fleet [default: 1]'
             cand --operators 'Operators, or collections, in an object [default: 1]'
             cand --entries 'Entries in an object today [default: 10000]'

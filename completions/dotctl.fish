@@ -205,7 +205,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand estimate" -l backend -d 'W
 kv\t'Entries of the key-value storage, which KV-backed objects have'"
 complete -c dotctl -n "__fish_dotctl_using_subcommand estimate" -l sample -d 'Real data: a database, a state snapshot, or `-`; some of its chunks are compressed as a checkpoint would' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand estimate" -l chunk-bytes -d 'With --sample, raw size that the checkpoint\'s chunks aim at' -r
-complete -c dotctl -n "__fish_dotctl_using_subcommand estimate" -l sample-percent -d 'With --sample, how much of the source is compressed, in percent; never less than 16 chunks' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand estimate" -l sample-percent -d 'With --sample, how much of the source is compressed, in percent; never less than 12 chunks' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand estimate" -l operator -d 'The operator whose budget counts: counters, windowed, join, pattern, or one of dotctl.toml\'s' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand estimate" -l config -d 'The project\'s settings: placement and budgets [default: ./dotctl.toml]' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand estimate" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
@@ -234,7 +234,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand budget" -s q -l quiet -d '
 complete -c dotctl -n "__fish_dotctl_using_subcommand budget" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand budget" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand budget" -s h -l help -d 'Print help'
-complete -c dotctl -n "__fish_dotctl_using_subcommand plan" -l config -d 'The project\'s settings: [plan] and [placement] [default: ./dotctl.toml]' -r -F
+complete -c dotctl -n "__fish_dotctl_using_subcommand plan" -l config -d 'The project\'s settings, of which the tables "plan" and "placement" count [default: ./dotctl.toml]' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand plan" -l objects -d 'Objects in the fleet [default: 1]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand plan" -l operators -d 'Operators, or collections, in an object [default: 1]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand plan" -l entries -d 'Entries in an object today [default: 10000]' -r

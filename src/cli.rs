@@ -127,7 +127,7 @@ pub enum Command {
     /// Check what dotctl.toml declares against its budgets
     Budget(BudgetArgs),
     /// Plan a design or a fleet: days until each limit, monthly cost, what a stop loses
-    Plan(PlanArgs),
+    Plan(Box<PlanArgs>),
     /// Print the completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page, of dotctl or of one command
@@ -511,7 +511,7 @@ Examples:
 Numbers are of one object, unless they say otherwise. Flags count before dotctl.toml. The platform's
 numbers and prices are those of 2026-11-21; a month has 30 days.")]
 pub struct PlanArgs {
-    /// The project's settings: [plan] and [placement] [default: ./dotctl.toml]
+    /// The project's settings, of which the tables "plan" and "placement" count [default: ./dotctl.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Objects in the fleet [default: 1]

@@ -93,7 +93,7 @@ pub fn codecs(
 /// US dollars, as many figures as a small price needs.
 pub fn show_usd(usd: f64) -> String {
     match usd {
-        none if none == 0.0 => "$0".to_owned(),
+        0.0 => "$0".to_owned(),
         small if small < 0.0001 => "< $0.0001".to_owned(),
         small if small < 1.0 => format!("${small:.4}"),
         large => format!("${large:.2}"),

@@ -226,9 +226,11 @@ mod performance_tuning_guide {
         }
     }
 
+    type CompactionRow = (&'static str, u64, u64, u64, u64, &'static [u8]);
+
     #[test]
     fn compaction_profiles() {
-        let rows: [(&str, u64, u64, u64, u64, &[u8]); 3] = [
+        let rows: [CompactionRow; 3] = [
             ("aggressive", 5, 64 * MIB, 20, 3_600_000, &[2, 3, 4, 5]),
             ("balanced", 10, 128 * MIB, 50, 86_400_000, &[2, 3, 4, 5]),
             ("conservative", 20, 256 * MIB, 100, 604_800_000, &[3, 4]),

@@ -68,7 +68,7 @@ impl SequenceSet {
         let mut next = first;
         while next <= last {
             let block_end = next - next % BLOCK + (BLOCK - 1);
-            if next % BLOCK == 0 && block_end <= last {
+            if next.is_multiple_of(BLOCK) && block_end <= last {
                 self.blocks.insert(next / BLOCK, Block::Full);
                 self.stored_bytes += 96;
             } else {
