@@ -8,6 +8,7 @@ mod get;
 mod inspect;
 mod list;
 mod man;
+mod replay;
 mod requests;
 mod restore;
 mod show;
@@ -36,6 +37,7 @@ pub fn run(command: &Command, output: &Output) -> Result<Exit> {
         Command::Show(args) => show::run(args, output),
         Command::Get(args) => get::run(args, output),
         Command::Inspect(args) => inspect::run(args, output),
+        Command::Replay(args) => replay::run(args, output),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
     }

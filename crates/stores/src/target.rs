@@ -74,6 +74,11 @@ impl Target {
         self.file.read_exact_at(into, offset).map_err(|error| io_error("read", &self.partial, &error))
     }
 
+    /// Where the file is for now, for who writes it by other means.
+    pub fn partial(&self) -> &Path {
+        &self.partial
+    }
+
     /// Whole pages go past the page cache, what hangs over at the edges through it.
     fn write_parts(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let through_cache =
