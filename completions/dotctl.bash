@@ -37,6 +37,9 @@ _dotctl() {
             dotctl,man)
                 cmd="dotctl__subcmd__man"
                 ;;
+            dotctl,replay)
+                cmd="dotctl__subcmd__replay"
+                ;;
             dotctl,restore)
                 cmd="dotctl__subcmd__restore"
                 ;;
@@ -70,6 +73,9 @@ _dotctl() {
             dotctl__subcmd__help,man)
                 cmd="dotctl__subcmd__help__subcmd__man"
                 ;;
+            dotctl__subcmd__help,replay)
+                cmd="dotctl__subcmd__help__subcmd__replay"
+                ;;
             dotctl__subcmd__help,restore)
                 cmd="dotctl__subcmd__help__subcmd__restore"
                 ;;
@@ -89,7 +95,7 @@ _dotctl() {
 
     case "${cmd}" in
         dotctl)
-            opts="-q -v -h -V --format --quiet --no-progress --color --verbose --help --version snapshot restore copy verify list show get inspect completions man help"
+            opts="-q -v -h -V --format --quiet --no-progress --color --verbose --help --version snapshot restore copy verify list show get inspect replay completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -225,7 +231,7 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__help)
-            opts="snapshot restore copy verify list show get inspect completions man help"
+            opts="snapshot restore copy verify list show get inspect replay completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -323,6 +329,20 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__help__subcmd__man)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dotctl__subcmd__help__subcmd__replay)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -479,6 +499,72 @@ _dotctl() {
                 return 0
             fi
             case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dotctl__subcmd__replay)
+            opts="-q -v -h --into --namespace --until --columnar-threshold --merge-updates --from --store --overflow --endpoint-url --region --max-requests-per-second --check --strict --dry-run --format --quiet --no-progress --color --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --into)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --columnar-threshold)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --overflow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --endpoint-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-requests-per-second)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --check)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --format)
                     COMPREPLY=($(compgen -W "human json" -- "${cur}"))
                     return 0

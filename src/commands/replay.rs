@@ -6,15 +6,20 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use dotctl_engine::format::CheckpointKind;
 use dotctl_engine::id::Time;
 use dotctl_engine::{Error, Result};
 use dotctl_stores::bucket::BucketObjects;
-use dotctl_stores::replay::{EntityNote, LogFile, NamespaceFacts, Report, Request, Rules, replay};
+use dotctl_stores::drive::{RestoreForm, restore};
+use dotctl_stores::reference::{Found, resolve};
+use dotctl_stores::replay::{EntityNote, LogFile, NamespaceFacts, Report, Request, Rules, compare, replay};
+use dotctl_stores::store::Store;
+use dotctl_stores::target::Target;
 
 use super::elapsed_ms;
 use crate::cli::ReplayArgs;
 use crate::error::Exit;
-use crate::open::bucket_setting;
+use crate::open::{self, bucket_setting};
 use crate::output::Output;
 use crate::render::Bar;
 use crate::size::{show_duration, show_size};
@@ -30,8 +35,19 @@ pub fn run(args: &ReplayArgs, output: &Output) -> Result<Exit> {
         until_ms: args.until.map(Time::unix_ms),
         merge_updates: args.merge_updates,
     };
+    if let Some(image) = &args.check {
+        return check(args, &files, rules, image, begun, output);
+    }
     let Some(into) = &args.into else {
-        return Err(Error::unsupported("--check is not there yet"));
+        return Err(Error::malformed("--into names the image to make or to bring up to date"));
+    };
+    let bar = Bar::new(output.progress);
+    let from = args.from.as_deref().map(|reference| checkpoint(args, reference)).transpose()?;
+    let write = |target: &Target| -> Result<()> {
+        let Some((store, found)) = &from else { return Ok(()) };
+        let write_at = |offset: u64, bytes: &[u8]| target.write_at(offset, bytes);
+        restore(store.as_ref(), &found.manifest, RestoreForm::Database, &write_at, &mut |_| Ok(()), &bar)
+            .map(|_| ())
     };
     let request = Request {
         files: &files,
@@ -40,11 +56,86 @@ pub fn run(args: &ReplayArgs, output: &Output) -> Result<Exit> {
         columnar_threshold: args.columnar_threshold,
         strict: args.strict,
         dry_run: args.dry_run,
+        from: if from.is_some() { Some(&write) } else { None },
     };
-    let report = replay(&request, &Bar::new(output.progress))?;
+    let report = replay(&request, &bar)?;
+    for (phase, time) in &report.phases {
+        output.explain(|| format!("{phase}: {} ms", time.as_millis()));
+    }
     warn(&report, output);
     tell(&report, into, args.dry_run, elapsed_ms(begun), output)?;
     Ok(Exit::Done)
+}
+
+/// The checkpoint that a new image begins with.
+fn checkpoint(args: &ReplayArgs, reference: &str) -> Result<(Box<dyn Store>, Found)> {
+    let store = open::store(&args.store)?;
+    let found = resolve(store.as_ref(), reference)?;
+    if found.manifest.kind != CheckpointKind::Image {
+        return Err(Error::unsupported("a checkpoint of state is no image that events can be applied to")
+            .at(reference.to_owned())
+            .hint("name a checkpoint of a database with the tables `things` and `collections`"));
+    }
+    Ok((store, found))
+}
+
+/// Compares an image with the log.
+fn check(
+    args: &ReplayArgs,
+    files: &[LogFile],
+    rules: Rules,
+    image: &Path,
+    begun: Instant,
+    output: &Output,
+) -> Result<Exit> {
+    let scratch = open::scratch_folder();
+    let compared = compare(files, rules, image, args.strict, &scratch, &Bar::new(output.progress))?;
+    warn(&compared.report, output);
+    let duration_ms = elapsed_ms(begun);
+    let ok = compared.differences.is_empty();
+    let differences: Vec<Value> = compared
+        .differences
+        .iter()
+        .map(|one| json!({"id": one.id, "kind": one.kind.name(), "detail": one.detail}))
+        .collect();
+    let document = json!({
+        "ok": ok,
+        "image": image.display().to_string(),
+        "events_read": compared.report.events_read,
+        "events_applied": compared.report.events_applied,
+        "duplicates": compared.report.duplicates,
+        "malformed": compared.report.malformed,
+        "skipped": compared.report.skipped(),
+        "conflicts": compared.report.conflicts,
+        "things": compared.report.things,
+        "image_things": compared.entities,
+        "namespaces": compared.report.namespaces.iter().map(namespace_document).collect::<Vec<_>>(),
+        "difference_count": compared.differences.len(),
+        "differences": differences,
+        "duration_ms": duration_ms,
+    });
+    output.result(&document, || {
+        let mut lines: Vec<String> = compared
+            .differences
+            .iter()
+            .map(|one| format!("{} {}: {}", one.kind.name(), shown(&one.id), one.detail))
+            .collect();
+        lines.push(format!(
+            "{} entities in the log, {} in {}: {} differences, {}",
+            compared.report.things,
+            compared.entities,
+            image.display(),
+            compared.differences.len(),
+            show_duration(duration_ms)
+        ));
+        lines.join("\n")
+    })?;
+    Ok(if ok { Exit::Done } else { Exit::Found })
+}
+
+/// An id for a terminal.
+fn shown(id: &str) -> String {
+    id.chars().map(|one| if one.is_control() { '\u{fffd}' } else { one }).collect()
 }
 
 fn log_files(args: &ReplayArgs) -> Result<Vec<LogFile>> {

@@ -5,7 +5,8 @@
 //! handed out, so the same code runs in the command line and inside a Durable Object.
 //!
 //! The rooms depend on each other in one direction:
-//! `id, error, limits, prices -> measure -> codec, format, state, image, value -> chunk -> checkpoint`.
+//! `id, error, limits, prices -> measure -> codec, format, state, image, value -> chunk -> checkpoint`;
+//! `state -> event`.
 
 pub mod checkpoint;
 pub mod chunk;

@@ -74,6 +74,15 @@ impl Target {
         self.file.read_exact_at(into, offset).map_err(|error| io_error("read", &self.partial, &error))
     }
 
+    /// Removes what a killed run left on its way to `path`, for who changes what is there instead of
+    /// writing it anew.
+    ///
+    /// # Errors
+    /// Busy, if somebody is writing it just now.
+    pub fn clean_up(path: &Path) -> Result<()> {
+        remove_abandoned(&partial_path(path)?)
+    }
+
     /// Where the file is for now, for who writes it by other means.
     pub fn partial(&self) -> &Path {
         &self.partial

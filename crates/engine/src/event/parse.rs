@@ -68,6 +68,7 @@ pub struct Event<'a> {
 
 /// What the parser finds.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "handed on at once, millions of times: no allocation")]
 pub enum Item<'a> {
     /// An event.
     Event(Event<'a>),

@@ -19,7 +19,7 @@ enum Block {
 #[derive(Debug, Clone, Default)]
 pub struct SequenceSet {
     blocks: BTreeMap<u64, Block>,
-    /// The block looked at last: numbers come in stretches.
+    /// Roughly.
     stored_bytes: usize,
 }
 
@@ -68,7 +68,7 @@ impl SequenceSet {
         let mut next = first;
         while next <= last {
             let block_end = next - next % BLOCK + (BLOCK - 1);
-            if next % BLOCK == 0 && block_end <= last {
+            if next.is_multiple_of(BLOCK) && block_end <= last {
                 self.blocks.insert(next / BLOCK, Block::Full);
                 self.stored_bytes += 96;
             } else {

@@ -41,8 +41,21 @@ fn is_filled(text: &[u8]) -> bool {
     !matches!(text, b"" | b"\"\"" | b"0" | b"-0" | b"null" | b"false")
 }
 
-/// The entities of a collection, a JSON array: id and JSON of each. `None` if it is something else.
+/// The entities of a collection: id and JSON of each. A JSON array, or an object with an entity in each
+/// member, as the checkpointer of the seeds writes. `None` if it is something else.
 pub fn collection_entities(text: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+    if text.first() == Some(&b'{') {
+        let mut array = Vec::from(*b"[");
+        Scanner::new().value(&mut Cursor::new(text, 0)).ok()?;
+        each_member(&mut Scanner::new(), text, |member| {
+            if array.len() > 1 {
+                array.push(b',');
+            }
+            array.extend_from_slice(member.value);
+        });
+        array.push(b']');
+        return collection_entities(&array);
+    }
     let mut all = Vec::new();
     let mut cursor = Cursor::new(text, 0);
     let mut scanner = Scanner::new();

@@ -9,6 +9,9 @@ use super::spill::Spill;
 /// Bytes of an entity in an image: hash, time, sequence, namespace's hash, number of events.
 pub const ENTITY_BYTES: usize = 32;
 
+/// The number of events of an entity that came with a checkpoint of somebody else: it is not known.
+pub const ADOPTED: u32 = 0;
+
 /// An entity's hash and what is remembered of it, as an image keeps it.
 pub fn to_bytes(hash: u64, last: &Last) -> [u8; ENTITY_BYTES] {
     let mut bytes = [0; ENTITY_BYTES];

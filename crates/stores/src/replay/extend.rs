@@ -12,17 +12,44 @@ use super::keys::{KeyReport, settle_keys};
 use super::partition::Partitions;
 use super::placer::Placer;
 use super::spill::{Spill, SpillWriter};
-use super::{KEY_MEMORY_BYTES, Read, Report, Request, check_until, entities, merged_namespaces};
+use super::{
+    COLUMNAR_THRESHOLD, KEY_MEMORY_BYTES, Read, Report, Request, adopt, check_until, entities,
+    merged_namespaces,
+};
 use crate::drive::Progress;
 use crate::interrupt;
+use crate::target::Target;
 
 /// Applies what is new to the image at `request.into`.
 pub fn extend(request: &Request<'_>, folder: &Path, read: Read, progress: &dyn Progress) -> Result<Report> {
-    let image = Image::open(request.into)?;
+    if !request.dry_run {
+        Target::clean_up(request.into)?;
+    }
+    let image = Image::open(request.into, true)?;
     let report = apply(request, &image, folder, read, progress)?;
     if !request.dry_run {
         // Dropped without it, the transaction is rolled back.
         image.commit()?;
+    }
+    Ok(report)
+}
+
+/// Makes a new image that begins with what `write` writes, a database with `things` and `collections`.
+pub fn begin_with(
+    write: &dyn Fn(&Target) -> Result<()>,
+    request: &Request<'_>,
+    folder: &Path,
+    read: Read,
+    progress: &dyn Progress,
+) -> Result<Report> {
+    let target = Target::begin(request.into, 0, false)?;
+    write(&target)?;
+    adopt::adopt(target.partial(), request.columnar_threshold.unwrap_or(COLUMNAR_THRESHOLD))?;
+    let image = Image::open(target.partial(), false)?;
+    let report = apply(request, &image, folder, read, progress)?;
+    image.commit()?;
+    if !request.dry_run {
+        target.publish()?;
     }
     Ok(report)
 }
@@ -34,11 +61,12 @@ fn apply(
     read: Read,
     progress: &dyn Progress,
 ) -> Result<Report> {
-    let Read { mut ingested, events, keys: key_spill, namespace_hashes } = read;
+    let Read { mut ingested, events, keys: key_spill, namespace_hashes, mut watch } = read;
     let before = image.namespaces()?;
     check_until(&request.rules, &before)?;
     let mut keys = settle_keys(&key_spill, false, &mut image.buckets("replay_keys"))?;
     drop(key_spill);
+    watch.done("finding duplicates");
     let mut report = Report::of(&mut ingested, &mut keys);
     report.existed = true;
     let threshold = match request.columnar_threshold {
@@ -52,6 +80,7 @@ fn apply(
         namespace_hashes,
         tally: Tally::default(),
         rebuilt: 0,
+        included: 0,
         late: 0,
         first_late: None,
     };
@@ -86,12 +115,16 @@ fn apply(
     }
     world.tally.add_to(&mut report);
     report.rebuilt = world.rebuilt;
+    report.duplicates += world.included;
+    report.known += world.included;
     report.things = world.placer.entities();
     world.placer.finish()?;
     entities::merge(&known, &mut image.buckets("replay_entities"))?;
     report.namespaces = merged_namespaces(before, ingested.namespaces);
     image.set_namespaces(&report.namespaces)?;
     progress.end();
+    watch.done("folding and updating");
+    report.phases = watch.phases;
     Ok(report)
 }
 
@@ -103,6 +136,8 @@ struct World<'a> {
     namespace_hashes: Vec<u32>,
     tally: Tally,
     rebuilt: u64,
+    /// Events that what the image began with has already.
+    included: u64,
     /// Entities whose events come late.
     late: u64,
     first_late: Option<String>,
@@ -128,10 +163,20 @@ impl World<'_> {
         let before = self.placer.find(id)?;
         let mut new: Vec<EventRecord<'_>> =
             events.iter().filter(|event| !self.keys.known.has(event.position)).copied().collect();
+        if let Some(last) = last.filter(|last| last.count == entities::ADOPTED) {
+            // What a checkpoint of somebody else has, it has without telling which events made it.
+            let all = new.len();
+            new.retain(|event| event.time_ms > last.time_ms);
+            self.included += (all - new.len()) as u64;
+            if new.is_empty() {
+                return Ok(None);
+            }
+        }
         let mut count = new.len() as u32;
         let mut latest = sort_events(&mut new);
-        let is_late =
-            last.is_some_and(|last| new.iter().any(|event| !last.is_before(event, self.namespace(event))));
+        let adopted = last.is_some_and(|last| last.count == entities::ADOPTED);
+        let is_late = !adopted
+            && last.is_some_and(|last| new.iter().any(|event| !last.is_before(event, self.namespace(event))));
         let mut fold = Fold::default();
         if let Some(last) = last
             && is_late
@@ -150,7 +195,7 @@ impl World<'_> {
         } else {
             if let Some(last) = last {
                 latest = latest.max(last.time_ms);
-                count = count.saturating_add(last.count);
+                count = if adopted { entities::ADOPTED } else { count.saturating_add(last.count) };
             }
             fold.begin(before.as_ref().map(|(name, data)| (name.as_slice(), data.as_slice())));
         }

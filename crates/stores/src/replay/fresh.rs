@@ -5,6 +5,7 @@ use std::path::Path;
 use dotctl_engine::Result;
 use dotctl_engine::event::{Fold, Last, entity_hash, sort_events};
 
+use super::built::BuiltTable;
 use super::fold::{Rows, by_entity};
 use super::image::Image;
 use super::keys::{KeyBuckets, KeyReport, settle_keys};
@@ -12,7 +13,8 @@ use super::partition::Partitions;
 use super::placer::Placer;
 use super::spill::{Spill, SpillWriter};
 use super::{
-    COLUMNAR_THRESHOLD, EntityNote, KEY_MEMORY_BYTES, Read, Report, Request, entities, merged_namespaces,
+    COLUMNAR_THRESHOLD, EntityNote, KEY_MEMORY_BYTES, Read, Report, Request, Watch, entities,
+    merged_namespaces,
 };
 use crate::drive::Progress;
 use crate::pipeline::{self, Slot};
@@ -20,6 +22,9 @@ use crate::target::Target;
 
 /// Notes of a kind that are shown.
 pub const NOTES_MAX: usize = 10;
+
+/// Bytes of entities in memory whose types turned out to have rows of their own.
+const LATE_MEMORY_BYTES: usize = 8 << 20;
 
 /// Memory for entities on their way to their buckets.
 const ENTITY_BUFFER_BYTES: usize = 2 << 20;
@@ -31,10 +36,11 @@ pub fn make(request: &Request<'_>, folder: &Path, read: Read, progress: &dyn Pro
         return fill(None, threshold, folder, read, progress);
     }
     let target = Target::begin(request.into, 0, false)?;
-    let image = Image::create(target.partial(), threshold)?;
-    let report = fill(Some(&image), threshold, folder, read, progress)?;
-    image.commit()?;
+    let mut report = fill(Some(target.partial()), threshold, folder, read, progress)?;
+    let mut watch = Watch::begin();
     target.publish()?;
+    watch.done("making it durable");
+    report.phases.append(&mut watch.phases);
     Ok(report)
 }
 
@@ -172,20 +178,33 @@ fn work(slot: &mut PartSlot, keys: &KeyReport, namespace_hashes: &[u32]) {
 }
 
 fn fill(
-    image: Option<&Image>,
+    path: Option<&Path>,
     threshold: u64,
     folder: &Path,
     read: Read,
     progress: &dyn Progress,
 ) -> Result<Report> {
-    let Read { mut ingested, events, keys: key_spill, namespace_hashes } = read;
-    let mut keys = match image {
-        Some(image) => settle_keys(&key_spill, true, &mut image.buckets("replay_keys"))?,
+    let Read { mut ingested, events, keys: key_spill, namespace_hashes, mut watch } = read;
+    let late = Spill::new(folder, 1, LATE_MEMORY_BYTES);
+    let mut table = None;
+    let mut keys = match path {
         None => settle_keys(&key_spill, true, &mut Nowhere)?,
+        Some(path) => {
+            let image = Image::create(path, threshold)?;
+            let keys = settle_keys(&key_spill, true, &mut image.buckets("replay_keys"))?;
+            let root = image.things_root()?;
+            image.commit()?;
+            table = Some(BuiltTable::begin(path, root)?);
+            keys
+        }
     };
     drop(key_spill);
+    watch.done("finding duplicates");
     let mut report = Report::of(&mut ingested, &mut keys);
-    let mut placer = Placer::fresh(image, threshold)?;
+    let mut placer = match &mut table {
+        None => Placer::counting(threshold),
+        Some(table) => Placer::building(table, &late, threshold),
+    };
     let known = Spill::new(folder, 256, KEY_MEMORY_BYTES);
     let mut remember = SpillWriter::new(&known, ENTITY_BUFFER_BYTES);
     progress.begin("writing the image", None);
@@ -215,12 +234,20 @@ fn fill(
     )?;
     remember.finish()?;
     report.things = placer.entities();
-    placer.finish()?;
+    let types = placer.built()?;
     report.namespaces = merged_namespaces(Vec::new(), ingested.namespaces);
-    if let Some(image) = image {
+    if let (Some(table), Some(path)) = (table, path) {
+        table.finish()?;
+        watch.done("folding and building");
+        let image = Image::open(path, false)?;
+        Placer::completing(&image, types, &late)?.finish()?;
+        watch.done("placing types");
         entities::merge(&known, &mut image.buckets("replay_entities"))?;
         image.set_namespaces(&report.namespaces)?;
+        image.commit()?;
+        watch.done("remembering entities and positions");
     }
     progress.end();
+    report.phases = watch.phases;
     Ok(report)
 }

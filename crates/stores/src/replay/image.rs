@@ -16,7 +16,7 @@ use super::keys::KeyBuckets;
 use crate::alone::failure;
 
 /// The form of the tables; another one is not read.
-const FORM: i64 = 1;
+pub const FORM: i64 = 1;
 
 /// Memory for SQLite's pages, in KiB.
 const CACHE_KIB: i32 = 16 * 1024;
@@ -24,9 +24,13 @@ const CACHE_KIB: i32 = 16 * 1024;
 /// Memory for buckets of entities that were looked at.
 const BUCKETS_BYTES_MAX: usize = 48 << 20;
 
-const SCHEMA: &str = "
+const ENTITIES: &str = "
 CREATE TABLE things (id TEXT NOT NULL PRIMARY KEY, type TEXT NOT NULL, data TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE collections (type TEXT NOT NULL PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID;
+";
+
+/// What a replay adds to them.
+pub const REPLAY: &str = "
 CREATE VIEW entities (id, type, data) AS
   SELECT id, type, data FROM things
   UNION ALL
@@ -66,7 +70,8 @@ impl Image {
             connection.query_row("PRAGMA journal_mode = OFF", [], |_| Ok(()))?;
             connection.pragma_update(None, "synchronous", "OFF")?;
             connection.execute_batch("BEGIN EXCLUSIVE")?;
-            connection.execute_batch(SCHEMA)?;
+            connection.execute_batch(ENTITIES)?;
+            connection.execute_batch(REPLAY)?;
             Ok(connection)
         };
         let connection = made().map_err(|error| failure(&place, "write", &error))?;
@@ -76,8 +81,17 @@ impl Image {
         Ok(image)
     }
 
-    /// Opens the image at `path` and begins a transaction, alone.
-    pub fn open(path: &Path) -> Result<Self> {
+    /// The page that the tree of `things` begins with.
+    pub fn things_root(&self) -> Result<u32> {
+        self.ask(|connection| {
+            connection
+                .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'things'", [], |row| row.get(0))
+        })
+    }
+
+    /// Opens the image at `path` and begins a transaction, alone. Not `durable`: it is lost with the
+    /// process, for a file that has not got its name yet.
+    pub fn open(path: &Path, durable: bool) -> Result<Self> {
         let place = path.display().to_string();
         let opened = || -> rusqlite::Result<Connection> {
             let connection = Connection::open_with_flags(
@@ -96,8 +110,13 @@ impl Image {
             }
             connection.pragma_update(None, "cell_size_check", true)?;
             connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-            connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+            if durable {
+                connection.pragma_update(None, "synchronous", "FULL")?;
+            } else {
+                connection.pragma_update(None, "synchronous", "OFF")?;
+                connection.query_row("PRAGMA journal_mode = OFF", [], |_| Ok(()))?;
+            }
             connection.execute_batch("BEGIN EXCLUSIVE")?;
             Ok(connection)
         };

@@ -13,6 +13,7 @@ use dotctl_engine::event::{
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use super::marks::UNIT_BITS;
+use super::partition::Splitters;
 use super::source::LogFile;
 use super::spill::{Spill, SpillWriter};
 use crate::drive::Progress;
@@ -105,8 +106,8 @@ pub struct Ingested {
 pub struct Sinks<'a> {
     /// Records by ranges of entities.
     pub events: &'a Spill,
-    /// The least id of each partition but the first.
-    pub splitters: &'a [Vec<u8>],
+    /// Which range is whose.
+    pub splitters: &'a Splitters,
     /// Key records by their hash, 256 partitions.
     pub keys: &'a Spill,
 }
@@ -282,12 +283,11 @@ fn settle(
 fn push(
     events: &mut SpillWriter<'_>,
     keys: &mut SpillWriter<'_>,
-    splitters: &[Vec<u8>],
+    splitters: &Splitters,
     key: KeyRecord,
     record: &EventRecord<'_>,
 ) -> Result<()> {
-    let partition = splitters.partition_point(|least| least.as_slice() <= record.id);
-    events.push(partition, record.stored_bytes(), |into| record.write(into))?;
+    events.push(splitters.partition(record.id), record.stored_bytes(), |into| record.write(into))?;
     keys.push((key.identity.key >> 56) as usize, KeyRecord::BYTES, |into| {
         into.extend_from_slice(&key.to_bytes())
     })
@@ -572,6 +572,7 @@ impl Reader<'_> {
             bytes: std::mem::take(&mut self.block),
             at: 0,
             ended: false,
+            failure: None,
             read: 0,
         };
         window.bytes.clear();
@@ -622,7 +623,17 @@ impl Reader<'_> {
             }
             searched = rest.len();
             if window.ended {
-                return self.line(window.rest(), Ok(number));
+                return match window.failure.take() {
+                    // The last line may be whole or cut, like the file.
+                    Some(failure) => {
+                        let last = window.rest();
+                        if EventParser::default().parse(last, 0, &mut |_| ()).is_ok() {
+                            self.line(last, Ok(number))?;
+                        }
+                        Err(failure)
+                    }
+                    None => self.line(window.rest(), Ok(number)),
+                };
             }
             if rest.len() > VALUE_BYTES_MAX {
                 self.taker.place = Ok(number);
@@ -662,6 +673,9 @@ impl Reader<'_> {
             }
             let Some(first) = window.rest().first().copied() else {
                 if window.ended {
+                    if let Some(failure) = window.failure.take() {
+                        return Err(failure);
+                    }
                     if array {
                         self.taker.place = Ok(number);
                         self.taker.malformed("the array has no end; it was cut off".to_owned());
@@ -687,6 +701,9 @@ impl Reader<'_> {
                 }
                 Err(ParseStop::More) if !window.ended && window.rest().len() <= VALUE_BYTES_MAX => {
                     window.more(self.progress)?;
+                }
+                Err(ParseStop::More) if window.failure.is_some() => {
+                    return window.failure.take().map_or(Ok(()), Err);
                 }
                 Err(stop) => {
                     let reason = match stop {
@@ -750,6 +767,8 @@ struct Window {
     bytes: Vec<u8>,
     at: usize,
     ended: bool,
+    /// Why it ended before its end.
+    failure: Option<Error>,
     read: u64,
 }
 
@@ -777,10 +796,13 @@ impl Window {
                     self.read += bytes as u64;
                     progress.advance(bytes as u64);
                 }
-                Err(error) => {
-                    self.bytes.truncate(filled);
-                    return Err(error);
+                // What came before it counts; it is told once that is used up.
+                Err(error) if matches!(error.kind(), ErrorKind::Malformed | ErrorKind::Unsupported) => {
+                    self.failure = Some(error);
+                    self.ended = true;
+                    break;
                 }
+                Err(error) => return Err(error),
             }
         }
         self.bytes.truncate(filled);

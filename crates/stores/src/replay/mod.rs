@@ -9,6 +9,9 @@
 //!
 //! `docs/REPLAY.md` says what events mean.
 
+mod adopt;
+mod built;
+mod compare;
 mod entities;
 mod extend;
 mod fold;
@@ -25,15 +28,19 @@ mod spill;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use dotctl_engine::event::{SequenceSet, entity_hash};
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use crate::drive::Progress;
+use crate::target::Target;
 use ingest::{Ingested, Sinks};
 use keys::{KEY_PARTITIONS, KeyReport};
+use partition::Splitters;
 use spill::Spill;
 
+pub use compare::{Comparison, Difference, DifferenceKind, compare};
 pub use ingest::{MalformedPlace, NamespaceFacts, Rules};
 pub use source::LogFile;
 
@@ -66,7 +73,12 @@ pub struct Request<'a> {
     pub strict: bool,
     /// Nothing is written.
     pub dry_run: bool,
+    /// Writes what a new image begins with: the database of a checkpoint.
+    pub from: Option<Beginning<'a>>,
 }
+
+/// Writes the database that a new image begins with.
+pub type Beginning<'a> = &'a dyn Fn(&Target) -> Result<()>;
 
 /// Something about an entity that somebody should look at.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,6 +134,26 @@ pub struct Report {
     pub rebuilt: u64,
     /// Namespaces as the image knows them now.
     pub namespaces: Vec<NamespaceFacts>,
+    /// How long each part of the work took.
+    pub phases: Vec<(&'static str, Duration)>,
+}
+
+/// Tells how long each part of the work takes.
+struct Watch {
+    begun: Instant,
+    phases: Vec<(&'static str, Duration)>,
+}
+
+impl Watch {
+    fn begin() -> Self {
+        Watch { begun: Instant::now(), phases: Vec::new() }
+    }
+
+    fn done(&mut self, phase: &'static str) {
+        let now = Instant::now();
+        self.phases.push((phase, now.duration_since(self.begun)));
+        self.begun = now;
+    }
 }
 
 impl Report {
@@ -156,6 +188,7 @@ struct Read {
     keys: Spill,
     /// By the number that records have.
     namespace_hashes: Vec<u32>,
+    watch: Watch,
 }
 
 /// Replays.
@@ -174,10 +207,10 @@ pub fn replay(request: &Request<'_>, progress: &dyn Progress) -> Result<Report> 
     if request.strict && read.ingested.malformed > 0 {
         return Err(refusal(&read.ingested));
     }
-    if exists {
-        extend::extend(request, folder, read, progress)
-    } else {
-        fresh::make(request, folder, read, progress)
+    match request.from {
+        Some(write) => extend::begin_with(write, request, folder, read, progress),
+        None if exists => extend::extend(request, folder, read, progress),
+        None => fresh::make(request, folder, read, progress),
     }
 }
 
@@ -193,6 +226,7 @@ fn refusal(ingested: &Ingested) -> Error {
 
 fn read(request: &Request<'_>, folder: &Path, progress: &dyn Progress) -> Result<Read> {
     let known_bytes: Option<u64> = request.files.iter().map(|file| file.bytes).sum();
+    let mut watch = Watch::begin();
     progress.begin("reading events", known_bytes);
     let ids = ingest::sample_ids(request.files)?;
     // What is compressed grows; a pipe's length is anybody's guess.
@@ -208,16 +242,18 @@ fn read(request: &Request<'_>, folder: &Path, progress: &dyn Progress) -> Result
         })
         .fold(0, u64::saturating_add);
     let wanted = (likely_bytes / PARTITION_BYTES).clamp(1, PARTITIONS_MAX);
-    let splitters = partition::splitters(ids, wanted as usize);
-    let events = Spill::new(folder, splitters.len() + 1, MEMORY_BYTES);
+    let splitters = Splitters::choose(ids, wanted as usize);
+    let events = Spill::new(folder, splitters.partitions(), MEMORY_BYTES);
     let keys = Spill::new(folder, KEY_PARTITIONS, KEY_MEMORY_BYTES);
     let waiting = Spill::new(folder, 1, 1 << 20);
     let sinks = Sinks { events: &events, splitters: &splitters, keys: &keys };
+    watch.done("looking at samples");
     let ingested = ingest::ingest(request.files, &request.rules, &sinks, &waiting, progress)?;
     progress.end();
+    watch.done("reading events");
     let namespace_hashes =
         ingested.namespaces.iter().map(|facts| entity_hash(facts.name.as_bytes()) as u32).collect();
-    Ok(Read { ingested, events, keys, namespace_hashes })
+    Ok(Read { ingested, events, keys, namespace_hashes, watch })
 }
 
 /// What is known of namespaces after this run.

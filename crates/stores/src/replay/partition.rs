@@ -14,8 +14,56 @@ const LOADED_BYTES_MAX: usize = 24 << 20;
 /// Records of a large partition of which one is looked at.
 const SAMPLE_STEP: usize = 64;
 
-/// The least ids of all partitions but the first, so that they are of about equal size.
-pub fn splitters(mut ids: Vec<Vec<u8>>, partitions: usize) -> Vec<Vec<u8>> {
+/// The least ids of all partitions but the first.
+#[derive(Debug, Default)]
+pub struct Splitters {
+    /// The first sixteen bytes of each as a number, which tells most ids apart.
+    words: Vec<u128>,
+    ids: Vec<Vec<u8>>,
+}
+
+impl Splitters {
+    /// Chosen by a sample of ids, so that partitions are of about equal size.
+    pub fn choose(ids: Vec<Vec<u8>>, partitions: usize) -> Self {
+        let ids = splitters(ids, partitions);
+        Splitters { words: ids.iter().map(|id| word(id)).collect(), ids }
+    }
+
+    /// How many partitions there are.
+    pub fn partitions(&self) -> usize {
+        self.ids.len() + 1
+    }
+
+    /// The partition of the entity `id`.
+    #[inline]
+    pub fn partition(&self, id: &[u8]) -> usize {
+        let wanted = word(id);
+        let mut place = self.words.partition_point(|least| *least < wanted);
+        while self.words.get(place) == Some(&wanted)
+            && self.ids.get(place).is_some_and(|least| least.as_slice() <= id)
+        {
+            place += 1;
+        }
+        place
+    }
+}
+
+/// The first sixteen bytes as a number that orders as they do; zeros stand for what is not there.
+#[inline]
+fn word(id: &[u8]) -> u128 {
+    match id.first_chunk::<16>() {
+        Some(word) => u128::from_be_bytes(*word),
+        None => {
+            let mut word = [0; 16];
+            for (place, byte) in word.iter_mut().zip(id) {
+                *place = *byte;
+            }
+            u128::from_be_bytes(word)
+        }
+    }
+}
+
+fn splitters(mut ids: Vec<Vec<u8>>, partitions: usize) -> Vec<Vec<u8>> {
     ids.sort_unstable();
     let mut chosen: Vec<Vec<u8>> = Vec::new();
     for number in 1..partitions {
@@ -74,15 +122,14 @@ impl Partitions {
             seen += 1;
             Ok(())
         })?;
-        let splitters = splitters(ids, (bytes / (LOADED_BYTES_MAX / 6)).clamp(2, 512));
-        if splitters.is_empty() {
+        let splitters = Splitters::choose(ids, (bytes / (LOADED_BYTES_MAX / 6)).clamp(2, 512));
+        if splitters.partitions() == 1 {
             return Ok(None);
         }
-        let parts = Spill::new(&self.folder, splitters.len() + 1, 0);
+        let parts = Spill::new(&self.folder, splitters.partitions(), 0);
         let mut writer = SpillWriter::new(&parts, 8 << 20);
         each_record(spill, number, &mut |record| {
-            let place = splitters.partition_point(|least| least.as_slice() <= record.id);
-            writer.push(place, record.stored_bytes(), |into| record.write(into))
+            writer.push(splitters.partition(record.id), record.stored_bytes(), |into| record.write(into))
         })?;
         writer.finish()?;
         let largest = (0..parts.len()).map(|number| parts.bytes(number)).max().unwrap_or(0);

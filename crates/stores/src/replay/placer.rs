@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rusqlite::{CachedStatement, OptionalExtension, params};
 
-use dotctl_engine::event::{collection_entities, entity_hash};
+use dotctl_engine::event::{EventRecord, collection_entities, entity_hash};
 use dotctl_engine::limits::ROW;
 use dotctl_engine::{Error, Result};
 
+use super::built::BuiltTable;
 use super::fold::Row;
 use super::image::Image;
+use super::spill::{Spill, SpillWriter};
 
 /// Bytes of entities that wait in memory for what becomes of their types.
 const HELD_BYTES_MAX: usize = 24 << 20;
@@ -19,6 +21,9 @@ const TYPES_MAX: usize = 1_000_000;
 
 /// Bytes of a type's name for which a row has room; a longer one is no collection's.
 const NAME_BYTES_MAX: u64 = 10_000;
+
+/// Entities' data by id.
+type Held = BTreeMap<Box<[u8]>, Box<[u8]>>;
 
 /// A type and where its entities are.
 struct Type {
@@ -33,13 +38,23 @@ enum Place {
     /// In the row of `collections`, not looked at yet.
     Collection,
     /// Here: id and data.
-    Held(BTreeMap<Box<[u8]>, Box<[u8]>>),
+    Held(Held),
+}
+
+/// Where rows of `things` go.
+enum Rows<'a> {
+    /// They are only counted.
+    Nowhere,
+    /// Into the table, in any order.
+    Table(CachedStatement<'a>),
+    /// Into a table that is being built, in the order of ids; what comes late waits.
+    Built { table: &'a mut BuiltTable, late: SpillWriter<'a> },
 }
 
 /// Puts entities into an image.
 pub struct Placer<'a> {
     image: Option<&'a Image>,
-    insert: Option<CachedStatement<'a>>,
+    rows: Rows<'a>,
     threshold: u64,
     types: HashMap<Box<[u8]>, Type>,
     held_bytes: usize,
@@ -48,24 +63,72 @@ pub struct Placer<'a> {
     entities: u64,
 }
 
+/// What a placer knows of types, from building a table to completing the image.
+pub struct Types {
+    types: HashMap<Box<[u8]>, Type>,
+    threshold: u64,
+    held_bytes: usize,
+    entities: u64,
+}
+
 impl<'a> Placer<'a> {
-    /// For an image without entities; without an image entities are only counted.
-    pub fn fresh(image: Option<&'a Image>, threshold: u64) -> Result<Self> {
-        Ok(Placer {
+    fn with(image: Option<&'a Image>, rows: Rows<'a>, threshold: u64) -> Self {
+        Placer {
             image,
-            insert: statement(image, "INSERT INTO things VALUES (?1, ?2, ?3)")?,
+            rows,
             threshold,
             types: HashMap::new(),
             held_bytes: 0,
             collected: HashMap::new(),
             entities: 0,
+        }
+    }
+
+    /// For entities that are only counted.
+    pub fn counting(threshold: u64) -> Self {
+        Placer::with(None, Rows::Nowhere, threshold)
+    }
+
+    /// For an image without entities whose `things` are built; entities come in the order of their
+    /// ids. Those that turn out to belong there only later go to `late`.
+    pub fn building(table: &'a mut BuiltTable, late: &'a Spill, threshold: u64) -> Self {
+        let late = SpillWriter::new(late, 256 << 10);
+        Placer::with(None, Rows::Built { table, late }, threshold)
+    }
+
+    /// Ends building.
+    pub fn built(self) -> Result<Types> {
+        if let Rows::Built { late, .. } = self.rows {
+            late.finish()?;
+        }
+        Ok(Types {
+            types: self.types,
+            threshold: self.threshold,
+            held_bytes: self.held_bytes,
+            entities: self.entities,
         })
+    }
+
+    /// Goes on with the image whose `things` were built: puts in those that came late.
+    pub fn completing(image: &'a Image, types: Types, late: &Spill) -> Result<Self> {
+        let mut placer = Placer::with(Some(image), table(image)?, types.threshold);
+        placer.types = types.types;
+        placer.held_bytes = types.held_bytes;
+        placer.entities = types.entities;
+        late.each_extent(0, &mut |extent| {
+            let mut rest = extent;
+            while let Some((record, bytes)) = EventRecord::read(rest) {
+                rest = rest.get(bytes..).unwrap_or_default();
+                placer.write(record.id, record.entity_type, record.payload)?;
+            }
+            Ok(())
+        })?;
+        Ok(placer)
     }
 
     /// For an image that has entities; `threshold` may be another than theirs.
     pub fn existing(image: &'a Image, threshold: u64) -> Result<Self> {
-        let mut placer = Placer::fresh(Some(image), threshold)?;
-        placer.insert = statement(Some(image), "INSERT OR REPLACE INTO things VALUES (?1, ?2, ?3)")?;
+        let mut placer = Placer::with(Some(image), table(image)?, threshold);
         let replaced = image.columnar_threshold()? != threshold;
         let rows: Vec<(String, i64, i64)> = image.ask(|connection| {
             connection
@@ -85,7 +148,7 @@ impl<'a> Placer<'a> {
         })?;
         for name in names {
             let name: Box<[u8]> = name.into_bytes().into();
-            for (id, _) in collection(image, &name)? {
+            for id in collection(image, &name)?.into_keys() {
                 placer.collected.entry(entity_hash(&id)).or_default().push(name.clone());
             }
             match placer.types.get_mut(&name) {
@@ -139,7 +202,7 @@ impl<'a> Placer<'a> {
         if let (Some(image), Some(known)) = (self.image, self.types.get_mut(name))
             && matches!(known.place, Place::Collection)
         {
-            let held: BTreeMap<Box<[u8]>, Box<[u8]>> = collection(image, name)?.into_iter().collect();
+            let held = collection(image, name)?;
             self.held_bytes += known.data_bytes as usize;
             known.place = Place::Held(held);
         }
@@ -204,7 +267,27 @@ impl<'a> Placer<'a> {
             }
             return Ok(());
         }
-        write(self.insert.as_mut(), self.image, row.id, row.type_name, row.data)
+        match &mut self.rows {
+            Rows::Built { table, .. } => table.push(row),
+            _ => self.write(row.id, row.type_name, row.data),
+        }
+    }
+
+    /// Puts a row into `things`, now or, while that is built, later.
+    fn write(&mut self, id: &[u8], type_name: &[u8], data: &[u8]) -> Result<()> {
+        match &mut self.rows {
+            Rows::Nowhere => Ok(()),
+            Rows::Table(insert) => insert
+                .execute(params![text(id)?, text(type_name)?, text(data)?])
+                .map(|_| ())
+                .map_err(|error| {
+                    crate::alone::failure(self.image.map_or("", |image| &image.place), "write", &error)
+                }),
+            Rows::Built { late, .. } => {
+                let record = EventRecord::row(id, type_name, data);
+                late.push(0, record.stored_bytes(), |into| record.write(into))
+            }
+        }
     }
 
     /// Puts a type's entities into rows of their own.
@@ -215,7 +298,7 @@ impl<'a> Placer<'a> {
         if let Place::Held(held) = std::mem::replace(&mut known.place, Place::Things) {
             self.held_bytes = self.held_bytes.saturating_sub(known.data_bytes as usize);
             for (id, data) in held {
-                write(self.insert.as_mut(), self.image, &id, name, &data)?;
+                self.write(&id, name, &data)?;
             }
             if let Some(image) = self.image {
                 drop_collection(image, name)?;
@@ -288,36 +371,13 @@ fn is_columnar(known: &Type, threshold: u64) -> bool {
     known.entities < threshold && known.data_bytes + known.entities + 2 + NAME_BYTES_MAX < ROW.amount
 }
 
-fn statement<'a>(image: Option<&'a Image>, sql: &str) -> Result<Option<CachedStatement<'a>>> {
-    image
-        .map(|image| {
-            image
-                .connection
-                .prepare_cached(sql)
-                .map_err(|error| crate::alone::failure(&image.place, "write", &error))
-        })
-        .transpose()
+fn table(image: &Image) -> Result<Rows<'_>> {
+    let insert = image.connection.prepare_cached("INSERT OR REPLACE INTO things VALUES (?1, ?2, ?3)");
+    insert.map(Rows::Table).map_err(|error| crate::alone::failure(&image.place, "write", &error))
 }
 
 fn text(bytes: &[u8]) -> Result<&str> {
     std::str::from_utf8(bytes).map_err(|_| Error::malformed("an id, type or payload is not UTF-8"))
-}
-
-#[inline]
-fn write(
-    insert: Option<&mut CachedStatement<'_>>,
-    image: Option<&Image>,
-    id: &[u8],
-    type_name: &[u8],
-    data: &[u8],
-) -> Result<()> {
-    let (Some(insert), Some(image)) = (insert, image) else {
-        return Ok(());
-    };
-    insert
-        .execute(params![text(id)?, text(type_name)?, text(data)?])
-        .map(|_| ())
-        .map_err(|error| crate::alone::failure(&image.place, "write", &error))
 }
 
 fn drop_collection(image: &Image, name: &[u8]) -> Result<()> {
@@ -327,7 +387,7 @@ fn drop_collection(image: &Image, name: &[u8]) -> Result<()> {
     })
 }
 
-fn write_collection(image: &Image, name: &[u8], held: &BTreeMap<Box<[u8]>, Box<[u8]>>) -> Result<()> {
+fn write_collection(image: &Image, name: &[u8], held: &Held) -> Result<()> {
     if held.is_empty() {
         return drop_collection(image, name);
     }
@@ -349,7 +409,7 @@ fn write_collection(image: &Image, name: &[u8], held: &BTreeMap<Box<[u8]>, Box<[
 }
 
 /// A collection's entities: id and data.
-pub fn collection(image: &Image, name: &[u8]) -> Result<Vec<(Box<[u8]>, Box<[u8]>)>> {
+pub fn collection(image: &Image, name: &[u8]) -> Result<Held> {
     let name = text(name)?;
     let row: Option<String> = image.ask(|connection| {
         connection
@@ -378,7 +438,7 @@ fn gather(image: &Image, mut scattered: Vec<(Box<[u8]>, u64)>) -> Result<()> {
                 break;
             }
         }
-        let mut found: BTreeMap<Box<[u8]>, BTreeMap<Box<[u8]>, Box<[u8]>>> = BTreeMap::new();
+        let mut found: BTreeMap<Box<[u8]>, Held> = BTreeMap::new();
         image.ask(|connection| {
             let mut all = connection.prepare("SELECT id, type, data FROM things")?;
             let mut rows = all.query([])?;
