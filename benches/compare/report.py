@@ -89,7 +89,8 @@ def judge(sections: list[Section]) -> list[Judgement]:
     largest: dict[str, tuple[Section, Result]] = {}
     for section in sections:
         for result in section.results:
-            if not (result.measured and result.name.startswith("dotctl")):
+            # Replays have a bar of their own.
+            if section.name == "replay" or not (result.measured and result.name.startswith("dotctl")):
                 continue
             known = largest.get(section.source.name)
             if known is None or result.peak_bytes > known[1].peak_bytes:
