@@ -94,7 +94,7 @@ fn a_real_object_reads_every_entity() {
     let view = &tables["entities"];
     let columns: Vec<&str> =
         view["columns"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
-    let place = |name: &str| columns.iter().position(|column| *column == name).unwrap();
+    let place = |name: &str| columns.iter().position(|column| column.trim_matches('"') == name).unwrap();
     let read: BTreeMap<String, Map<String, Value>> = view["rows"]
         .as_array()
         .unwrap()
