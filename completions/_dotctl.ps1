@@ -43,6 +43,7 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             [CompletionResult]::new('estimate', 'estimate', [CompletionResultType]::ParameterValue, 'Tell how large a checkpoint will be, where it will go, and whether that is within budget')
             [CompletionResult]::new('budget', 'budget', [CompletionResultType]::ParameterValue, 'Check what dotctl.toml declares against its budgets')
             [CompletionResult]::new('plan', 'plan', [CompletionResultType]::ParameterValue, 'Plan a design or a fleet: days until each limit, monthly cost, what a stop loses')
+            [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Make a local image of event logs, or bring one up to date')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completion script for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page, of dotctl or of one command')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -295,6 +296,32 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'dotctl;replay' {
+            [CompletionResult]::new('--into', '--into', [CompletionResultType]::ParameterName, 'The image: a SQLite database, made if it is not there')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Only this namespace''s events')
+            [CompletionResult]::new('--until', '--until', [CompletionResultType]::ParameterName, 'Only events up to this time: RFC 3339 or Unix milliseconds')
+            [CompletionResult]::new('--columnar-threshold', '--columnar-threshold', [CompletionResultType]::ParameterName, 'Types with fewer entities than this are one row [default: the image''s, else 50]')
+            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Begin a new image with this checkpoint of an earlier one')
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>')
+            [CompletionResult]::new('--overflow', '--overflow', [CompletionResultType]::ParameterName, 'The second store, which holds what is too large for the first one')
+            [CompletionResult]::new('--endpoint-url', '--endpoint-url', [CompletionResultType]::ParameterName, 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]')
+            [CompletionResult]::new('--region', '--region', [CompletionResultType]::ParameterName, 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]')
+            [CompletionResult]::new('--max-requests-per-second', '--max-requests-per-second', [CompletionResultType]::ParameterName, 'Begin no more requests than this within a second')
+            [CompletionResult]::new('--check', '--check', [CompletionResultType]::ParameterName, 'Compare this image with the log, and change nothing')
+            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What stdout speaks: text for people, or one JSON object')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour in what people read; NO_COLOR is heeded')
+            [CompletionResult]::new('--merge-updates', '--merge-updates', [CompletionResultType]::ParameterName, 'Take an update without `isDelta` for a delta too')
+            [CompletionResult]::new('--strict', '--strict', [CompletionResultType]::ParameterName, 'Stop at the first thing that is no event, and leave the image as it was')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Say what would be done, and do nothing')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors, nothing else')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors, nothing else')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Draw no progress bar')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more on stderr about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more on stderr about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
         'dotctl;completions' {
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What stdout speaks: text for people, or one JSON object')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour in what people read; NO_COLOR is heeded')
@@ -331,6 +358,7 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             [CompletionResult]::new('estimate', 'estimate', [CompletionResultType]::ParameterValue, 'Tell how large a checkpoint will be, where it will go, and whether that is within budget')
             [CompletionResult]::new('budget', 'budget', [CompletionResultType]::ParameterValue, 'Check what dotctl.toml declares against its budgets')
             [CompletionResult]::new('plan', 'plan', [CompletionResultType]::ParameterValue, 'Plan a design or a fleet: days until each limit, monthly cost, what a stop loses')
+            [CompletionResult]::new('replay', 'replay', [CompletionResultType]::ParameterValue, 'Make a local image of event logs, or bring one up to date')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completion script for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page, of dotctl or of one command')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -367,6 +395,9 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             break
         }
         'dotctl;help;plan' {
+            break
+        }
+        'dotctl;help;replay' {
             break
         }
         'dotctl;help;completions' {

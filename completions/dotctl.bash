@@ -46,6 +46,9 @@ _dotctl() {
             dotctl,plan)
                 cmd="dotctl__subcmd__plan"
                 ;;
+            dotctl,replay)
+                cmd="dotctl__subcmd__replay"
+                ;;
             dotctl,restore)
                 cmd="dotctl__subcmd__restore"
                 ;;
@@ -88,6 +91,9 @@ _dotctl() {
             dotctl__subcmd__help,plan)
                 cmd="dotctl__subcmd__help__subcmd__plan"
                 ;;
+            dotctl__subcmd__help,replay)
+                cmd="dotctl__subcmd__help__subcmd__replay"
+                ;;
             dotctl__subcmd__help,restore)
                 cmd="dotctl__subcmd__help__subcmd__restore"
                 ;;
@@ -107,7 +113,7 @@ _dotctl() {
 
     case "${cmd}" in
         dotctl)
-            opts="-q -v -h -V --format --quiet --no-progress --color --verbose --help --version snapshot restore copy verify list show get inspect estimate budget plan completions man help"
+            opts="-q -v -h -V --format --quiet --no-progress --color --verbose --help --version snapshot restore copy verify list show get inspect estimate budget plan replay completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -375,7 +381,7 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__help)
-            opts="snapshot restore copy verify list show get inspect estimate budget plan completions man help"
+            opts="snapshot restore copy verify list show get inspect estimate budget plan replay completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -515,6 +521,20 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__help__subcmd__plan)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dotctl__subcmd__help__subcmd__replay)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -806,6 +826,72 @@ _dotctl() {
                     return 0
                     ;;
                 --html)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dotctl__subcmd__replay)
+            opts="-q -v -h --into --namespace --until --columnar-threshold --merge-updates --from --store --overflow --endpoint-url --region --max-requests-per-second --check --strict --dry-run --format --quiet --no-progress --color --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --into)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --columnar-threshold)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --overflow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --endpoint-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-requests-per-second)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --check)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -40,6 +40,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand estimate 'Tell how large a checkpoint will be, where it will go, and whether that is within budget'
             cand budget 'Check what dotctl.toml declares against its budgets'
             cand plan 'Plan a design or a fleet: days until each limit, monthly cost, what a stop loses'
+            cand replay 'Make a local image of event logs, or bring one up to date'
             cand completions 'Print the completion script for a shell'
             cand man 'Print the manual page, of dotctl or of one command'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -280,6 +281,31 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'dotctl;replay'= {
+            cand --into 'The image: a SQLite database, made if it is not there'
+            cand --namespace 'Only this namespace''s events'
+            cand --until 'Only events up to this time: RFC 3339 or Unix milliseconds'
+            cand --columnar-threshold 'Types with fewer entities than this are one row [default: the image''s, else 50]'
+            cand --from 'Begin a new image with this checkpoint of an earlier one'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
+            cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
+            cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
+            cand --max-requests-per-second 'Begin no more requests than this within a second'
+            cand --check 'Compare this image with the log, and change nothing'
+            cand --format 'What stdout speaks: text for people, or one JSON object'
+            cand --color 'Colour in what people read; NO_COLOR is heeded'
+            cand --merge-updates 'Take an update without `isDelta` for a delta too'
+            cand --strict 'Stop at the first thing that is no event, and leave the image as it was'
+            cand --dry-run 'Say what would be done, and do nothing'
+            cand -q 'Print the result and errors, nothing else'
+            cand --quiet 'Print the result and errors, nothing else'
+            cand --no-progress 'Draw no progress bar'
+            cand -v 'Say more on stderr about what is being done'
+            cand --verbose 'Say more on stderr about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
         &'dotctl;completions'= {
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
@@ -314,6 +340,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand estimate 'Tell how large a checkpoint will be, where it will go, and whether that is within budget'
             cand budget 'Check what dotctl.toml declares against its budgets'
             cand plan 'Plan a design or a fleet: days until each limit, monthly cost, what a stop loses'
+            cand replay 'Make a local image of event logs, or bring one up to date'
             cand completions 'Print the completion script for a shell'
             cand man 'Print the manual page, of dotctl or of one command'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -339,6 +366,8 @@ set edit:completion:arg-completer[dotctl] = {|@words|
         &'dotctl;help;budget'= {
         }
         &'dotctl;help;plan'= {
+        }
+        &'dotctl;help;replay'= {
         }
         &'dotctl;help;completions'= {
         }

@@ -45,6 +45,7 @@ complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "inspect" -d 'Tell wha
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "estimate" -d 'Tell how large a checkpoint will be, where it will go, and whether that is within budget'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "budget" -d 'Check what dotctl.toml declares against its budgets'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "plan" -d 'Plan a design or a fleet: days until each limit, monthly cost, what a stop loses'
+complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "replay" -d 'Make a local image of event logs, or bring one up to date'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "man" -d 'Print the manual page, of dotctl or of one command'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -275,6 +276,29 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand plan" -s q -l quiet -d 'Pr
 complete -c dotctl -n "__fish_dotctl_using_subcommand plan" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand plan" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand plan" -s h -l help -d 'Print help'
+complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l into -d 'The image: a SQLite database, made if it is not there' -r -F
+complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l namespace -d 'Only this namespace\'s events' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l until -d 'Only events up to this time: RFC 3339 or Unix milliseconds' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l columnar-threshold -d 'Types with fewer entities than this are one row [default: the image\'s, else 50]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l from -d 'Begin a new image with this checkpoint of an earlier one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l check -d 'Compare this image with the log, and change nothing' -r -F
+complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
+json\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l merge-updates -d 'Take an update without `isDelta` for a delta too'
+complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l strict -d 'Stop at the first thing that is no event, and leave the image as it was'
+complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l dry-run -d 'Say what would be done, and do nothing'
+complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -s q -l quiet -d 'Print the result and errors, nothing else'
+complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l no-progress -d 'Draw no progress bar'
+complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -s v -l verbose -d 'Say more on stderr about what is being done'
+complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -s h -l help -d 'Print help'
 complete -c dotctl -n "__fish_dotctl_using_subcommand completions" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
 json\t''"
 complete -c dotctl -n "__fish_dotctl_using_subcommand completions" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
@@ -293,17 +317,18 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand man" -s q -l quiet -d 'Pri
 complete -c dotctl -n "__fish_dotctl_using_subcommand man" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand man" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand man" -s h -l help -d 'Print help'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan completions man help" -f -a "snapshot" -d 'Capture a database, a state snapshot or a folder of objects as checkpoints'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan completions man help" -f -a "restore" -d 'Write a checkpoint back as the database or state it was made of'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan completions man help" -f -a "copy" -d 'Copy a checkpoint into another store, verified on both sides'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan completions man help" -f -a "verify" -d 'Read checkpoints, manifests or files back and tell everything that is wrong'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan completions man help" -f -a "list" -d 'List checkpoints, newest first'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan completions man help" -f -a "show" -d 'Show what a checkpoint\'s manifest says'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan completions man help" -f -a "get" -d 'Print one entry of a checkpoint'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan completions man help" -f -a "inspect" -d 'Tell what is in a database, a state snapshot, a folder of objects or a store'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan completions man help" -f -a "estimate" -d 'Tell how large a checkpoint will be, where it will go, and whether that is within budget'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan completions man help" -f -a "budget" -d 'Check what dotctl.toml declares against its budgets'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan completions man help" -f -a "plan" -d 'Plan a design or a fleet: days until each limit, monthly cost, what a stop loses'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan completions man help" -f -a "completions" -d 'Print the completion script for a shell'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan completions man help" -f -a "man" -d 'Print the manual page, of dotctl or of one command'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "snapshot" -d 'Capture a database, a state snapshot or a folder of objects as checkpoints'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "restore" -d 'Write a checkpoint back as the database or state it was made of'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "copy" -d 'Copy a checkpoint into another store, verified on both sides'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "verify" -d 'Read checkpoints, manifests or files back and tell everything that is wrong'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "list" -d 'List checkpoints, newest first'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "show" -d 'Show what a checkpoint\'s manifest says'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "get" -d 'Print one entry of a checkpoint'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "inspect" -d 'Tell what is in a database, a state snapshot, a folder of objects or a store'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "estimate" -d 'Tell how large a checkpoint will be, where it will go, and whether that is within budget'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "budget" -d 'Check what dotctl.toml declares against its budgets'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "plan" -d 'Plan a design or a fleet: days until each limit, monthly cost, what a stop loses'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "replay" -d 'Make a local image of event logs, or bring one up to date'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "completions" -d 'Print the completion script for a shell'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "man" -d 'Print the manual page, of dotctl or of one command'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -128,6 +128,8 @@ pub enum Command {
     Budget(BudgetArgs),
     /// Plan a design or a fleet: days until each limit, monthly cost, what a stop loses
     Plan(Box<PlanArgs>),
+    /// Make a local image of event logs, or bring one up to date
+    Replay(ReplayArgs),
     /// Print the completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page, of dotctl or of one command
@@ -414,6 +416,53 @@ pub struct InspectArgs {
     pub target: PathBuf,
     #[command(flatten)]
     pub bucket: BucketArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dotctl replay events/ --into image.sqlite            everything below a folder
+  dotctl replay 'events/**/*.json.gz' --into image.sqlite --namespace tenant-42
+  dotctl replay events/ --into yesterday.sqlite --until 2026-01-13T14:00:00Z
+  dotctl replay s3://logs/events --into image.sqlite
+  dotctl replay events/ --check image.sqlite           what differs from the log (exit 1)
+
+An image that is there is brought up to date: what it has already is not applied again.
+docs/REPLAY.md says which events are read and what they mean.")]
+pub struct ReplayArgs {
+    /// Event logs: NDJSON, JSON arrays, write-ahead segments, change batches, Parquet; also .gz and
+    /// .zst. Files, folders, patterns, s3://BUCKET/PREFIX, or `-` for stdin
+    #[arg(value_name = "LOG", required = true)]
+    pub logs: Vec<String>,
+    /// The image: a SQLite database, made if it is not there
+    #[arg(long, value_name = "IMAGE", required_unless_present = "check")]
+    pub into: Option<PathBuf>,
+    /// Only this namespace's events
+    #[arg(long, value_name = "NS")]
+    pub namespace: Option<String>,
+    /// Only events up to this time: RFC 3339 or Unix milliseconds
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<dotctl_engine::id::Time>,
+    /// Types with fewer entities than this are one row [default: the image's, else 50]
+    #[arg(long, value_name = "N")]
+    pub columnar_threshold: Option<u64>,
+    /// Take an update without `isDelta` for a delta too
+    #[arg(long)]
+    pub merge_updates: bool,
+    /// Begin a new image with this checkpoint of an earlier one
+    #[arg(long, value_name = "REF", requires = "into", conflicts_with = "check")]
+    pub from: Option<String>,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Compare this image with the log, and change nothing
+    #[arg(long, value_name = "IMAGE", conflicts_with = "into")]
+    pub check: Option<PathBuf>,
+    /// Stop at the first thing that is no event, and leave the image as it was
+    #[arg(long)]
+    pub strict: bool,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

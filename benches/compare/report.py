@@ -89,7 +89,8 @@ def judge(sections: list[Section]) -> list[Judgement]:
     largest: dict[tuple[str, int], tuple[Section, Result]] = {}
     for section in sections:
         for result in section.results:
-            if not (result.measured and result.name.startswith("dotctl")):
+            # Replays have a bar of their own.
+            if section.name == "replay" or not (result.measured and result.name.startswith("dotctl")):
                 continue
             place = section.source.name, section.peak_limit_bytes
             known = largest.get(place)

@@ -12,6 +12,7 @@ mod layout;
 mod list;
 mod man;
 mod plan;
+mod replay;
 mod requests;
 mod restore;
 mod sample;
@@ -53,6 +54,7 @@ pub fn run(command: &Command, output: &Output) -> Result<Exit> {
         Command::Estimate(args) => estimate::run(args, output),
         Command::Budget(args) => budget::run(args, output),
         Command::Plan(args) => plan::run(args, output),
+        Command::Replay(args) => replay::run(args, output),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
     }

@@ -58,6 +58,11 @@ pub fn now() -> Result<Time> {
     Time::from_unix_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// Where temporary files may lie.
+pub fn scratch_folder() -> PathBuf {
+    std::env::temp_dir()
+}
+
 /// Whether the environment asks for no colour (<https://no-color.org>).
 pub fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())

@@ -6,7 +6,7 @@
 //!
 //! The rooms depend on each other in one direction:
 //! `id, error, limits, prices -> measure -> codec, format, state, image, value -> chunk -> checkpoint`;
-//! beside them `limits, placement, measure -> estimate, budget -> plan`.
+//! beside them `limits, placement, measure -> estimate, budget -> plan` and `state -> event`.
 
 pub mod budget;
 pub mod checkpoint;

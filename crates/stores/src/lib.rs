@@ -25,6 +25,7 @@ pub mod objects;
 mod pipeline;
 pub mod placed;
 pub mod reference;
+pub mod replay;
 pub mod source;
 pub mod spill;
 pub mod store;

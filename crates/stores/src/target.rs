@@ -149,6 +149,20 @@ impl Target {
         self.file.read_exact_at(into, offset).map_err(|error| io_error("read", &self.partial, &error))
     }
 
+    /// Removes what a killed run left on its way to `path`, for who changes what is there instead of
+    /// writing it anew.
+    ///
+    /// # Errors
+    /// Busy, if somebody is writing it just now.
+    pub fn clean_up(path: &Path) -> Result<()> {
+        remove_abandoned(&beside(path, PARTIAL)?, &beside(path, PROGRESS)?)
+    }
+
+    /// Where the file is for now, for who writes it by other means.
+    pub fn partial(&self) -> &Path {
+        &self.partial
+    }
+
     /// Whole pages go past the page cache, what hangs over at the edges when its page is whole.
     fn write_parts(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let Some(direct) = &self.direct else {

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::parse::EventKind;
 use super::record::EventRecord;
 use super::text::{Member, each_member, push_string};
+use super::validate::faults;
 use crate::state::Scanner;
 
 /// Members up to which a name is looked for one by one.
@@ -139,7 +140,8 @@ impl<'a> Fold<'a> {
         self.count.applied += 1;
     }
 
-    /// What the payload says comes before what the event says, and that before the defaults.
+    /// What the payload says comes before what the event says, and that before the defaults. The id
+    /// alone is always the event's.
     fn create(&mut self, event: &EventRecord<'a>) {
         self.live = true;
         self.rest.clear();
@@ -154,7 +156,8 @@ impl<'a> Fold<'a> {
             None => rest.set(member),
         });
         self.set_system(system);
-        if self.id.is_empty() {
+        // By another name nobody would find it.
+        if self.id.get(1..self.id.len().saturating_sub(1)) != Some(event.id) {
             self.id = Cow::Owned(string(event.id));
         }
         if self.entity_type.is_empty() {
@@ -196,6 +199,11 @@ impl<'a> Fold<'a> {
     /// What became of the events since [`Fold::begin`].
     pub fn count(&self) -> FoldCount {
         self.count
+    }
+
+    /// What `validateState` of the recovery would say of the entity.
+    pub fn faults(&self) -> Vec<&'static str> {
+        faults(Some(&self.entity_type), Some(&self.version))
     }
 
     /// Appends the entity's state as a JSON object.

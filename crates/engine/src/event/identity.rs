@@ -20,8 +20,8 @@ impl Identity {
     pub fn of(event: &Event<'_>) -> Self {
         let kind = match event.kind {
             EventKind::Created => 1,
-            EventKind::Updated { merge: false } => 2,
-            EventKind::Updated { merge: true } => 3,
+            // Whether it is merged is how it is read, not what it is.
+            EventKind::Updated { .. } => 2,
             EventKind::Deleted => 4,
             EventKind::Begin | EventKind::Commit | EventKind::Rollback | EventKind::Unknown => 5,
         };

@@ -21,4 +21,4 @@ pub use order::{Last, sort_events};
 pub use parse::{Event, EventKind, EventParser, Item, ParseStop};
 pub use record::{EventRecord, KeyRecord};
 pub use sequence::SequenceSet;
-pub use validate::validate_entity;
+pub use validate::{collection_entities, validate_entity};

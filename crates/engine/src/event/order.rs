@@ -23,10 +23,12 @@ impl Last {
     /// Whether `event`, of the namespace that hashes to `namespace`, certainly comes after it.
     pub fn is_before(&self, event: &EventRecord<'_>, namespace: u32) -> bool {
         match event.sequence {
-            Some(sequence) if self.sequence != u64::MAX && self.namespace == namespace => {
-                sequence > self.sequence
+            // Behind an event without a number, or of another namespace, others may have been numbered later,
+            // and a number in between changes where they stand.
+            Some(sequence) => {
+                self.sequence != u64::MAX && self.namespace == namespace && sequence > self.sequence
             }
-            _ => event.time_ms > self.time_ms,
+            None => event.time_ms > self.time_ms,
         }
     }
 }

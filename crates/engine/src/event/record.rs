@@ -52,6 +52,23 @@ impl<'a> EventRecord<'a> {
         }
     }
 
+    /// An entity as a record: it was created as `data`.
+    pub fn row(id: &'a [u8], entity_type: &'a [u8], data: &'a [u8]) -> Self {
+        EventRecord {
+            kind: EventKind::Created,
+            namespace: 0,
+            position: 0,
+            time_ms: 0,
+            sequence: None,
+            transaction: 0,
+            id,
+            entity_type,
+            time_text: &[],
+            version: &[],
+            payload: data,
+        }
+    }
+
     /// Bytes that [`EventRecord::write`] appends.
     pub fn stored_bytes(&self) -> usize {
         HEAD_BYTES

@@ -19,7 +19,7 @@ enum Block {
 #[derive(Debug, Clone, Default)]
 pub struct SequenceSet {
     blocks: BTreeMap<u64, Block>,
-    /// The block looked at last: numbers come in stretches.
+    /// Roughly.
     stored_bytes: usize,
 }
 
