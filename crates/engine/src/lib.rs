@@ -20,7 +20,9 @@ pub mod limits;
 pub mod measure;
 pub mod placement;
 pub mod prices;
+pub mod retention;
 pub mod state;
+pub mod tag;
 pub mod value;
 
 pub use error::{Damage, Error, ErrorKind, Result};
