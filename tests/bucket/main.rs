@@ -7,6 +7,7 @@ mod faults;
 mod made;
 mod memory;
 mod proxy;
+mod prune;
 mod servers;
 #[path = "../support/mod.rs"]
 mod support;

@@ -23,6 +23,7 @@ pub mod object;
 pub mod objects;
 mod pipeline;
 pub mod placed;
+pub mod prune;
 pub mod reference;
 pub mod source;
 pub mod spill;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::error::{Error, Result};
-use crate::id::{CheckpointId, Hash, Namespace};
+use crate::id::{self, CheckpointId, Namespace};
 use crate::tag::{Tag, Tagged};
 
 /// The folder, or key prefix, of packs.
@@ -16,7 +16,7 @@ pub const TAGS: &str = "tags";
 pub const STORE_MARKER: (&str, &[u8]) = ("store.json", b"{\"format\":\"dotctl-store\",\"version\":1}\n");
 
 /// The key of the pack with this hash.
-pub fn pack_key(sha256: &Hash) -> String {
+pub fn pack_key(sha256: &id::Hash) -> String {
     format!("{PACKS}/{sha256}")
 }
 
@@ -31,7 +31,7 @@ pub fn parse_tag(tag: &str, id: &str) -> Option<Tagged> {
 }
 
 /// What a manifest's key says before it is read: `manifests/<namespace>/<sequence>-<id>.json`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ManifestKey {
     /// Whose checkpoint it is.
     pub namespace: Namespace,

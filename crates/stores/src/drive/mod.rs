@@ -7,6 +7,7 @@ mod get;
 mod image;
 mod inspect;
 mod progress;
+mod prune;
 mod restore;
 mod state;
 mod verify;
@@ -18,6 +19,7 @@ pub use inspect::{
     NamespaceReport, StoreReport, check_database, inspect_database, inspect_state, inspect_store,
 };
 pub use progress::{NoProgress, Progress};
+pub use prune::{Judged, PruneOutcome, PruneSetting, prune};
 pub use restore::{RestoreForm, Restored, restore};
 pub use state::{EntrySource, snapshot_state};
 pub use verify::{Verifier, refuse_first, require_whole};
