@@ -37,6 +37,9 @@ _dotctl() {
             dotctl,man)
                 cmd="dotctl__subcmd__man"
                 ;;
+            dotctl,prune)
+                cmd="dotctl__subcmd__prune"
+                ;;
             dotctl,restore)
                 cmd="dotctl__subcmd__restore"
                 ;;
@@ -45,6 +48,9 @@ _dotctl() {
                 ;;
             dotctl,snapshot)
                 cmd="dotctl__subcmd__snapshot"
+                ;;
+            dotctl,tag)
+                cmd="dotctl__subcmd__tag"
                 ;;
             dotctl,verify)
                 cmd="dotctl__subcmd__verify"
@@ -70,6 +76,9 @@ _dotctl() {
             dotctl__subcmd__help,man)
                 cmd="dotctl__subcmd__help__subcmd__man"
                 ;;
+            dotctl__subcmd__help,prune)
+                cmd="dotctl__subcmd__help__subcmd__prune"
+                ;;
             dotctl__subcmd__help,restore)
                 cmd="dotctl__subcmd__help__subcmd__restore"
                 ;;
@@ -78,6 +87,9 @@ _dotctl() {
                 ;;
             dotctl__subcmd__help,snapshot)
                 cmd="dotctl__subcmd__help__subcmd__snapshot"
+                ;;
+            dotctl__subcmd__help,tag)
+                cmd="dotctl__subcmd__help__subcmd__tag"
                 ;;
             dotctl__subcmd__help,verify)
                 cmd="dotctl__subcmd__help__subcmd__verify"
@@ -89,7 +101,7 @@ _dotctl() {
 
     case "${cmd}" in
         dotctl)
-            opts="-q -v -h -V --format --quiet --no-progress --color --verbose --help --version snapshot restore copy verify list show get inspect completions man help"
+            opts="-q -v -h -V --format --quiet --no-progress --color --verbose --help --version snapshot restore copy verify list show get tag prune inspect completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -225,7 +237,7 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__help)
-            opts="snapshot restore copy verify list show get inspect completions man help"
+            opts="snapshot restore copy verify list show get tag prune inspect completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -336,6 +348,20 @@ _dotctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dotctl__subcmd__help__subcmd__prune)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dotctl__subcmd__help__subcmd__restore)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -365,6 +391,20 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__help__subcmd__snapshot)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dotctl__subcmd__help__subcmd__tag)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -479,6 +519,84 @@ _dotctl() {
                 return 0
             fi
             case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dotctl__subcmd__prune)
+            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --namespace --keep-last --keep-hourly --keep-daily --keep-weekly --keep-monthly --keep-within --keep-tag --grace --dry-run --format --quiet --no-progress --color --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --overflow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --endpoint-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-requests-per-second)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-last)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-hourly)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-daily)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-weekly)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-monthly)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-within)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-tag)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --grace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --format)
                     COMPREPLY=($(compgen -W "human json" -- "${cur}"))
                     return 0
@@ -647,6 +765,48 @@ _dotctl() {
                     ;;
                 --base)
                     COMPREPLY=($(compgen -W "auto none" -- "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dotctl__subcmd__tag)
+            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --remove --dry-run --format --quiet --no-progress --color --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --overflow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --endpoint-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-requests-per-second)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --format)
