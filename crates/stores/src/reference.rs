@@ -42,14 +42,20 @@ pub fn find_key(store: &dyn Store, reference: &str) -> Result<ManifestKey> {
     if let Some((namespace, moment)) = reference.rsplit_once('@') {
         let namespace = Namespace::new(namespace)?;
         let mut of_namespace = keys.into_iter().filter(|key| key.namespace == namespace);
-        let found = if moment == "latest" {
-            of_namespace.next_back()
-        } else {
-            match (moment.parse::<Time>(), Tag::new(moment)) {
-                (Err(_), Ok(tag)) => tagged(store, of_namespace.collect(), &tag, reference)?,
-                (moment, _) => newest_until(store, of_namespace.rev(), moment?)?,
-            }
-        };
+        let found =
+            if moment == "latest" {
+                of_namespace.next_back()
+            } else {
+                match (moment.parse::<Time>(), Tag::new(moment)) {
+                    (Err(no_time), Ok(tag)) => {
+                        let found = tagged(store, of_namespace.collect(), &tag, reference)?;
+                        Some(found.ok_or_else(|| {
+                            no_time.hint(format!("no checkpoint of {namespace} has that tag"))
+                        })?)
+                    }
+                    (moment, _) => newest_until(store, of_namespace.rev(), moment?)?,
+                }
+            };
         return found.ok_or_else(|| missing(format!("there is no checkpoint {reference}")));
     }
     if reference == "latest" {
