@@ -36,6 +36,8 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand list 'List checkpoints, newest first'
             cand show 'Show what a checkpoint''s manifest says'
             cand get 'Print one entry of a checkpoint'
+            cand tag 'Give a checkpoint a name, or take one away'
+            cand prune 'Remove the checkpoints that no rule keeps, and what only they need'
             cand inspect 'Tell what is in a database, a state snapshot, a folder of objects or a store'
             cand estimate 'Tell how large a checkpoint will be, where it will go, and whether that is within budget'
             cand budget 'Check what dotctl.toml declares against its budgets'
@@ -176,6 +178,50 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --max-requests-per-second 'Begin no more requests than this within a second'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
+            cand -q 'Print the result and errors, nothing else'
+            cand --quiet 'Print the result and errors, nothing else'
+            cand --no-progress 'Draw no progress bar'
+            cand -v 'Say more on stderr about what is being done'
+            cand --verbose 'Say more on stderr about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'dotctl;tag'= {
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
+            cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
+            cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
+            cand --max-requests-per-second 'Begin no more requests than this within a second'
+            cand --format 'What stdout speaks: text for people, or one JSON object'
+            cand --color 'Colour in what people read; NO_COLOR is heeded'
+            cand --remove 'Take the name away'
+            cand --dry-run 'Say what would be done, and do nothing'
+            cand -q 'Print the result and errors, nothing else'
+            cand --quiet 'Print the result and errors, nothing else'
+            cand --no-progress 'Draw no progress bar'
+            cand -v 'Say more on stderr about what is being done'
+            cand --verbose 'Say more on stderr about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'dotctl;prune'= {
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
+            cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
+            cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
+            cand --max-requests-per-second 'Begin no more requests than this within a second'
+            cand --namespace 'Only this namespace''s'
+            cand --keep-last 'Keep the newest N'
+            cand --keep-hourly 'Keep the newest of each of the newest N hours that have one'
+            cand --keep-daily 'The same for days'
+            cand --keep-weekly 'The same for weeks'
+            cand --keep-monthly 'The same for months'
+            cand --keep-within 'Keep what is at most this much older than the newest'
+            cand --keep-tag 'Keep what has this tag; may be given several times'
+            cand --grace 'How long a pack without a checkpoint is left alone, since a writer may be about to name it; in a bucket at least 1h'
+            cand --format 'What stdout speaks: text for people, or one JSON object'
+            cand --color 'Colour in what people read; NO_COLOR is heeded'
+            cand --dry-run 'Say what would go and what it would free, and do nothing'
             cand -q 'Print the result and errors, nothing else'
             cand --quiet 'Print the result and errors, nothing else'
             cand --no-progress 'Draw no progress bar'
@@ -336,6 +382,8 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand list 'List checkpoints, newest first'
             cand show 'Show what a checkpoint''s manifest says'
             cand get 'Print one entry of a checkpoint'
+            cand tag 'Give a checkpoint a name, or take one away'
+            cand prune 'Remove the checkpoints that no rule keeps, and what only they need'
             cand inspect 'Tell what is in a database, a state snapshot, a folder of objects or a store'
             cand estimate 'Tell how large a checkpoint will be, where it will go, and whether that is within budget'
             cand budget 'Check what dotctl.toml declares against its budgets'
@@ -358,6 +406,10 @@ set edit:completion:arg-completer[dotctl] = {|@words|
         &'dotctl;help;show'= {
         }
         &'dotctl;help;get'= {
+        }
+        &'dotctl;help;tag'= {
+        }
+        &'dotctl;help;prune'= {
         }
         &'dotctl;help;inspect'= {
         }

@@ -41,6 +41,8 @@ complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "verify" -d 'Read chec
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "list" -d 'List checkpoints, newest first'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "show" -d 'Show what a checkpoint\'s manifest says'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "get" -d 'Print one entry of a checkpoint'
+complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "tag" -d 'Give a checkpoint a name, or take one away'
+complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "prune" -d 'Remove the checkpoints that no rule keeps, and what only they need'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "inspect" -d 'Tell what is in a database, a state snapshot, a folder of objects or a store'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "estimate" -d 'Tell how large a checkpoint will be, where it will go, and whether that is within budget'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "budget" -d 'Check what dotctl.toml declares against its budgets'
@@ -186,6 +188,46 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand get" -s q -l quiet -d 'Pri
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -s h -l help -d 'Print help'
+complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
+json\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l remove -d 'Take the name away'
+complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l dry-run -d 'Say what would be done, and do nothing'
+complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -s q -l quiet -d 'Print the result and errors, nothing else'
+complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l no-progress -d 'Draw no progress bar'
+complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -s v -l verbose -d 'Say more on stderr about what is being done'
+complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -s h -l help -d 'Print help'
+complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l namespace -d 'Only this namespace\'s' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l keep-last -d 'Keep the newest N' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l keep-hourly -d 'Keep the newest of each of the newest N hours that have one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l keep-daily -d 'The same for days' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l keep-weekly -d 'The same for weeks' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l keep-monthly -d 'The same for months' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l keep-within -d 'Keep what is at most this much older than the newest' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l keep-tag -d 'Keep what has this tag; may be given several times' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l grace -d 'How long a pack without a checkpoint is left alone, since a writer may be about to name it; in a bucket at least 1h' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
+json\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l dry-run -d 'Say what would go and what it would free, and do nothing'
+complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -s q -l quiet -d 'Print the result and errors, nothing else'
+complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l no-progress -d 'Draw no progress bar'
+complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -s v -l verbose -d 'Say more on stderr about what is being done'
+complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -s h -l help -d 'Print help'
 complete -c dotctl -n "__fish_dotctl_using_subcommand inspect" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand inspect" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand inspect" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
@@ -317,18 +359,20 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand man" -s q -l quiet -d 'Pri
 complete -c dotctl -n "__fish_dotctl_using_subcommand man" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand man" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand man" -s h -l help -d 'Print help'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "snapshot" -d 'Capture a database, a state snapshot or a folder of objects as checkpoints'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "restore" -d 'Write a checkpoint back as the database or state it was made of'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "copy" -d 'Copy a checkpoint into another store, verified on both sides'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "verify" -d 'Read checkpoints, manifests or files back and tell everything that is wrong'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "list" -d 'List checkpoints, newest first'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "show" -d 'Show what a checkpoint\'s manifest says'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "get" -d 'Print one entry of a checkpoint'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "inspect" -d 'Tell what is in a database, a state snapshot, a folder of objects or a store'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "estimate" -d 'Tell how large a checkpoint will be, where it will go, and whether that is within budget'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "budget" -d 'Check what dotctl.toml declares against its budgets'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "plan" -d 'Plan a design or a fleet: days until each limit, monthly cost, what a stop loses'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "replay" -d 'Make a local image of event logs, or bring one up to date'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "completions" -d 'Print the completion script for a shell'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "man" -d 'Print the manual page, of dotctl or of one command'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get inspect estimate budget plan replay completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "snapshot" -d 'Capture a database, a state snapshot or a folder of objects as checkpoints'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "restore" -d 'Write a checkpoint back as the database or state it was made of'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "copy" -d 'Copy a checkpoint into another store, verified on both sides'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "verify" -d 'Read checkpoints, manifests or files back and tell everything that is wrong'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "list" -d 'List checkpoints, newest first'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "show" -d 'Show what a checkpoint\'s manifest says'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "get" -d 'Print one entry of a checkpoint'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "tag" -d 'Give a checkpoint a name, or take one away'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "prune" -d 'Remove the checkpoints that no rule keeps, and what only they need'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "inspect" -d 'Tell what is in a database, a state snapshot, a folder of objects or a store'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "estimate" -d 'Tell how large a checkpoint will be, where it will go, and whether that is within budget'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "budget" -d 'Check what dotctl.toml declares against its budgets'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "plan" -d 'Plan a design or a fleet: days until each limit, monthly cost, what a stop loses'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "replay" -d 'Make a local image of event logs, or bring one up to date'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "completions" -d 'Print the completion script for a shell'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "man" -d 'Print the manual page, of dotctl or of one command'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -3,12 +3,15 @@
 #![allow(rustdoc::invalid_html_tags)]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use dotctl_engine::codec::Codec;
 use dotctl_engine::id::Namespace;
+use dotctl_engine::tag::Tag;
 
+use crate::duration::parse_span;
 use crate::size::parse_size;
 
 /// Checkpoints of Cloudflare Durable Objects: get the bytes out, prove that they restore, bring
@@ -120,6 +123,10 @@ pub enum Command {
     Show(ShowArgs),
     /// Print one entry of a checkpoint
     Get(GetArgs),
+    /// Give a checkpoint a name, or take one away
+    Tag(TagArgs),
+    /// Remove the checkpoints that no rule keeps, and what only they need
+    Prune(PruneArgs),
     /// Tell what is in a database, a state snapshot, a folder of objects or a store
     Inspect(InspectArgs),
     /// Tell how large a checkpoint will be, where it will go, and whether that is within budget
@@ -228,7 +235,7 @@ Examples:
   dotctl restore 3f9c --to - --as ndjson | head
   dotctl restore latest --to object.sqlite --store r2://backups/counters
 
-REF is an id, a unique prefix of one (4 digits or more), `latest`, NAMESPACE@latest, or
+REF is an id, a unique prefix of one (4 digits or more), a tag, `latest`, NAMESPACE@latest, or
 NAMESPACE@TIME: the newest at or before that time.")]
 pub struct RestoreArgs {
     /// Which checkpoint
@@ -395,6 +402,79 @@ pub struct GetArgs {
     pub key: String,
     #[command(flatten)]
     pub store: StoreArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dotctl tag latest before-migration
+  dotctl restore before-migration --to object.sqlite
+  dotctl tag before-migration before-migration --remove
+
+Several checkpoints may have one tag. A tag that one of them has is a REF; if several namespaces have
+it, NAMESPACE@TAG is.")]
+pub struct TagArgs {
+    /// Which checkpoint
+    #[arg(value_name = "REF")]
+    pub reference: String,
+    /// The name: not `latest`, no `@`, nothing that looks like an id or a time
+    #[arg(value_name = "NAME")]
+    pub name: Tag,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Take the name away
+    #[arg(long)]
+    pub remove: bool,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dotctl prune --keep-last 10 --dry-run
+  dotctl prune --keep-hourly 24 --keep-daily 7 --keep-weekly 4 --keep-monthly 12
+  dotctl prune --keep-within 30d --keep-tag release --namespace counters
+  dotctl prune --keep-daily 30 --store r2://backups/counters
+
+Each namespace by itself. What one rule keeps is kept, and the newest checkpoint of a namespace always.
+Newest is the largest sequence, not the latest clock. Hours, days, weeks (from Monday) and months
+are those of UTC. DURATION: 90min, 36h, 7d, 2w, 1y, or several together.")]
+pub struct PruneArgs {
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Only this namespace's
+    #[arg(long, value_name = "NS", value_parser = |text: &str| Namespace::new(text))]
+    pub namespace: Option<Namespace>,
+    /// Keep the newest N
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub keep_last: u32,
+    /// Keep the newest of each of the newest N hours that have one
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub keep_hourly: u32,
+    /// The same for days
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub keep_daily: u32,
+    /// The same for weeks
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub keep_weekly: u32,
+    /// The same for months
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub keep_monthly: u32,
+    /// Keep what is at most this much older than the newest
+    #[arg(long, value_name = "DURATION", value_parser = parse_span)]
+    pub keep_within: Option<Duration>,
+    /// Keep what has this tag; may be given several times
+    #[arg(long, value_name = "TAG")]
+    pub keep_tag: Vec<Tag>,
+    /// How long a pack without a checkpoint is left alone, since a writer may be about to name it;
+    /// in a bucket at least 1h
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = parse_span)]
+    pub grace: Duration,
+    /// Say what would go and what it would free, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

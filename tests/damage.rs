@@ -62,7 +62,7 @@ impl World {
     /// The files that hold data. Locks are empty, and writers make them when they are not there; in
     /// `catalog` lie second names of manifests, and `tests/catalog.rs` looks at those.
     fn files(&self) -> Vec<PathBuf> {
-        let locks = ["lock", "order.lock"].map(|name| self.store().join(name));
+        let locks = ["lock", "order.lock", "gate.lock"].map(|name| self.store().join(name));
         assert!(locks.iter().all(|lock| fs::metadata(lock).unwrap().len() == 0));
         let catalog = self.store().join("catalog");
         let holds_data = |path: &PathBuf| !locks.contains(path) && !path.starts_with(&catalog);

@@ -8,6 +8,7 @@ mod going_on;
 mod made;
 mod memory;
 mod proxy;
+mod prune;
 mod servers;
 #[path = "../support/mod.rs"]
 mod support;

@@ -25,7 +25,9 @@ pub mod measure;
 pub mod placement;
 pub mod plan;
 pub mod prices;
+pub mod retention;
 pub mod state;
+pub mod tag;
 pub mod value;
 
 pub use error::{Damage, Error, ErrorKind, Result};

@@ -24,6 +24,7 @@ pub mod object;
 pub mod objects;
 mod pipeline;
 pub mod placed;
+pub mod prune;
 pub mod reference;
 pub mod replay;
 pub mod source;

@@ -66,6 +66,16 @@ impl Client {
         .map(|_| ())
     }
 
+    /// Removes the object at `key`, if it is there.
+    pub async fn delete(&self, key: &str) -> Result<(), Refusal> {
+        let deleted =
+            self.call(Class::Free, 0, || self.s3.delete_object().bucket(&self.bucket).key(key).send()).await;
+        match deleted {
+            Err(refusal) if !refusal.is_missing_object() => Err(refusal),
+            _ => Ok(()),
+        }
+    }
+
     /// Creates the object at `key` unless there is one, and finds out once whether a server that
     /// nobody knows heeds that condition: it has to refuse the same again. One that does not would
     /// only write the same bytes again, since the key names their hash.

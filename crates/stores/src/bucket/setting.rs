@@ -70,6 +70,11 @@ pub struct Patience {
     pub pause: Duration,
     /// The longest pause, one that the server asks for included.
     pub pause_max: Duration,
+    /// The shortest grace of a prune: how long a writer may take from a look at the marks to the
+    /// next one, or to its manifest, and three times as long as it does take.
+    pub grace_min: Duration,
+    /// How long a prune may take to remove packs. One that is older was killed.
+    pub sweep_max: Duration,
 }
 
 impl Patience {
@@ -89,6 +94,8 @@ impl Default for Patience {
             first_attempts: 4,
             pause: Duration::from_millis(200),
             pause_max: Duration::from_secs(30),
+            grace_min: Duration::from_secs(3600),
+            sweep_max: Duration::from_secs(600),
         }
     }
 }

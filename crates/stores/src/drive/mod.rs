@@ -8,6 +8,7 @@ mod image;
 mod inspect;
 mod lines;
 mod progress;
+mod prune;
 mod restore;
 mod sample;
 mod state;
@@ -21,6 +22,7 @@ pub use inspect::{
     NamespaceReport, StoreReport, check_database, inspect_database, inspect_state, inspect_store,
 };
 pub use progress::{NoProgress, Progress};
+pub use prune::{Judged, PruneOutcome, PruneSetting, prune};
 pub use restore::{Kept, RestoreForm, Restored, restore};
 pub use sample::{CodecReport, SampleKind, SampleReport, SampleSetting, sample_database, sample_file};
 pub use state::{EntrySource, snapshot_state};

@@ -14,7 +14,11 @@ use super::chunks::{ChunkPlan, RunReader, check_end};
 use super::progress::Progress;
 use crate::buffer::AlignedBuffer;
 use crate::pipeline::{self, Slot};
-use crate::store::{Access, Store, check_pack, missing_pack};
+use crate::reference::read_each;
+use crate::store::{Access, ManifestListing, Store, check_pack, missing_pack};
+
+/// How often a pack must be found without a manifest again before it is believed to have none.
+const LOOKS_AGAIN: usize = 3;
 
 /// Verifies checkpoints of one store, each pack once where that is enough.
 pub struct Verifier<'a> {
@@ -94,7 +98,10 @@ impl<'a> Verifier<'a> {
         let mut all = self.findings.iter().chain(&self.unread);
         let broken_manifest = all.any(|finding| finding.target.starts_with(MANIFESTS));
         if !packs.unfinished && !broken_manifest {
-            for (pack, _) in packs.packs.iter().filter(|(pack, _)| !named.contains(pack)) {
+            let mut nameless: Vec<Hash> = packs.packs.into_iter().map(|(pack, _)| pack).collect();
+            nameless.retain(|pack| !named.contains(pack));
+            self.look_again(&mut nameless, named, &listing)?;
+            for pack in &nameless {
                 let error =
                     Error::damaged(Damage::Missing, "the manifest of this pack", "a manifest", "none");
                 self.find(self.store.pack_location(pack), error);
@@ -113,17 +120,67 @@ impl<'a> Verifier<'a> {
                 Err(Error::corrupt("the manifest lies under another checkpoint's name"))
             }
         });
+        let before = (self.findings.len(), self.unread.len());
         self.checked.checkpoints += 1;
-        match read {
+        let manifest = match read {
             Ok(manifest) => {
                 self.manifest(&manifest, progress)?;
-                Ok(Some(manifest))
+                Some(manifest)
             }
             Err(error) => {
                 self.note(key.to_string(), error)?;
-                Ok(None)
+                None
+            }
+        };
+        if (self.findings.len(), self.unread.len()) == before || !self.is_pruned(key)? {
+            return Ok(manifest);
+        }
+        // What is wrong with it concerns nobody, and others may have its packs.
+        self.findings.truncate(before.0);
+        self.unread.truncate(before.1);
+        self.checked.checkpoints -= 1;
+        if let Some(manifest) = manifest {
+            self.substances.remove(&manifest.substance()?);
+            for pack in manifest.packs() {
+                self.packs.remove(&pack.sha256);
             }
         }
+        Ok(None)
+    }
+
+    /// Takes from `nameless` what is gone or has a name by now: prunes and writers may have come between
+    /// the lists, `listing` among them, of which `named` are the packs.
+    fn look_again(
+        &self,
+        nameless: &mut Vec<Hash>,
+        mut named: HashSet<Hash>,
+        listing: &ManifestListing,
+    ) -> Result<()> {
+        let mut seen: HashSet<ManifestKey> = listing.keys.iter().cloned().collect();
+        for _ in 0..LOOKS_AGAIN {
+            if nameless.is_empty() {
+                break;
+            }
+            let packs = self.store.packs()?;
+            if packs.unfinished {
+                nameless.clear();
+                break;
+            }
+            let there: HashSet<Hash> = packs.packs.into_iter().map(|(pack, _)| pack).collect();
+            let fresh = self.store.manifests()?.keys.into_iter().filter(|key| seen.insert(key.clone()));
+            let fresh: Vec<ManifestKey> = fresh.collect();
+            for found in read_each(self.store, &fresh).flatten() {
+                named.extend(found.manifest.packs().map(|pack| pack.sha256));
+            }
+            nameless.retain(|pack| there.contains(pack) && !named.contains(pack));
+        }
+        Ok(())
+    }
+
+    /// Whether the checkpoint was removed on purpose since it was listed.
+    fn is_pruned(&self, key: &ManifestKey) -> Result<bool> {
+        let is_gone = self.store.read_manifest(key).is_err_and(|error| error.kind() == ErrorKind::Missing);
+        Ok(is_gone && !self.store.lost_manifests()?.contains(key))
     }
 
     /// Verifies what `manifest` names.

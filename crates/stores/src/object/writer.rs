@@ -151,7 +151,8 @@ impl Writer {
         }
     }
 
-    fn remove(&self, backend: Backend, key: &str) -> Result<()> {
+    /// Removes the item, if it is there.
+    pub fn remove(&self, backend: Backend, key: &str) -> Result<()> {
         let Some(head) = self.head(backend, key)? else {
             return Ok(());
         };
