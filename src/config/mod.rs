@@ -193,7 +193,7 @@ value_bytes = 50
                 (2, 8, "`rule` cannot be \"hybird\"; did you mean `hybrid`?"),
                 (4, 1, "there is no `near_precent` here; did you mean `near_percent`?"),
                 (6, 13, "`raw_bytes` is to be a size such as 4096, \"1MiB\" or \"10MB\", it is \"10 megs\""),
-                (8, 17, "`configuration` cannot be \"lite\"; did you mean `light`?"),
+                (8, 17, "`configuration` cannot be \"lite\"; there is heavy, light, standard"),
                 (10, 8, "`kind` cannot be \"counter\"; did you mean `counters`?"),
                 (11, 11, "`entries` is to be a whole number of 0 or more, it is -1"),
                 (14, 2, "there is no `plann` here; did you mean `plan`?"),
