@@ -3,12 +3,15 @@
 #![allow(rustdoc::invalid_html_tags)]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use dotctl_engine::codec::Codec;
 use dotctl_engine::id::Namespace;
+use dotctl_engine::tag::Tag;
 
+use crate::duration::parse_span;
 use crate::size::parse_size;
 
 /// Checkpoints of Cloudflare Durable Objects: get the bytes out, prove that they restore, bring
@@ -54,6 +57,12 @@ pub struct Global {
 pub enum Format {
     Human,
     Json,
+    /// Workflow annotations and a step summary; for `budget`
+    #[value(hide = true)]
+    Github,
+    /// A comment for a pull request; for `budget`
+    #[value(hide = true)]
+    Markdown,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -114,8 +123,20 @@ pub enum Command {
     Show(ShowArgs),
     /// Print one entry of a checkpoint
     Get(GetArgs),
+    /// Give a checkpoint a name, or take one away
+    Tag(TagArgs),
+    /// Remove the checkpoints that no rule keeps, and what only they need
+    Prune(PruneArgs),
     /// Tell what is in a database, a state snapshot, a folder of objects or a store
     Inspect(InspectArgs),
+    /// Tell how large a checkpoint will be, where it will go, and whether that is within budget
+    Estimate(EstimateArgs),
+    /// Check what dotctl.toml declares against its budgets
+    Budget(BudgetArgs),
+    /// Plan a design or a fleet: days until each limit, monthly cost, what a stop loses
+    Plan(Box<PlanArgs>),
+    /// Make a local image of event logs, or bring one up to date
+    Replay(ReplayArgs),
     /// Print the completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page, of dotctl or of one command
@@ -164,6 +185,10 @@ pub struct SnapshotArgs {
     /// The project's settings, of which the table "placement" counts here [default: ./dotctl.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Read the packs that a bucket holds already, and replace those that are damaged; a folder's and an
+    /// object's are always read
+    #[arg(long)]
+    pub repair: bool,
     /// What to build on, so that only changes are stored: auto (the namespace's newest checkpoint, where
     /// that pays), none, or a REF
     #[arg(long, default_value = "auto", value_name = "BASE")]
@@ -179,8 +204,7 @@ pub enum Kind {
     Image,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PlacementRule {
     /// In the object below 500 MiB of raw state, in the second store from there, refused above 2 GiB
     Budget,
@@ -226,7 +250,7 @@ Examples:
   dotctl restore 3f9c --to - --as ndjson | head
   dotctl restore latest --to object.sqlite --store r2://backups/counters
 
-REF is an id, a unique prefix of one (4 digits or more), `latest`, NAMESPACE@latest, or
+REF is an id, a unique prefix of one (4 digits or more), a tag, `latest`, NAMESPACE@latest, or
 NAMESPACE@TIME: the newest at or before that time.")]
 pub struct RestoreArgs {
     /// Which checkpoint
@@ -263,24 +287,64 @@ pub enum Form {
 Examples:
   dotctl copy latest --to-store /mnt/backup/checkpoints
   dotctl copy Counter/4f2a…@latest --store .dotctl --to-store /mnt/backup/checkpoints
+  dotctl copy latest --to-store object.sqlite --to-overflow r2://backups/counters
+  dotctl copy latest --to-store object.sqlite --to-layout chunked     as TypeScript writes it
 
 The copy has the same id, packs and hashes. A checkpoint that is there already is only verified.
-One that TypeScript wrote becomes a new checkpoint of the state or database that it holds.")]
+One that TypeScript wrote becomes a new checkpoint of the state or database that it holds.
+
+With --to-layout TypeScript's code reads the copy, and `dotctl restore ID` gives the bytes that
+`dotctl restore REF` gives; its id is that of the original. Records go into an object's database or a
+JSON file (--to-store), objects into a bucket or a folder that stands for one: --to-overflow for
+hybrid and manager, or --to-store for manager alone.")]
 pub struct CopyArgs {
     /// Which checkpoint
     #[arg(value_name = "REF")]
     pub reference: String,
     #[command(flatten)]
     pub store: StoreArgs,
-    /// Where to: a folder, made if it is not there, or an object's database
+    /// Where to: a folder, made if it is not there, an object's database, or a bucket
     #[arg(long, value_name = "STORE")]
     pub to_store: String,
-    /// Where in an object checkpoints are put, with an object's database as the other store
+    /// The second store there, for what is too large for the first one
+    #[arg(long, value_name = "STORE")]
+    pub to_overflow: Option<String>,
+    /// How the copy is laid out: as dotctl's own checkpoints, or as TypeScript writes them
+    #[arg(long, value_enum, default_value = "dotctl", value_name = "LAYOUT")]
+    pub to_layout: ToLayout,
+    /// Where in an object checkpoints are put, with an object's database as the other store; in
+    /// TypeScript's layouts, what its storage takes under one key
     #[arg(long, value_enum, default_value = "sqlite", value_name = "BACKEND")]
     pub object_backend: ObjectBackend,
+    /// With --to-overflow, what decides where the copy goes [default: dotctl.toml's, else budget]
+    #[arg(long, value_enum, value_name = "RULE", requires = "to_overflow")]
+    pub placement: Option<PlacementRule>,
+    /// The project's settings, of which the table "placement" counts here [default: ./dotctl.toml]
+    #[arg(long, value_name = "FILE", requires = "to_overflow")]
+    pub config: Option<PathBuf>,
+    /// Read the packs that a bucket holds already, and replace those that are damaged; a folder's and an
+    /// object's are always read
+    #[arg(long)]
+    pub repair: bool,
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ToLayout {
+    /// dotctl's own checkpoints
+    Dotctl,
+    /// A manifest and chunks, all in the object
+    Chunked,
+    /// Below 1 MiB compressed in the object, from there in the bucket
+    Hybrid,
+    /// A base in chunks, and the first delta on it, which changes nothing
+    Incremental,
+    /// A checkpoint manager's snapshot in a bucket, with its record if an object is named
+    Manager,
+    /// A state backend's snapshot: one record, not compressed
+    StateSnapshot,
 }
 
 #[derive(Debug, Args)]
@@ -358,6 +422,79 @@ pub struct GetArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  dotctl tag latest before-migration
+  dotctl restore before-migration --to object.sqlite
+  dotctl tag before-migration before-migration --remove
+
+Several checkpoints may have one tag. A tag that one of them has is a REF; if several namespaces have
+it, NAMESPACE@TAG is.")]
+pub struct TagArgs {
+    /// Which checkpoint
+    #[arg(value_name = "REF")]
+    pub reference: String,
+    /// The name: not `latest`, no `@`, nothing that looks like an id or a time
+    #[arg(value_name = "NAME")]
+    pub name: Tag,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Take the name away
+    #[arg(long)]
+    pub remove: bool,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dotctl prune --keep-last 10 --dry-run
+  dotctl prune --keep-hourly 24 --keep-daily 7 --keep-weekly 4 --keep-monthly 12
+  dotctl prune --keep-within 30d --keep-tag release --namespace counters
+  dotctl prune --keep-daily 30 --store r2://backups/counters
+
+Each namespace by itself. What one rule keeps is kept, and the newest checkpoint of a namespace always.
+Newest is the largest sequence, not the latest clock. Hours, days, weeks (from Monday) and months
+are those of UTC. DURATION: 90min, 36h, 7d, 2w, 1y, or several together.")]
+pub struct PruneArgs {
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Only this namespace's
+    #[arg(long, value_name = "NS", value_parser = |text: &str| Namespace::new(text))]
+    pub namespace: Option<Namespace>,
+    /// Keep the newest N
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub keep_last: u32,
+    /// Keep the newest of each of the newest N hours that have one
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub keep_hourly: u32,
+    /// The same for days
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub keep_daily: u32,
+    /// The same for weeks
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub keep_weekly: u32,
+    /// The same for months
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub keep_monthly: u32,
+    /// Keep what is at most this much older than the newest
+    #[arg(long, value_name = "DURATION", value_parser = parse_span)]
+    pub keep_within: Option<Duration>,
+    /// Keep what has this tag; may be given several times
+    #[arg(long, value_name = "TAG")]
+    pub keep_tag: Vec<Tag>,
+    /// How long a pack without a checkpoint is left alone, since a writer may be about to name it;
+    /// in a bucket at least 1h
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = parse_span)]
+    pub grace: Duration,
+    /// Say what would go and what it would free, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
   dotctl inspect object.sqlite
   dotctl inspect .wrangler/state/v3/do
   dotctl inspect state.ndjson.zst
@@ -374,6 +511,246 @@ pub struct InspectArgs {
     pub target: PathBuf,
     #[command(flatten)]
     pub bucket: BucketArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dotctl replay events/ --into image.sqlite            everything below a folder
+  dotctl replay 'events/**/*.json.gz' --into image.sqlite --namespace tenant-42
+  dotctl replay events/ --into yesterday.sqlite --until 2026-01-13T14:00:00Z
+  dotctl replay s3://logs/events --into image.sqlite
+  dotctl replay events/ --check image.sqlite           what differs from the log (exit 1)
+
+An image that is there is brought up to date: what it has already is not applied again.
+docs/REPLAY.md says which events are read and what they mean.")]
+pub struct ReplayArgs {
+    /// Event logs: NDJSON, JSON arrays, write-ahead segments, change batches, Parquet; also .gz and
+    /// .zst. Files, folders, patterns, s3://BUCKET/PREFIX, or `-` for stdin
+    #[arg(value_name = "LOG", required = true)]
+    pub logs: Vec<String>,
+    /// The image: a SQLite database, made if it is not there
+    #[arg(long, value_name = "IMAGE", required_unless_present = "check")]
+    pub into: Option<PathBuf>,
+    /// Only this namespace's events
+    #[arg(long, value_name = "NS")]
+    pub namespace: Option<String>,
+    /// Only events up to this time: RFC 3339 or Unix milliseconds
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<dotctl_engine::id::Time>,
+    /// Types with fewer entities than this are one row [default: the image's, else 50]
+    #[arg(long, value_name = "N")]
+    pub columnar_threshold: Option<u64>,
+    /// Take an update without `isDelta` for a delta too
+    #[arg(long)]
+    pub merge_updates: bool,
+    /// Begin a new image with this checkpoint of an earlier one
+    #[arg(long, value_name = "REF", requires = "into", conflicts_with = "check")]
+    pub from: Option<String>,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Compare this image with the log, and change nothing
+    #[arg(long, value_name = "IMAGE", conflicts_with = "into")]
+    pub check: Option<PathBuf>,
+    /// Stop at the first thing that is no event, and leave the image as it was
+    #[arg(long)]
+    pub strict: bool,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dotctl estimate --entries 10000 --key-bytes 12 --value-bytes 50
+  dotctl estimate --entries 10000 --key-bytes 12 --value-bytes 50 --operator counters
+  dotctl estimate --entries 2000 --key-bytes 20 --value-bytes 900 --backend kv
+  dotctl estimate --sample state.ndjson.zst
+  dotctl estimate --sample object.sqlite --entries 2000000
+
+Without --sample the numbers are the formula's of the profile spike-2026-01, which assumes JSON that
+compresses to a tenth. With it, chunks of real data are compressed, and the answer is an interval.
+
+Exits 1 if --operator is given and its budget is exceeded.")]
+pub struct EstimateArgs {
+    /// Entries in the state [default with --sample: as many as the source has]
+    #[arg(long, value_name = "N", required_unless_present = "sample")]
+    pub entries: Option<u64>,
+    /// Mean bytes of a key
+    #[arg(long, value_name = "K", value_parser = parse_mean, required_unless_present = "sample")]
+    pub key_bytes: Option<f64>,
+    /// Mean bytes of a value
+    #[arg(long, value_name = "V", value_parser = parse_mean, required_unless_present = "sample")]
+    pub value_bytes: Option<f64>,
+    /// Compressed bytes by raw ones [default: 0.1]
+    #[arg(long, value_name = "R", conflicts_with = "sample")]
+    pub compression_ratio: Option<f64>,
+    /// What keeps the object's storage
+    #[arg(long, value_enum, default_value = "sqlite", value_name = "BACKEND")]
+    pub backend: ObjectBackend,
+    /// Real data: a database, a state snapshot, or `-`; some of its chunks are compressed as a
+    /// checkpoint would
+    #[arg(long, value_name = "SOURCE", conflicts_with_all = ["key_bytes", "value_bytes"])]
+    pub sample: Option<PathBuf>,
+    /// With --sample, raw size that the checkpoint's chunks aim at
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = parse_size, requires = "sample")]
+    pub chunk_bytes: u64,
+    /// With --sample, how much of the source is compressed, in percent; never less than 12 chunks
+    #[arg(long, value_name = "P", default_value_t = 2.0, requires = "sample")]
+    pub sample_percent: f64,
+    /// The operator whose budget counts: counters, windowed, join, pattern, or one of dotctl.toml's
+    #[arg(long, value_name = "KIND")]
+    pub operator: Option<String>,
+    /// The project's settings: placement and budgets [default: ./dotctl.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// A mean number of bytes: a size, or a number with decimals.
+fn parse_mean(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
+        Ok(_) => Err("a mean size is a number of 0 or more".to_owned()),
+        Err(_) => parse_size(text).map(|bytes| bytes as f64),
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dotctl budget
+  dotctl budget --format json > budget.json
+  dotctl budget --baseline budget.json --max-growth 10
+  dotctl budget --baseline Counter@2026-11-01T00:00:00Z
+  dotctl budget --format github       in a workflow: annotations and a step summary
+  dotctl budget --format markdown     a comment for a pull request
+
+docs/CI.md shows a dotctl.toml and a workflow. Exits 1 if a budget is exceeded or anything grew by
+more than it may.")]
+pub struct BudgetArgs {
+    /// What to check [default: ./dotctl.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What to compare with: what an earlier `budget --format json` printed, or a checkpoint whose namespace
+    /// is an object's name
+    #[arg(long, value_name = "REF|FILE")]
+    pub baseline: Option<String>,
+    /// Fail if anything grew by more than this since the baseline, in percent [default: dotctl.toml's]
+    #[arg(long, value_name = "PERCENT", requires = "baseline")]
+    pub max_growth: Option<f64>,
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dotctl plan                                    what dotctl.toml says under [plan]
+  dotctl plan --objects 1000 --entries 20000 --growth-per-day 500 --writes-per-second 5
+  dotctl plan --profile performance --compaction aggressive --tiering realtime
+  dotctl plan --trace events.ndjson.gz --recovery-point-ms 2000
+  dotctl plan --html plan.html
+
+Numbers are of one object, unless they say otherwise. Flags count before dotctl.toml. The platform's
+numbers and prices are those of 2026-11-21; a month has 30 days.")]
+pub struct PlanArgs {
+    /// The project's settings, of which the tables "plan" and "placement" count [default: ./dotctl.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Objects in the fleet [default: 1]
+    #[arg(long, value_name = "N")]
+    pub objects: Option<u64>,
+    /// Operators, or collections, in an object [default: 1]
+    #[arg(long, value_name = "N")]
+    pub operators: Option<u64>,
+    /// Entries in an object today [default: 10000]
+    #[arg(long, value_name = "N")]
+    pub entries: Option<u64>,
+    /// Mean bytes of a key [default: 12]
+    #[arg(long, value_name = "K", value_parser = parse_mean)]
+    pub key_bytes: Option<f64>,
+    /// Mean bytes of a value [default: 50]
+    #[arg(long, value_name = "V", value_parser = parse_mean)]
+    pub value_bytes: Option<f64>,
+    /// Compressed bytes by raw ones [default: 0.1]
+    #[arg(long, value_name = "R")]
+    pub compression_ratio: Option<f64>,
+    /// Entries that come every day [default: 0]
+    #[arg(long, value_name = "N")]
+    pub growth_per_day: Option<f64>,
+    /// Writes a second while an object is active [default: 1]
+    #[arg(long, value_name = "N")]
+    pub writes_per_second: Option<f64>,
+    /// Reads a second while an object is active [default: 0]
+    #[arg(long, value_name = "N")]
+    pub reads_per_second: Option<f64>,
+    /// How much of the time an object is active, in percent [default: 100]
+    #[arg(long, value_name = "P")]
+    pub active_percent: Option<f64>,
+    /// Entries that change between two kept checkpoints, in percent [default: 10]
+    #[arg(long, value_name = "P")]
+    pub changed_percent: Option<f64>,
+    /// Checkpoints kept for a while, a day [default: 24]
+    #[arg(long, value_name = "N")]
+    pub checkpoints_per_day: Option<f64>,
+    /// For how many days they are kept [default: 7]
+    #[arg(long, value_name = "DAYS")]
+    pub retention_days: Option<f64>,
+    /// Raw bytes that a restore in the object brings back in a second, an assumption [default: 20MB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub restore_bytes_per_second: Option<u64>,
+    /// Bytes of a pack in R2 [default: 8MiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub pack_bytes: Option<u64>,
+    /// When lazy checkpoints are made: frequent, balanced or performance [default: balanced]
+    #[arg(long, value_name = "PROFILE")]
+    pub profile: Option<String>,
+    /// When deltas are merged: aggressive, balanced or conservative [default: balanced]
+    #[arg(long, value_name = "PROFILE")]
+    pub compaction: Option<String>,
+    /// What stays in the object: realtime, balanced or analytics [default: balanced]
+    #[arg(long, value_name = "PROFILE")]
+    pub tiering: Option<String>,
+    /// Whose limits the actor cache has: server-2026-11 or spike-2026-01 [default: server-2026-11]
+    #[arg(long, value_name = "PROFILE")]
+    pub cache: Option<String>,
+    /// One data set holds many tenants
+    #[arg(long)]
+    pub multi_tenant: bool,
+    /// Root partitions of the data set, where it is cut up [default: 10]
+    #[arg(long, value_name = "N")]
+    pub root_partitions: Option<u64>,
+    /// Children of a partition that is split [default: 10]
+    #[arg(long, value_name = "N")]
+    pub fan_out: Option<u64>,
+    /// Bytes from which a partition is split [default: 500MB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub partition_bytes: Option<u64>,
+    /// Hash keys with a partition of their own [default: 0]
+    #[arg(long, value_name = "N")]
+    pub promoted_keys: Option<u64>,
+    /// Take only what loses no more than this when an object stops
+    #[arg(long, value_name = "MS")]
+    pub recovery_point_ms: Option<u64>,
+    /// A log of events, run through a model of checkpointer and cache in place of assumed rates
+    #[arg(long, value_name = "LOG")]
+    pub trace: Option<PathBuf>,
+    /// With --trace, only events of this namespace
+    #[arg(long, value_name = "NS", requires = "trace")]
+    pub namespace: Option<String>,
+    /// With --trace, most bytes that may wait for a checkpoint [default: 32MiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "trace")]
+    pub memory_bytes: Option<u64>,
+    /// Write a page with charts, complete in itself
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Replace the page if it exists
+    #[arg(long, requires = "html")]
+    pub force: bool,
+    /// Write no page
+    #[arg(long, requires = "html")]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -54,15 +54,15 @@ pub fn report(format: Format, error: &Error) {
 /// Tells the user of a failure that has a kind, a message and maybe a next step.
 pub fn report_parts(format: Format, kind: &str, message: impl Display, hint: Option<&str>) {
     match format {
-        Format::Human => {
+        Format::Json => {
+            let message = message.to_string();
+            say(json!({"error": {"kind": kind, "message": message, "hint": hint}}));
+        }
+        _ => {
             say(format_args!("error: {message}"));
             if let Some(hint) = hint {
                 say(format_args!("  hint: {hint}"));
             }
-        }
-        Format::Json => {
-            let message = message.to_string();
-            say(json!({"error": {"kind": kind, "message": message, "hint": hint}}));
         }
     }
 }

@@ -3,6 +3,7 @@
 mod cli;
 mod commands;
 mod config;
+mod duration;
 mod error;
 mod open;
 mod output;

@@ -40,7 +40,7 @@ impl Output {
         let mut text = match self.format {
             Format::Json => serde_json::to_string(document)
                 .map_err(|error| Error::malformed(format!("the result is not JSON: {error}")))?,
-            Format::Human => human(),
+            _ => human(),
         };
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');

@@ -100,3 +100,52 @@ fn a_checkpoint_of_typescript_becomes_one_of_ours() {
     assert!(converted > 0, "{refused} refused");
     run(["verify", "--store", to.to_str().unwrap()]).exits(0);
 }
+
+/// A copy is placed as a snapshot is: what is large lies in the second store, whole.
+#[test]
+fn a_copy_overflows_into_the_second_store() {
+    let world = folder();
+    let path = |name: &str| world.path().join(name);
+    let from = path("from");
+    let small = snapshot(&from, &fixture("state/listed.json"), "");
+    let large = snapshot(&from, &files_below(&fixture("objects/clean"))[0], "--codec none --namespace large");
+    assert!(large["stored_bytes"].as_u64() > small["stored_bytes"].as_u64());
+    let object = path("object.sqlite");
+    fs::copy(&files_below(&fixture("objects/clean"))[0], &object).unwrap();
+    let config = path("dotctl.toml");
+    let end = small["stored_bytes"].as_u64().unwrap() + 1;
+    fs::write(&config, format!("[placement]\nrule = \"hybrid\"\noverflow_stored_bytes = {end}\n")).unwrap();
+    let text = |path: &Path| path.display().to_string();
+    let (from, object, overflow) = (text(&from), text(&object), text(&path("overflow")));
+    for (made, is_there) in [(&small, false), (&large, true)] {
+        let id = made["id"].as_str().unwrap();
+        let copied = run([
+            "copy",
+            id,
+            "--store",
+            &from,
+            "--to-store",
+            &object,
+            "--to-overflow",
+            &overflow,
+            "--config",
+            &text(&config),
+            "--format",
+            "json",
+        ]);
+        assert_eq!(copied.exits(0).json()["checkpoint"]["id"], id);
+        assert_eq!(
+            Path::new(&overflow).join("manifests").is_dir()
+                && !files_below(&path("overflow/manifests")).is_empty(),
+            is_there
+        );
+        let target = path(id);
+        run(["restore", id, "--store", &object, "--overflow", &overflow, "--to", &text(&target)]).exits(0);
+        assert_eq!(made["content_sha256"], sha256_of(&target));
+    }
+    run(["verify", "--store", &object, "--overflow", &overflow]).exits(0);
+    // Without it only what is small is there.
+    run(["verify", small["id"].as_str().unwrap(), "--store", &object]).exits(0);
+    run(["verify", large["id"].as_str().unwrap(), "--store", &object]).exits(1);
+    run(["copy", "latest", "--store", &from, "--to-store", &object, "--placement", "hybrid"]).exits(2);
+}

@@ -62,7 +62,7 @@ impl World {
     /// The files that hold data. Locks are empty, and writers make them when they are not there; in
     /// `catalog` lie second names of manifests, and `tests/catalog.rs` looks at those.
     fn files(&self) -> Vec<PathBuf> {
-        let locks = ["lock", "order.lock"].map(|name| self.store().join(name));
+        let locks = ["lock", "order.lock", "gate.lock"].map(|name| self.store().join(name));
         assert!(locks.iter().all(|lock| fs::metadata(lock).unwrap().len() == 0));
         let catalog = self.store().join("catalog");
         let holds_data = |path: &PathBuf| !locks.contains(path) && !path.starts_with(&catalog);
@@ -106,7 +106,7 @@ impl World {
         };
         let target = Target::begin(&self.targets().join("restored"), 0, false)?;
         let write = |offset: u64, bytes: &[u8]| target.write_at(offset, bytes);
-        restore(&store, &found.manifest, form, &write, &mut |_| Ok(()), &NoProgress)?;
+        restore(&store, &found.manifest, form, &write, &mut |_| Ok(()), None, &NoProgress)?;
         target.publish()
     }
 

@@ -136,13 +136,22 @@ fn no_command_takes_more_than_64_mib() {
     assert_eq!(run(&["restore", "large", "--to", to.to_str().unwrap()])["sha256"], sha256);
     assert_peak("restoring a chunked checkpoint");
     assert_eq!(sha256_file(&to), sha256);
+    let bucket = scratch.path("bucket");
+    for layout in ["chunked", "hybrid"] {
+        let target = scratch.path(&format!("{layout}.sqlite"));
+        std::fs::copy(object_fixture("clean"), &target).unwrap();
+        let (target, bucket) = (target.to_str().unwrap(), bucket.to_str().unwrap());
+        let to = ["--to-store", target, "--to-overflow", bucket, "--to-layout", layout];
+        assert_eq!(run(&[&["copy", "large"][..], &to].concat())["content_sha256"], sha256);
+        assert_peak("writing a checkpoint as TypeScript does");
+    }
 }
 
 const CHUNK_COUNT: u64 = 100;
 
 /// A checkpoint in chunks of 1 MiB as TypeScript writes it: the SHA-256 of the whole.
 fn write_chunked(path: &Path) -> String {
-    use dotctl_engine::dotdo::{Checksum, Chunk, ChunkedManifest, encode_chunk, encode_chunked};
+    use dotctl_engine::dotdo::{Checksum, Chunk, ChunkedManifest, encode};
     let connection = rusqlite::Connection::open(path).unwrap();
     connection
         .execute_batch(
@@ -163,7 +172,7 @@ fn write_chunked(path: &Path) -> String {
         sha256.update(&data);
         let checksum = Checksum::Murmur3(0).of_same_kind(&data).to_string().replace("murmur3:", "");
         let key = format!("checkpoint:large:chunk:{index}");
-        put(&key, &encode_chunk(&Chunk { index, data: &data, checksum }).unwrap());
+        put(&key, &encode(&Chunk { index, data: &data, checksum }.value()).unwrap());
         chunks.push(key);
     }
     let sha256: String = sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -175,7 +184,7 @@ fn write_chunked(path: &Path) -> String {
         checksum: sha256.clone(),
         compressed: true,
     };
-    put("checkpoint:large", &encode_chunked(&manifest).unwrap());
+    put("checkpoint:large", &encode(&manifest.value()).unwrap());
     sha256
 }
 

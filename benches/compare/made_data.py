@@ -1,6 +1,6 @@
 """Makes the sources once and remembers them in the work folder.
 
-Runs as a program of its own, `python3 made_data.py state|database FILE SCALE`,
+Runs as a program of its own, `python3 made_data.py state|database|events|shuffled FILE SCALE`,
 so that the measuring process stays small (see `measure.py`).
 """
 
@@ -13,10 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-FILE_NAMES = {"state": "state.json", "database": "database.sqlite"}
+FILE_NAMES = {
+    "state": "state.json",
+    "database": "database.sqlite",
+    "events": "events.ndjson",
+    "shuffled": "events-shuffled.ndjson",
+}
 GENERATOR_FILES = {
     "state": ("vocabulary.py", "state_data.py"),
     "database": ("vocabulary.py", "v8_values.py", "database_data.py"),
+    "events": ("vocabulary.py", "event_data.py"),
+    "shuffled": ("vocabulary.py", "event_data.py"),
 }
 
 
@@ -78,6 +85,11 @@ def prepare(name: str, work: Path, scale: float) -> Source:
 def _make(name: str, path: Path, scale: float) -> None:
     if name == "state":
         from state_data import write_state as write
+    elif name in ("events", "shuffled"):
+        from event_data import write_events
+
+        def write(partial: Path, scale: float) -> dict:
+            return write_events(partial, scale, shuffled=name == "shuffled")
     else:
         from database_data import write_database as write
     facts_path = path.with_name(f"{path.name}.facts.json")

@@ -248,7 +248,15 @@ class Dotctl(Peer):
 
 
 PEERS: dict[str, type[Peer]] = {"zstd": Zstd, "restic": Restic, "rustic": Rustic, "borg": Borg}
-PACKAGES = {"zstd": "zstd", "restic": "restic", "borg": "borgbackup", "sqlite3_analyzer": "sqlite3-tools"}
+PACKAGES = {
+    "zstd": "zstd",
+    "restic": "restic",
+    "borg": "borgbackup",
+    "sqlite3_analyzer": "sqlite3-tools",
+    "rclone": "rclone",
+}
+# The S3 server of the table `bucket`.
+BUCKET_SERVER = "s3s-fs"
 
 
 def install_missing(wanted: list[str], may_install: bool) -> list[str]:
@@ -265,7 +273,9 @@ def install_missing(wanted: list[str], may_install: bool) -> list[str]:
     for name in wanted:
         if name in present:
             continue
-        if name == "rustic":
+        if name == BUCKET_SERVER:
+            how = "cargo install s3s-fs --version ^0.14 --features binary --root WORK/peers"
+        elif name == "rustic":
             how = "put rustic on PATH or run again with --build-rustic (cargo install, some minutes)"
         else:
             how = f"on Debian and Ubuntu: apt-get install {PACKAGES[name]}"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from measure import Result
-from sections import PEAK_LIMIT_BYTES, Bar, Section
+from sections import Bar, Section
 
 MEGABYTE = 1e6
 MEBIBYTE = 1 << 20
@@ -86,16 +86,18 @@ def section_table(section: Section) -> str:
 def judge(sections: list[Section]) -> list[Judgement]:
     """Each section's bars, then the memory bar for dotctl's largest command of each source."""
     judgements = [_judge_bar(section, bar) for section in sections for bar in section.bars]
-    largest: dict[str, tuple[Section, Result]] = {}
+    largest: dict[tuple[str, int], tuple[Section, Result]] = {}
     for section in sections:
         for result in section.results:
-            if not (result.measured and result.name.startswith("dotctl")):
+            # Replays have a bar of their own.
+            if section.name == "replay" or not (result.measured and result.name.startswith("dotctl")):
                 continue
-            known = largest.get(section.source.name)
+            place = section.source.name, section.peak_limit_bytes
+            known = largest.get(place)
             if known is None or result.peak_bytes > known[1].peak_bytes:
-                largest[section.source.name] = section, result
+                largest[place] = section, result
     for section, result in largest.values():
-        judgements.append(_judge_bar(section, Bar(result.name, "peak_bytes", PEAK_LIMIT_BYTES)))
+        judgements.append(_judge_bar(section, Bar(result.name, "peak_bytes", section.peak_limit_bytes)))
     return judgements
 
 

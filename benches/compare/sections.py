@@ -1,15 +1,24 @@
 """The measured jobs: who runs, against which bar, and what must hold after it."""
 
+import json
 import os
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from bucket import BUCKET_PEERS, BucketDotctl, Server
 from correctness import Check, check_entry, check_restored, check_source_untouched, read_json
 from made_data import Source
-from measure import CommandFailed, Contender, Result, remove, run, run_interleaved
+from measure import CommandFailed, Contender, Result, remove, run, run_interleaved, tree_bytes
 from peers import THREADS, Dotctl, Peer
 
 PEAK_LIMIT_BYTES = 64 << 20
+# With a bucket several packs are on their way at once.
+BUCKET_PEAK_LIMIT_BYTES = 128 << 20
+REPLAY_PEAK_LIMIT_BYTES = 256 << 20
+# A Python with duckdb, orjson and sqlite-utils.
+REPLAY_PYTHON = os.environ.get("COMPARE_PYTHON", "python3")
 LOOKUP_LIMIT_S = 0.010
 # Commands of a few milliseconds are run this many times as often.
 LOOKUP_REPEAT_FACTOR = 6
@@ -39,6 +48,7 @@ class Section:
     checks: list[Check] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     in_milliseconds: bool = False
+    peak_limit_bytes: int = PEAK_LIMIT_BYTES
 
     def result(self, name: str) -> Result | None:
         """The result of that name, if it was measured."""
@@ -181,13 +191,139 @@ def levels(here: Field) -> Section:
     return section
 
 
-SECTIONS: dict[str, Callable[[Field], Section]] = {
+def bucket(here: Field) -> list[Section]:
+    """The image to and from a bucket of one server, beside the folder and the peers on the same server."""
+    if here.source.name != "database":
+        return []
+    folder: Path = here.dotctl.folder.parent / "bucket"
+    with Server(folder / "server") as server:
+        dotctl = BucketDotctl(folder / "dotctl", here.source, here.dotctl.path, server)
+        peers = [
+            make(folder / name, here.source, server) for name, make in BUCKET_PEERS.items() if name in here.peers
+        ]
+        jobs = [
+            ("snapshot", "snapshot into a new bucket", lambda one: one.snapshot()),
+            ("restore", "restore out of a bucket", lambda one: one.restore()),
+            ("verify", "verify all that is in a bucket", lambda one: one.verify()),
+        ]
+        sections = []
+        for name, title, job in jobs:
+            if name != "snapshot":
+                for one in peers:
+                    try:
+                        one.ensure_stored()
+                    except CommandFailed:
+                        pass
+            # s3s-fs does not list restic's packs, so that its check finds none.
+            others = [job(one) for one in peers if name != "verify" or one.name != "restic"]
+            contenders = [job(dotctl), job(here.dotctl), *others]
+            section = here.measure("bucket", title, contenders)
+            section.peak_limit_bytes = BUCKET_PEAK_LIMIT_BYTES
+            subject = f"dotctl {name} (bucket)"
+            section.bars.append(Bar(subject, "wall_s", 1.3, f"dotctl {name}"))
+            if name != "verify":
+                section.bars += [Bar(subject, "wall_s", 1.0, other.name) for other in others]
+            sections.append(section)
+        if sections[1].result("dotctl restore (bucket)"):
+            try:
+                run(dotctl.restore())
+            except CommandFailed:
+                pass
+            printed = read_json(dotctl.stdout)
+            sections[1].checks += check_restored(here.source, dotctl.restored, printed, dotctl.folder)
+        sections[0].notes.append(
+            "The server is s3s-fs on the loopback interface, which keeps objects as files and runs on the same cores as "
+            "the commands. Written is the whole bucket; of restic and rustic without what `init` made."
+        )
+    remove(folder)
+    return sections
+
+
+def replay(here: Field) -> Section:
+    """Event logs into a database; every peer keeps each entity's last state, once, in order."""
+    log, folder = here.source.path, here.dotctl.folder
+    shuffled = log.with_name("events-shuffled.ndjson")
+    image = folder / "image.sqlite"
+
+    def contender(name: str, source: Path) -> Contender:
+        return here.dotctl.contender(
+            name, "replay", source, "--into", image, prepare=lambda: remove(image), written_bytes=lambda: tree_bytes(image)
+        )
+
+    contenders = [contender("replay", log)]
+    if shuffled.exists():
+        contenders.append(contender("replay, shuffled", shuffled))
+    scripts = Path(__file__).resolve().parent / "replay_peers"
+    slow = []
+    for name, program in [
+        ("DuckDB", [REPLAY_PYTHON, scripts / "with_duckdb.py"]),
+        ("Python with orjson", [REPLAY_PYTHON, scripts / "with_orjson.py"]),
+        ("jq | sqlite3", [scripts / "with_jq.sh"]),
+        ("sqlite-utils", [REPLAY_PYTHON, scripts / "with_sqlite_utils.py"]),
+    ]:
+        target = folder / f"{program[-1].stem}.db"
+        peer = Contender(
+            name, [*program, log, target], prepare=lambda target=target: remove(target),
+            written_bytes=lambda target=target: tree_bytes(target),
+        )
+        (slow if name in ("jq | sqlite3", "sqlite-utils") else contenders).append(peer)
+    section = here.measure("replay", "event logs into a database", contenders)
+    # A minute and more each: once is enough to see by how much.
+    section.results += run_interleaved(slow, 1, [log])
+    section.bars += [Bar("dotctl replay", "wall_s", 0.5, "DuckDB")]
+    section.bars += [Bar("dotctl replay", "wall_s", 1.0, name) for name in ("Python with orjson", "jq | sqlite3", "sqlite-utils")]
+    section.bars += [Bar("dotctl replay, shuffled", "wall_s", 2.0, "dotctl replay")]
+    section.bars += [Bar(name, "peak_bytes", REPLAY_PEAK_LIMIT_BYTES) for name in ("dotctl replay", "dotctl replay, shuffled")]
+    section.notes.append(
+        "dotctl also keeps the keys and positions that a later run needs, and waits until its image is on the disk. "
+        "jq and sqlite-utils ran once."
+    )
+    if section.result("dotctl replay"):
+        printed = _printed(here, contenders[0])
+        facts = json.loads(log.with_name(f"{log.name}.facts.json").read_text())
+        for field_, known in [("things", "entities"), ("duplicates", "duplicates"), ("events_read", "records")]:
+            section.checks.append(Check(f"replay tells {field_}", printed.get(field_) == facts[known], str(printed.get(field_))))
+        ours = sqlite3.connect(image)
+        for name in ("with_orjson", "with_jq", "with_sqlite_utils"):
+            other = folder / f"{name}.db"
+            if other.exists():
+                section.checks.append(_same_entities(ours, other, name))
+        ours.close()
+    return section
+
+
+def _same_entities(ours: sqlite3.Connection, other: Path, name: str) -> Check:
+    """Ids and types are the other's, and every member that its payload has."""
+    theirs = sqlite3.connect(other)
+    different = count = 0
+    pairs = zip(
+        ours.execute("SELECT id, type, data FROM entities ORDER BY id"),
+        theirs.execute("SELECT id, type, data FROM things ORDER BY id"),
+    )
+    for (identity, kind, data), (other_identity, other_kind, other_data) in pairs:
+        count += 1
+        if (identity, kind) != (other_identity, other_kind) or not (
+            json.loads(other_data).items() <= json.loads(data).items()
+        ):
+            different += 1
+    total = theirs.execute("SELECT count(*) FROM things").fetchone()[0]
+    theirs.close()
+    return Check(f"the entities are those of {name}", different == 0 and count == total, f"{different} of {count}")
+
+
+SECTIONS: dict[str, Callable[[Field], Section | list[Section]]] = {
     "snapshot": snapshot,
     "restore": restore,
     "verify": verify,
     "inspect": inspect,
     "lookup": lookup,
     "again": again,
+    "bucket": bucket,
     "levels": levels,
+    "replay": replay,
 }
-NEED_A_STORE = {"restore", "verify", "lookup", "again"}
+# What is measured of each source; of event logs nothing else makes sense.
+SECTIONS_OF = {"events": {"replay"}}
+NEED_A_STORE = {"restore", "verify", "lookup", "again", "bucket"}
+# Not measured unless they are asked for.
+EXTRA = {"levels", "bucket"}

@@ -22,6 +22,8 @@ use dotctl_stores::drive::{SnapshotSetting, refuse_first, require_whole};
 use dotctl_stores::source::{capture_database, capture_state};
 use dotctl_stores::store::{Committed, Store};
 
+use super::copy::open_target;
+use super::requests::{tell, with_requests};
 use super::{CheckpointDocument, elapsed_ms, foreign, short_id};
 use crate::cli::CopyArgs;
 use crate::error::Exit;
@@ -42,14 +44,14 @@ pub fn run(
     if args.dry_run {
         return plan(args, foreign, found, &namespace, output);
     }
-    let findings = foreign.verify(Some(found), &mut Checked::default())?;
+    let findings = foreign.verify(Some(found), false, &mut Checked::default())?;
     refuse_first(findings, "the original does not verify, nothing was copied")?;
-    let to = open::store_for_writing(&args.to_store, None, &args.store.bucket, args.object_backend)?;
+    let to = open_target(args)?;
     let committed = capture(foreign, found, namespace, to.as_ref(), output)?;
     let Committed { id, manifest, .. } = &committed;
     let key = ManifestKey { namespace: manifest.namespace.clone(), sequence: manifest.sequence, id: *id };
     require_whole(to.as_ref(), &key, "the copy does not verify", &Bar::new(output.progress))?;
-    report(args, foreign, found, &committed, elapsed_ms(begun), output)?;
+    report(args, to.as_ref(), foreign, found, &committed, elapsed_ms(begun), output)?;
     Ok(Exit::Done)
 }
 
@@ -117,6 +119,7 @@ fn plan(
 
 fn report(
     args: &CopyArgs,
+    to: &dyn Store,
     foreign: &Foreign,
     found: &Checkpoint,
     committed: &Committed,
@@ -133,7 +136,8 @@ fn report(
         "new_chunk_count": committed.new_chunk_count,
         "duration_ms": duration_ms,
     });
-    output.result(&document, || {
+    tell(to, output);
+    output.result(&with_requests(document, to), || {
         format!(
             "{} became {} of {} in {}\n{} new, in {}; both sides verified",
             found.id,

@@ -53,7 +53,7 @@ fn explain<T>(got: Got<T>, output: &Output) -> Option<T> {
 
 /// The entry as captured, `["key",{…}]`; as JSON one object, the entry's members behind its key.
 fn state_entry(text: Vec<u8>, format: Format) -> Result<Vec<u8>> {
-    if format == Format::Human {
+    if format != Format::Json {
         return Ok(text);
     }
     let wrong = |error: serde_json::Error| Error::corrupt(format!("the entry is no JSON: {error}"));
@@ -68,10 +68,10 @@ fn stored_value(value: &StoredValue, key: &str, format: Format) -> Vec<u8> {
     let StoredValue { kind, json, value_bytes } = value;
     let key = serde_json::Value::from(key);
     match format {
-        Format::Human => json.clone().into_bytes(),
         Format::Json => {
             format!("{{\"key\":{key},\"type\":\"{kind}\",\"value_bytes\":{value_bytes},\"value\":{json}}}")
                 .into_bytes()
         }
+        _ => json.clone().into_bytes(),
     }
 }

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use dotctl_engine::Result;
+use dotctl_engine::tag::{Tag, Tagged};
 use dotctl_stores::reference::{Found, read_each};
 
 use super::requests::{tell, with_requests};
-use super::{CheckpointDocument, foreign, short_id};
+use super::{CheckpointDocument, foreign, short_id, tags_of};
 use crate::cli::ListArgs;
 use crate::error::Exit;
 use crate::open;
@@ -19,6 +20,7 @@ use crate::size::show_size;
 pub fn run(args: &ListArgs, output: &Output) -> Result<Exit> {
     let mut stores = open::stores(&args.store)?;
     let mut found: Vec<Found> = Vec::new();
+    let mut tags = Vec::new();
     if let Some(store) = &stores.native {
         let mut keys = store.manifests()?.keys;
         if keys.is_empty() && stores.foreign.is_none() {
@@ -31,11 +33,15 @@ pub fn run(args: &ListArgs, output: &Output) -> Result<Exit> {
                 Err(error) => output.warn(&format!("{error}; `dotctl verify` tells more")),
             }
         }
+        if !found.is_empty() {
+            tags = store.tags()?;
+        }
     }
     newest_first(&mut found);
     let mut documents: Vec<Value> = Vec::new();
     for found in &found {
-        let document = serde_json::to_value(CheckpointDocument::new(found.id(), &found.manifest));
+        let document =
+            serde_json::to_value(CheckpointDocument::new(found.id(), &found.manifest).tagged(&tags));
         documents.push(document.unwrap_or_default());
     }
     let mut text = String::new();
@@ -53,7 +59,7 @@ pub fn run(args: &ListArgs, output: &Output) -> Result<Exit> {
     }
     output.result(&document, || match found.is_empty() && !text.is_empty() {
         true => text,
-        false => human(&found) + &text,
+        false => human(&found, &tags) + &text,
     })?;
     Ok(Exit::Done)
 }
@@ -74,11 +80,11 @@ fn newest_first(found: &mut [Found]) {
         .sort_by_key(|checkpoint| std::cmp::Reverse((order.get(&checkpoint.id()).copied(), checkpoint.id())));
 }
 
-fn human(found: &[Found]) -> String {
+fn human(found: &[Found], tags: &[Tagged]) -> String {
     if found.is_empty() {
         return "no checkpoints yet; `dotctl snapshot SOURCE` makes one".to_owned();
     }
-    let columns = [
+    let mut columns = vec![
         ("ID", Align::Left),
         ("CREATED", Align::Left),
         ("KIND", Align::Left),
@@ -86,16 +92,25 @@ fn human(found: &[Found]) -> String {
         ("STORED", Align::Right),
         ("NAMESPACE", Align::Left),
     ];
+    let has_tags = found.iter().any(|found| !tags_of(tags, found.id()).is_empty());
+    if has_tags {
+        columns.push(("TAGS", Align::Left));
+    }
     let rows = found.iter().map(|found| {
         let manifest = &found.manifest;
-        vec![
+        let mut row = vec![
             short_id(found.id()),
             show_moment(&manifest.created_at.to_string()),
             manifest.kind.name().to_owned(),
             show_size(manifest.raw_bytes),
             show_size(manifest.stored_bytes()),
             shorten(manifest.namespace.as_str(), 14),
-        ]
+        ];
+        if has_tags {
+            let tags = tags_of(tags, found.id());
+            row.push(tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(", "));
+        }
+        row
     });
     table(&columns, rows)
 }

@@ -1,32 +1,50 @@
 //! One verb a file: read the words, call the engine, render.
 
+mod budget;
 mod completions;
 mod convert;
 mod copy;
+mod estimate;
 mod foreign;
 mod get;
 mod inspect;
+mod layout;
 mod list;
 mod man;
+mod plan;
+mod prune;
+mod replay;
 mod requests;
 mod restore;
+mod sample;
 mod show;
 mod snapshot;
+mod tag;
 mod verify;
+
+pub use budget::{BudgetReport, Growths};
+pub use estimate::{BudgetDocument, CodecCost};
+pub use plan::{PlanReport, TraceSection};
 
 use serde::Serialize;
 
-use dotctl_engine::Result;
 use dotctl_engine::codec::Codec;
 use dotctl_engine::format::{CheckpointKind, Manifest, Place};
 use dotctl_engine::id::{CheckpointId, Hash, Namespace, Time};
+use dotctl_engine::tag::{Tag, Tagged};
+use dotctl_engine::{Error, Result};
 
-use crate::cli::Command;
+use crate::cli::{Command, Format};
 use crate::error::Exit;
 use crate::output::Output;
 
 /// Runs one command.
 pub fn run(command: &Command, output: &Output) -> Result<Exit> {
+    let is_for_budget = matches!(output.format, Format::Github | Format::Markdown);
+    if is_for_budget && !matches!(command, Command::Budget(_)) {
+        return Err(Error::malformed("this command prints for people or as JSON, not in that format")
+            .hint("--format github and --format markdown go with `dotctl budget`"));
+    }
     match command {
         Command::Snapshot(args) => snapshot::run(args, output),
         Command::Restore(args) => restore::run(args, output),
@@ -35,7 +53,13 @@ pub fn run(command: &Command, output: &Output) -> Result<Exit> {
         Command::List(args) => list::run(args, output),
         Command::Show(args) => show::run(args, output),
         Command::Get(args) => get::run(args, output),
+        Command::Tag(args) => tag::run(args, output),
+        Command::Prune(args) => prune::run(args, output),
         Command::Inspect(args) => inspect::run(args, output),
+        Command::Estimate(args) => estimate::run(args, output),
+        Command::Budget(args) => budget::run(args, output),
+        Command::Plan(args) => plan::run(args, output),
+        Command::Replay(args) => replay::run(args, output),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
     }
@@ -67,6 +91,9 @@ struct CheckpointDocument<'a> {
     /// Of `stored_bytes`, those of an image's directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     directory_bytes: Option<u64>,
+    /// Where they are asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<Vec<Tag>>,
 }
 
 impl<'a> CheckpointDocument<'a> {
@@ -91,8 +118,20 @@ impl<'a> CheckpointDocument<'a> {
             directory_bytes: manifest
                 .directory()
                 .map(|run| run.packs.iter().map(|pack| pack.stored_bytes).sum()),
+            tags: None,
         }
     }
+
+    /// With those of `tags` that are its own.
+    fn tagged(mut self, tags: &[Tagged]) -> Self {
+        self.tags = Some(tags_of(tags, self.id));
+        self
+    }
+}
+
+/// Those of `tags` that the checkpoint has.
+fn tags_of(tags: &[Tagged], id: CheckpointId) -> Vec<Tag> {
+    tags.iter().filter(|one| one.checkpoint == id).map(|one| one.tag.clone()).collect()
 }
 
 /// The digits of an id that people get to see; enough to be unique in any store they have.

@@ -28,8 +28,13 @@ impl RequestsDocument {
 }
 
 /// Adds what `store` counted to a result's JSON, if it counts.
-pub fn with_requests(mut document: Value, store: &dyn Store) -> Value {
-    if let (Some(requests), Some(members)) = (store.requests(), document.as_object_mut()) {
+pub fn with_requests(document: Value, store: &dyn Store) -> Value {
+    with_requests_of(document, store.requests())
+}
+
+/// Adds what was counted to a result's JSON.
+pub fn with_requests_of(mut document: Value, requests: Option<Requests>) -> Value {
+    if let (Some(requests), Some(members)) = (requests, document.as_object_mut()) {
         members.insert("requests".to_owned(), json!(RequestsDocument::new(requests)));
     }
     document
@@ -40,7 +45,12 @@ pub fn tell(store: &dyn Store, output: &Output) {
     if let Some(warning) = store.warning() {
         output.warn(&warning);
     }
-    if let Some(requests) = store.requests()
+    tell_of(store.requests(), output);
+}
+
+/// Says on stderr what was counted.
+pub fn tell_of(requests: Option<Requests>, output: &Output) {
+    if let Some(requests) = requests
         && !output.quiet
         && output.format == Format::Human
     {

@@ -8,8 +8,9 @@ use serde_json::json;
 use dotctl_engine::checkpoint::StateForm;
 use dotctl_engine::format::{CheckpointKind, Manifest};
 use dotctl_engine::id::Time;
-use dotctl_engine::{Error, Result};
-use dotctl_stores::drive::{RestoreForm, Restored, restore};
+use dotctl_engine::{Error, ErrorKind, Result};
+use dotctl_stores::drive::{Kept, RestoreForm, Restored, restore};
+use dotctl_stores::journal::Journal;
 use dotctl_stores::local::LocalPlace;
 use dotctl_stores::reference::Found;
 use dotctl_stores::store::Store;
@@ -40,15 +41,29 @@ pub fn run(args: &RestoreArgs, output: &Output) -> Result<Exit> {
         tell_apart(store.as_ref(), output);
         return Ok(Exit::Done);
     }
-    let target = Target::begin(&args.to, written_bytes(&found.manifest, form), args.force)?;
+    let written_bytes = written_bytes(&found.manifest, form);
+    // What lies far away goes on where a stopped run ended.
+    let goes_on = store.requests().is_some() && found.manifest.content_packs().count() > 1;
+    let (target, mut journal) = match goes_on {
+        false => (Target::begin(&args.to, written_bytes, args.force)?, None),
+        true => {
+            let what = format!("{} {form:?}", found.id());
+            let (target, journal) = Target::begin_or_go_on(&args.to, written_bytes, args.force, &what)?;
+            (target, Some(journal))
+        }
+    };
     let local = match form {
         RestoreForm::Database => LocalPlace::hold(&args.to)?,
         RestoreForm::State(_) => None,
     };
     let bar = Bar::new(output.progress);
     let written = |offset: u64, bytes: &[u8]| target.write_at(offset, bytes);
-    let restored = restore(store.as_ref(), &found.manifest, form, &written, &mut |_| Ok(()), &bar)
-        .map_err(|error| refuse(error, &to))?;
+    let kept = journal.as_mut().map(|journal| Kept { target: &target, journal });
+    let restored = match restore(store.as_ref(), &found.manifest, form, &written, &mut |_| Ok(()), kept, &bar)
+    {
+        Ok(restored) => restored,
+        Err(error) => return Err(leave(refuse(error, &to), target, journal.as_ref())),
+    };
     let alarm = match local {
         Some(place) => Some(publish_local(place, target, &found.manifest)?),
         None => {
@@ -58,6 +73,18 @@ pub fn run(args: &RestoreArgs, output: &Output) -> Result<Exit> {
     };
     report(store.as_ref(), &found, &to, restored, alarm, elapsed_ms(begun), output)?;
     Ok(Exit::Done)
+}
+
+/// What has arrived stays for the next run, if that can go on with it.
+fn leave(error: Error, target: Target, journal: Option<&Journal>) -> Error {
+    let is_damage = matches!(error.kind(), ErrorKind::Corrupt(_));
+    if is_damage || journal.and_then(Journal::last).is_none() {
+        return error;
+    }
+    let path = target.leave();
+    let next = format!("the same command goes on with what has arrived in {}", path.display());
+    let hint = error.next_step().map_or(next.clone(), |first| format!("{first}; {next}"));
+    error.hint(hint)
 }
 
 /// What an object's restore did besides its file.
@@ -108,15 +135,15 @@ fn restore_to_stdout(
     output: &Output,
 ) -> Result<()> {
     let bar = Bar::new(output.progress);
-    restore(store, manifest, form, &|_, _| Ok(()), &mut |bytes| print(bytes), &bar).map_err(|error| {
-        error.hint("what was written to stdout so far is not to be trusted; run `dotctl verify`")
-    })?;
+    restore(store, manifest, form, &|_, _| Ok(()), &mut |bytes| print(bytes), None, &bar).map_err(
+        |error| error.hint("what was written to stdout so far is not to be trusted; run `dotctl verify`"),
+    )?;
     Ok(())
 }
 
 pub(super) fn refuse(error: Error, to: &str) -> Error {
     match error.kind() {
-        dotctl_engine::ErrorKind::Corrupt(_) => error
+        ErrorKind::Corrupt(_) => error
             .hint(format!("nothing was written to {to}; run `dotctl verify` for everything that is damaged")),
         _ => error,
     }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use dotctl_engine::format::{Manifest, Place};
+use dotctl_engine::tag::Tag;
 use dotctl_engine::{Error, Result};
 
 use super::CheckpointDocument;
@@ -35,7 +36,7 @@ pub fn run(args: &ShowArgs, output: &Output) -> Result<Exit> {
         output.result(&json!({ "checkpoint": found.id(), "packs": locations }), || locations.join("\n"))?;
         return Ok(Exit::Done);
     }
-    let document = CheckpointDocument::new(found.id(), manifest);
+    let document = CheckpointDocument::new(found.id(), manifest).tagged(&store.tags()?);
     output.result(&document, || {
         let mut lines = vec![
             ("id", found.id().to_string()),
@@ -52,6 +53,10 @@ pub fn run(args: &ShowArgs, output: &Output) -> Result<Exit> {
             ("chunks", format!("{} in {} packs", show_count(document.chunk_count), document.pack_count)),
             ("content SHA-256", manifest.content_sha256.to_string()),
         ];
+        let tags: Vec<_> = document.tags.iter().flatten().map(Tag::as_str).collect();
+        if !tags.is_empty() {
+            lines.push(("tags", tags.join(", ")));
+        }
         if let Some(bytes) = document.directory_bytes {
             lines.push(("directory", with_bytes(bytes)));
         }

@@ -89,13 +89,8 @@ pub fn run(args: &SnapshotArgs, output: &Output) -> Result<Exit> {
 }
 
 fn open_store(args: &SnapshotArgs) -> Result<Box<dyn Store>> {
-    let overflow = match &args.store.overflow {
-        Some(overflow) => {
-            Some((overflow.as_str(), config::placement(args.config.as_deref(), args.placement)?))
-        }
-        None => None,
-    };
-    open::store_for_writing(&args.store.store, overflow, &args.store.bucket, args.object_backend)
+    let overflow = config::overflow(args.store.overflow.as_deref(), args.config.as_deref(), args.placement)?;
+    open::store_for_writing(&args.store.store, overflow, &args.store.bucket, args.object_backend, args.repair)
 }
 
 /// One object that cannot be captured does not keep the others from it.

@@ -102,13 +102,13 @@ fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<Verified> {
             }
         }
         if let Some(foreign) = &foreign {
-            verified.findings.extend(foreign.verify(None, &mut verified.checked)?);
+            verified.findings.extend(foreign.verify(None, args.quick, &mut verified.checked)?);
         }
     }
     for target in &args.targets {
         let path = Path::new(target);
         if let Some((foreign, found)) = foreign::find(foreign.as_ref(), target)? {
-            verified.findings.extend(foreign.verify(Some(found), &mut verified.checked)?);
+            verified.findings.extend(foreign.verify(Some(found), args.quick, &mut verified.checked)?);
         } else if path.is_file() && is_database(path)? {
             verify_database(target, args, bar, &mut verified)?;
         } else if let (Some(verifier), Some(store)) = (&mut verifier, &native) {
@@ -141,7 +141,7 @@ fn verify_named(target: &str, error: Error, args: &VerifyArgs, verified: &mut Ve
     };
     match foreign::find(foreign.as_ref(), target)? {
         Some((foreign, found)) => {
-            verified.findings.extend(foreign.verify(Some(found), &mut verified.checked)?);
+            verified.findings.extend(foreign.verify(Some(found), args.quick, &mut verified.checked)?);
             Ok(())
         }
         None => Err(error),
@@ -215,7 +215,7 @@ fn verify_database(target: &str, args: &VerifyArgs, bar: &Bar, verified: &mut Ve
         if let Some(foreign) = open::foreign(&inside)? {
             // The file's bytes were counted.
             let bytes = verified.checked.bytes;
-            verified.findings.extend(foreign.verify(None, &mut verified.checked)?);
+            verified.findings.extend(foreign.verify(None, args.quick, &mut verified.checked)?);
             verified.checked.bytes = bytes;
         }
     }
@@ -260,6 +260,7 @@ fn report(store: Option<&dyn Store>, verified: &Verified, duration_ms: u64, outp
                 "expected": contrast.map(|(expected, _)| expected),
                 "actual": contrast.map(|(_, actual)| actual),
                 "detail": finding.error.to_string(),
+                "hint": finding.error.next_step(),
             })
         })
         .collect();
@@ -285,6 +286,9 @@ fn report(store: Option<&dyn Store>, verified: &Verified, duration_ms: u64, outp
         let mut text = String::new();
         for finding in findings {
             text.push_str(&format!("DAMAGED {}\n  {}\n", finding.target, finding.error));
+            if let Some(hint) = finding.error.next_step() {
+                text.push_str(&format!("  hint: {hint}\n"));
+            }
         }
         let verdict = match (findings.len(), unread.len()) {
             (0, 0) => "all is as it was written".to_owned(),

@@ -46,6 +46,7 @@ pub fn bucket_setting(text: &str, args: &BucketArgs) -> Result<Option<BucketSett
         credentials: None,
         requests_per_second_max: args.max_requests_per_second,
         names_per_page: BucketSetting::NAMES_PER_PAGE,
+        repair: false,
         scratch_folder: std::env::temp_dir(),
         patience: Patience::default(),
     }))

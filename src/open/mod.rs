@@ -13,7 +13,7 @@ use dotctl_stores::database::is_database;
 use dotctl_stores::objects::{LocalObject, find_objects};
 
 pub use bucket::bucket_setting;
-pub use store::{Stores, foreign, foreign_in_bucket, store, store_for_writing, stores};
+pub use store::{Stores, destination, foreign, foreign_in_bucket, store, store_for_writing, stores};
 
 /// What a path on the command line turned out to be.
 pub enum Source {
@@ -58,6 +58,11 @@ pub fn now() -> Result<Time> {
     Time::from_unix_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// Where temporary files may lie.
+pub fn scratch_folder() -> PathBuf {
+    std::env::temp_dir()
+}
+
 /// Whether the environment asks for no colour (<https://no-color.org>).
 pub fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
@@ -71,4 +76,21 @@ pub fn speaks_utf8() -> bool {
         .unwrap_or_default();
     let locale = locale.to_string_lossy().to_ascii_lowercase();
     locale.contains("utf-8") || locale.contains("utf8")
+}
+
+/// Where a step of a GitHub workflow writes its summary, if this is one.
+pub fn step_summary() -> Option<PathBuf> {
+    std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+/// Appends `text` to the file at `path`, which is made if it is not there.
+pub fn append(path: &Path, text: &str) -> Result<()> {
+    let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
+    file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
+        .map_err(|error| dotctl_stores::io_error("write to", path, &error))
+}
+
+/// A folder for temporary files, which may become as large as a source.
+pub fn temporary_folder() -> PathBuf {
+    std::env::temp_dir()
 }

@@ -1,6 +1,7 @@
 //! From text to stores: of our checkpoints, and of those that TypeScript wrote.
 
 use std::path::Path;
+use std::rc::Rc;
 
 use dotctl_engine::dotdo::Bucket;
 use dotctl_engine::format::layout::STORE_MARKER;
@@ -8,6 +9,7 @@ use dotctl_engine::placement::PlacementPolicy;
 use dotctl_engine::{Error, ErrorKind, Result};
 use dotctl_stores::bucket::{BucketObjects, BucketSetting, BucketStore};
 use dotctl_stores::database::is_database;
+use dotctl_stores::dotdo::write::{Destination, Layout, ObjectsWriter, RecordsPlace};
 use dotctl_stores::dotdo::{
     FolderObjects, Foreign, MiniflareObjects, ObjectBucket, is_json, is_miniflare_bucket,
 };
@@ -17,7 +19,7 @@ use dotctl_stores::placed::PlacedStore;
 use dotctl_stores::store::Store;
 
 use super::bucket_setting;
-use crate::cli::{BucketArgs, ObjectBackend, StoreArgs};
+use crate::cli::{BucketArgs, CopyArgs, ObjectBackend, StoreArgs};
 
 /// What the store that somebody names holds.
 pub struct Stores {
@@ -54,32 +56,36 @@ fn bucket_objects(setting: &BucketSetting) -> Result<Box<dyn Bucket>> {
 
 /// The store of our checkpoints that `args` name, for reading.
 pub fn store(args: &StoreArgs) -> Result<Box<dyn Store>> {
-    let first = open(&args.store, &args.bucket, Backend::Sqlite, open_folder)?;
+    let first = open(&args.store, &args.bucket, Backend::Sqlite, false, open_folder)?;
     let Some(overflow) = args.overflow.as_deref().filter(|text| holds_ours(text)) else {
         return Ok(first);
     };
-    let second = open(overflow, &args.bucket, Backend::Sqlite, open_folder)?;
+    let second = open(overflow, &args.bucket, Backend::Sqlite, false, open_folder)?;
     Ok(Box::new(PlacedStore::new(first, second, PlacementPolicy::BUDGET)))
 }
 
 /// The store that `text` names, made if it is not there; in an object, checkpoints are put where
-/// `backend` says.
+/// `backend` says. `repair`: a bucket's packs are read before they are believed.
 pub fn store_for_writing(
     text: &str,
     overflow: Option<(&str, PlacementPolicy)>,
     bucket: &BucketArgs,
     backend: ObjectBackend,
+    repair: bool,
 ) -> Result<Box<dyn Store>> {
-    let backend = match backend {
-        ObjectBackend::Sqlite => Backend::Sqlite,
-        ObjectBackend::Kv => Backend::Kv,
-    };
-    let first = open(text, bucket, backend, create_folder)?;
+    let first = open(text, bucket, backend_of(backend), repair, create_folder)?;
     let Some((overflow, policy)) = overflow else {
         return Ok(first);
     };
-    let second = open(overflow, bucket, Backend::Sqlite, create_folder)?;
+    let second = open(overflow, bucket, Backend::Sqlite, repair, create_folder)?;
     Ok(Box::new(PlacedStore::new(first, second, policy)))
+}
+
+fn backend_of(backend: ObjectBackend) -> Backend {
+    match backend {
+        ObjectBackend::Sqlite => Backend::Sqlite,
+        ObjectBackend::Kv => Backend::Kv,
+    }
 }
 
 fn open_folder(path: &Path) -> Result<Box<dyn Store>> {
@@ -101,10 +107,11 @@ fn open(
     text: &str,
     bucket: &BucketArgs,
     backend: Backend,
+    repair: bool,
     folder: impl Fn(&Path) -> Result<Box<dyn Store>>,
 ) -> Result<Box<dyn Store>> {
     if let Some(setting) = bucket_setting(text, bucket)? {
-        return Ok(Box::new(BucketStore::open(&setting)?));
+        return Ok(Box::new(BucketStore::open(&BucketSetting { repair, ..setting })?));
     }
     let path = Path::new(text);
     match object(path, backend)? {
@@ -125,11 +132,15 @@ fn object(path: &Path, backend: Backend) -> Result<Option<Box<dyn Store>>> {
     }
     // A folder of that name is hardly what is meant.
     if path.extension().is_some_and(|ending| ending == "sqlite") && !path.exists() {
-        return Err(Error::new(ErrorKind::Missing, "there is no such database")
-            .at(path.display().to_string())
-            .hint("an object's database is a store once the object has made it"));
+        return Err(no_database(path));
     }
     Ok(None)
+}
+
+fn no_database(path: &Path) -> Error {
+    Error::new(ErrorKind::Missing, "there is no such database")
+        .at(path.display().to_string())
+        .hint("an object's database is a store once the object has made it")
 }
 
 /// The checkpoints in the store that TypeScript wrote; `None` where it is a kind of store that holds
@@ -167,4 +178,68 @@ fn objects(text: &str, args: &StoreArgs) -> Result<Option<Box<dyn Bucket>>> {
         true => Box::new(ObjectBucket::whole(MiniflareObjects::open(path)?)),
         false => Box::new(ObjectBucket::whole(FolderObjects::open(path)?)),
     }))
+}
+
+/// Where `dotctl copy --to-layout` writes to.
+///
+/// # Errors
+/// Malformed where `layout` needs another kind of place.
+pub fn destination(args: &CopyArgs, layout: Layout) -> Result<Destination> {
+    let backend = backend_of(args.object_backend);
+    let mut bucket = args.to_overflow.as_deref().map(|text| objects_for_writing(text, args)).transpose()?;
+    let path = Path::new(&args.to_store);
+    let ends_with = |ending: &str| path.extension().is_some_and(|found| found == ending);
+    let records = if args.to_store.contains("://") {
+        None
+    } else if path.is_file() {
+        match is_database(path)? {
+            true => Some(RecordsPlace::Object(path.to_owned())),
+            false if is_json(path)? => Some(RecordsPlace::Json(path.to_owned())),
+            false => {
+                return Err(Error::malformed(
+                    "this is neither an object's database nor a JSON file of records",
+                )
+                .at(args.to_store.clone()));
+            }
+        }
+    } else if ends_with("sqlite") && !path.exists() {
+        return Err(no_database(path));
+    } else if ends_with("json") && !path.exists() {
+        Some(RecordsPlace::Json(path.to_owned()))
+    } else {
+        None
+    };
+    if records.is_none() {
+        if bucket.is_some() {
+            return Err(Error::malformed("--to-overflow goes with an object's database or a JSON file")
+                .at(args.to_store.clone())
+                .hint("name one bucket, with --to-store"));
+        }
+        if layout == Layout::Manager {
+            bucket = Some(objects_for_writing(&args.to_store, args)?);
+        }
+    }
+    Destination::new(layout, records, bucket, backend)
+}
+
+/// The bucket that `text` names, or the folder that stands for one.
+fn objects_for_writing(text: &str, args: &CopyArgs) -> Result<Rc<dyn ObjectsWriter>> {
+    if let Some(setting) = bucket_setting(text, &args.store.bucket)? {
+        return Ok(Rc::new(BucketObjects::open(&setting)?));
+    }
+    let path = Path::new(text);
+    if is_miniflare_bucket(path) {
+        return Err(Error::unsupported("a bucket that Miniflare persisted is only read")
+            .at(text.to_owned())
+            .hint("write to Miniflare's S3 endpoint while it runs: s3://BUCKET with --endpoint-url"));
+    }
+    if path.join(STORE_MARKER.0).exists() {
+        return Err(Error::malformed("this folder is a store of dotctl's own checkpoints")
+            .at(text.to_owned())
+            .hint("name another folder, or leave out --to-layout"));
+    }
+    if args.dry_run {
+        return Ok(Rc::new(FolderObjects::planned(path)));
+    }
+    Ok(Rc::new(FolderObjects::open_or_create(path)?))
 }

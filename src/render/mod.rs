@@ -1,13 +1,18 @@
 //! For people: tables, bars, histograms, trees of facts.
 
 mod bar;
+pub mod budget;
 pub mod database;
 mod entries;
+pub mod estimate;
 mod histogram;
 mod limits;
 mod look;
 mod name;
 pub mod objects;
+pub mod plan;
+pub mod plan_page;
+mod plan_trace;
 pub mod state;
 pub mod store;
 mod table;

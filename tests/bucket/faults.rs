@@ -196,8 +196,8 @@ fn a_server_that_ignores_conditions_is_noticed() {
             snapshot(&store, &setting("conditions", run), &mut Entries::new(run as u64, 2, 10)).unwrap();
         }
         assert_eq!(store.warning().is_some(), ignores);
-        // Numbers are found by listing one name a page: 0, 1 and 2 pages; a pack and a manifest each;
-        // and one question.
-        assert_eq!(store.requests().unwrap().class_a, 1 + 1 + 2 + 6 + 1);
+        // Numbers are found by listing one name a page: 0, 1 and 2 pages; the marks, a pack and a
+        // manifest each; and one question.
+        assert_eq!(store.requests().unwrap().class_a, 1 + 1 + 2 + 9 + 1);
     }
 }

@@ -4,9 +4,11 @@
 mod command;
 mod conformance;
 mod faults;
+mod going_on;
 mod made;
 mod memory;
 mod proxy;
+mod prune;
 mod servers;
 #[path = "../support/mod.rs"]
 mod support;

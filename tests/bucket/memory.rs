@@ -1,6 +1,6 @@
 //! A store in memory: the least that a store must do.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -8,7 +8,9 @@ use dotctl_engine::checkpoint::{CheckpointFacts, PackSink};
 use dotctl_engine::format::layout::ManifestKey;
 use dotctl_engine::format::{Manifest, PackEntry};
 use dotctl_engine::id::{Hash, Namespace, Time};
+use dotctl_engine::tag::Tagged;
 use dotctl_engine::{Error, ErrorKind, Result};
+use dotctl_stores::prune::{PruneRequest, Pruned};
 use dotctl_stores::store::{
     Access, Committed, ManifestListing, Pack, PackListing, Session, Store, check_length,
 };
@@ -20,6 +22,7 @@ pub struct MemoryStore(Mutex<Kept>);
 struct Kept {
     manifests: BTreeMap<ManifestKey, Vec<u8>>,
     packs: BTreeMap<Hash, Arc<Vec<u8>>>,
+    tags: BTreeSet<Tagged>,
 }
 
 impl MemoryStore {
@@ -63,6 +66,38 @@ impl Store for MemoryStore {
 
     fn begin(&self) -> Result<Box<dyn Session + '_>> {
         Ok(Box::new(MemorySession { store: self, open: Vec::new(), sealed: Vec::new() }))
+    }
+
+    fn tags(&self) -> Result<Vec<Tagged>> {
+        Ok(self.lock().tags.iter().cloned().collect())
+    }
+
+    fn add_tag(&self, tagged: &Tagged) -> Result<bool> {
+        Ok(self.lock().tags.insert(tagged.clone()))
+    }
+
+    fn remove_tag(&self, tagged: &Tagged) -> Result<bool> {
+        Ok(self.lock().tags.remove(tagged))
+    }
+
+    fn prune(&self, mut request: PruneRequest) -> Result<Pruned> {
+        let listing = self.manifests()?;
+        request.needed.complete(self, &listing, &request.doomed)?;
+        let mut kept = self.lock();
+        // What was written since is in nobody's list.
+        let is_known = |key: &ManifestKey| listing.keys.contains(key);
+        for (key, bytes) in kept.manifests.iter().filter(|(key, _)| !is_known(key)) {
+            request.needed.add(key.clone(), &Manifest::read(key.id, bytes)?);
+        }
+        let mut pruned = Pruned::default();
+        for (_, bytes) in kept.packs.iter().filter(|(pack, _)| !request.needed.has(pack)) {
+            pruned.remove(bytes.len() as u64);
+        }
+        if !request.dry_run {
+            kept.manifests.retain(|key, _| !request.doomed.contains(key));
+            kept.packs.retain(|pack, _| request.needed.has(pack));
+        }
+        Ok(pruned)
     }
 }
 

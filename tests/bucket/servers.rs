@@ -142,6 +142,7 @@ pub fn setting(endpoint_url: &str, prefix: &str) -> BucketSetting {
         }),
         requests_per_second_max: None,
         names_per_page: BucketSetting::NAMES_PER_PAGE,
+        repair: false,
         scratch_folder: std::env::temp_dir(),
         patience: Patience {
             connect: Duration::from_secs(5),

@@ -219,7 +219,8 @@ pub fn sha256_of(path: &Path) -> String {
 pub fn leftovers(world: &Path) -> Vec<String> {
     let store = world.join(".dotctl");
     let mut strange: Vec<String> = names_in(&store.join("staging"));
-    let known = ["catalog", "lock", "manifests", "order.lock", "packs", "staging", "store.json"];
+    let known =
+        ["catalog", "gate.lock", "lock", "manifests", "order.lock", "packs", "staging", "store.json", "tags"];
     strange.extend(names_in(&store).into_iter().filter(|name| !known.contains(&name.as_str())));
     strange.extend(names_in(world).into_iter().filter(|name| name.ends_with("partial")));
     let mut named = Vec::new();

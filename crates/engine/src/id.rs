@@ -198,6 +198,11 @@ impl Time {
         self.0
     }
 
+    /// Which month of UTC this is, counted from the year 0.
+    pub fn month_number(self) -> i64 {
+        self.date().map_or(0, |date| i64::from(date.year()) * 12 + i64::from(u8::from(date.month())) - 1)
+    }
+
     fn date(self) -> Option<OffsetDateTime> {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).ok()
     }

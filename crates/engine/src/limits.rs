@@ -11,6 +11,8 @@ pub enum Unit {
     Bytes,
     /// Things.
     Count,
+    /// Milliseconds.
+    Milliseconds,
 }
 
 /// Where a limit's number comes from.
@@ -20,6 +22,10 @@ pub enum LimitSource {
     Documentation,
     /// What workerd itself refused.
     Measured,
+    /// The research spike "Checkpoint Size Limits in DO Storage" of 2026-01-13.
+    Spike,
+    /// The notes on workerd's storage that the spike came with.
+    WorkerdNotes,
 }
 
 /// One limit.
@@ -52,6 +58,9 @@ pub enum LimitStatus {
 /// From this share of a limit on, a finding warns.
 pub const WARN_PERCENT: u64 = 80;
 
+/// The limits that the spike of 2026-01-13 lists, under this name wherever a command reproduces it.
+pub const SPIKE_PROFILE: &str = "spike-2026-01";
+
 const fn documented(name: &'static str, amount: u64, unit: Unit) -> Limit {
     Limit { name, amount, unit, date: "2026-11-21", source: LimitSource::Documentation }
 }
@@ -69,6 +78,36 @@ pub const ROW: Limit = documented("row", 2_000_000, Unit::Bytes);
 /// Columns of a table: 100.
 pub const COLUMNS: Limit = documented("columns", 100, Unit::Count);
 
+/// A SQL statement: 100 KB.
+pub const STATEMENT: Limit = documented("statement", 100_000, Unit::Bytes);
+
+/// Bound parameters of a query: 100.
+pub const BOUND_PARAMETERS: Limit = documented("bound-parameters", 100, Unit::Count);
+
+/// Memory of one isolate, shared by the objects in it: 128 MB.
+pub const MEMORY: Limit = documented("memory", 128_000_000, Unit::Bytes);
+
+/// How long `blockConcurrencyWhile` may take, and so a restore that does not resume: 30 s.
+pub const RESTORE_WINDOW: Limit = documented("restore-window", 30_000, Unit::Milliseconds);
+
+/// Storage of all KV-backed objects of an account: 50 GB, which Cloudflare raises on request.
+pub const KV_BACKEND_ACCOUNT: Limit = Limit {
+    name: "kv-backend-account",
+    amount: 50_000_000_000,
+    unit: Unit::Bytes,
+    date: "2026-01-13",
+    source: LimitSource::Spike,
+};
+
+/// Chunks of a checkpoint in a KV-backed object that the spike calls practical: 100, some 10 MB.
+pub const KV_BACKEND_CHUNKS: Limit = Limit {
+    name: "kv-backend-chunks",
+    amount: 100,
+    unit: Unit::Count,
+    date: "2026-01-13",
+    source: LimitSource::Spike,
+};
+
 /// A key in a KV-backed object: 2 KiB.
 pub const KV_BACKEND_KEY: Limit = documented("kv-backend-key", 2_048, Unit::Bytes);
 
@@ -83,6 +122,52 @@ pub const WORKERD_LENGTH: Limit = Limit {
     unit: Unit::Bytes,
     date: "2026-11-21",
     source: LimitSource::Measured,
+};
+
+/// The limits of workerd's actor cache, the write-back cache of KV-backed objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheLimits {
+    /// Which limits these are.
+    pub name: &'static str,
+    /// Bytes from which clean entries are evicted.
+    pub soft_bytes: u64,
+    /// Bytes past which the isolate is reset, with every object in it.
+    pub hard_bytes: u64,
+    /// Unwritten bytes past which writers wait.
+    pub dirty_bytes: u64,
+    /// Bytes of one operation at most.
+    pub operation_bytes: u64,
+    /// How long after the first unwritten write everything is flushed, in milliseconds.
+    pub flush_ms: u64,
+    /// When the numbers were read.
+    pub date: &'static str,
+    /// Where.
+    pub source: LimitSource,
+}
+
+const MIB: u64 = 1 << 20;
+
+/// The actor cache as the notes on workerd have it: 32, 64, 8 and 16 MiB, 2 s.
+pub const SPIKE_CACHE: CacheLimits = CacheLimits {
+    name: SPIKE_PROFILE,
+    soft_bytes: 32 * MIB,
+    hard_bytes: 64 * MIB,
+    dirty_bytes: 8 * MIB,
+    operation_bytes: 16 * MIB,
+    flush_ms: 2_000,
+    date: "2026-01-13",
+    source: LimitSource::WorkerdNotes,
+};
+
+/// The actor cache as workerd's server sets it by default: soft 16 MiB, hard 128 MiB; the rest as
+/// before.
+pub const SERVER_CACHE: CacheLimits = CacheLimits {
+    name: "server-2026-11",
+    soft_bytes: 16 * MIB,
+    hard_bytes: 128 * MIB,
+    date: "2026-11-21",
+    source: LimitSource::Documentation,
+    ..SPIKE_CACHE
 };
 
 impl Limit {

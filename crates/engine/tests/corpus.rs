@@ -9,6 +9,8 @@ use std::path::Path;
 mod chunk;
 #[path = "../../../fuzz/src/database.rs"]
 mod database;
+#[path = "../../../fuzz/src/event.rs"]
+mod event;
 #[path = "../../../fuzz/src/manifest.rs"]
 mod manifest;
 #[path = "../../../fuzz/src/state.rs"]
@@ -58,4 +60,9 @@ fn chunks() {
 #[test]
 fn databases() {
     run("database", 9, database::fuzz);
+}
+
+#[test]
+fn events() {
+    run("event", 8, event::fuzz);
 }

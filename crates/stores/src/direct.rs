@@ -37,3 +37,22 @@ pub fn open(path: &Path) -> Option<File> {
         None
     }
 }
+
+/// Asks the system to begin writing out this part of `file`, and does not wait for it. What becomes of
+/// it is seen when the file is made durable.
+pub fn begin_writing_out(file: &File, offset: u64, bytes: u64) {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::fd::AsRawFd;
+        let (Ok(offset), Ok(bytes)) = (i64::try_from(offset), i64::try_from(bytes)) else {
+            return;
+        };
+        // SAFETY: the descriptor is open as long as `file` is; the call takes numbers alone.
+        #[allow(unsafe_code)]
+        unsafe {
+            nix::libc::sync_file_range(file.as_raw_fd(), offset, bytes, nix::libc::SYNC_FILE_RANGE_WRITE);
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (file, offset, bytes);
+}

@@ -17,12 +17,15 @@ use std::sync::OnceLock;
 
 use dotctl_engine::checkpoint::{CheckpointFacts, PackSink};
 use dotctl_engine::format::layout::ManifestKey;
-use dotctl_engine::format::{Manifest, PackEntry};
+use dotctl_engine::format::{Manifest, PackEntry, Place};
 use dotctl_engine::id::{Hash, Namespace, Time};
 use dotctl_engine::placement::{Placement, PlacementPolicy};
+use dotctl_engine::tag::Tagged;
 use dotctl_engine::{Error, Result};
 
 use crate::io_error;
+use crate::prune::{PruneRequest, Pruned, unsure};
+use crate::reference::{self, Found};
 use crate::store::{Access, Committed, ManifestListing, Pack, PackListing, Requests, Session, Store};
 
 /// A store whose large checkpoints lie in another one.
@@ -121,6 +124,67 @@ impl Store for PlacedStore {
             raw_bytes: 0,
             stored_bytes: 0,
         }))
+    }
+
+    fn tags(&self) -> Result<Vec<Tagged>> {
+        self.object.tags()
+    }
+
+    fn add_tag(&self, tagged: &Tagged) -> Result<bool> {
+        self.object.add_tag(tagged)
+    }
+
+    fn remove_tag(&self, tagged: &Tagged) -> Result<bool> {
+        self.object.remove_tag(tagged)
+    }
+
+    /// The object's half goes first: what it names is always there.
+    fn prune(&self, mut request: PruneRequest) -> Result<Pruned> {
+        let (there, leftovers) = self.overflowed(&request)?;
+        let in_object = self.object.prune(request.clone())?;
+        // The second store has manifests of its own, and those of other objects.
+        let is_there = |key: &ManifestKey| there.keys.binary_search(key).is_ok();
+        request.doomed.retain(is_there);
+        for found in leftovers {
+            request.released.extend(found.manifest.packs().map(|pack| pack.sha256));
+            request.doomed.push(found.key);
+        }
+        Ok(in_object.and(self.overflow.prune(request)?))
+    }
+
+    fn has_overflow(&self) -> bool {
+        true
+    }
+
+    fn lost_manifests(&self) -> Result<Vec<ManifestKey>> {
+        self.object.lost_manifests()
+    }
+}
+
+impl PlacedStore {
+    /// The second store's manifests, and of those the halves of checkpoints that the object does not
+    /// have any more: it was pruned, and whoever did it was stopped. A writer makes its half before
+    /// the object's, so they must be older than the grace, and not the newest.
+    fn overflowed(&self, request: &PruneRequest) -> Result<(ManifestListing, Vec<Found>)> {
+        let there = self.overflow.manifests()?;
+        let here = self.object.manifests()?.keys;
+        let lost = self.object.lost_manifests()?;
+        let left_over = |key: &&ManifestKey| {
+            let is_older =
+                |other: &ManifestKey| other.namespace == key.namespace && other.sequence > key.sequence;
+            here.binary_search(key).is_err() && !lost.contains(key) && here.iter().any(is_older)
+        };
+        let grace_ms = u64::try_from(request.grace.as_millis()).unwrap_or(u64::MAX);
+        let until_ms = request.now.unix_ms().saturating_sub_unsigned(grace_ms);
+        let mut leftovers = Vec::new();
+        for key in there.keys.iter().filter(left_over) {
+            let found = reference::read(self.overflow.as_ref(), key.clone()).map_err(unsure)?;
+            let is_half = found.manifest.runs.iter().any(|run| run.place == Some(Place::Overflow));
+            if is_half && found.manifest.created_at.unix_ms() <= until_ms {
+                leftovers.push(found);
+            }
+        }
+        Ok((there, leftovers))
     }
 }
 

@@ -3,12 +3,10 @@
 use dotctl_engine::format::Manifest;
 use dotctl_engine::format::layout::ManifestKey;
 use dotctl_engine::id::{CheckpointId, Namespace, Time};
+use dotctl_engine::tag::{Tag, is_id_prefix};
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use crate::store::Store;
-
-/// Fewest digits of an id that are taken for one.
-const PREFIX_DIGITS_MIN: usize = 4;
 
 /// A checkpoint in a store.
 #[derive(Debug, Clone)]
@@ -27,7 +25,7 @@ impl Found {
 }
 
 /// Finds the checkpoint that `reference` names: an id, a unique prefix of one, `latest`,
-/// `NAMESPACE@latest` or `NAMESPACE@TIME`.
+/// `NAMESPACE@latest`, `NAMESPACE@TIME`, or a tag, with `NAMESPACE@` before it if several have it.
 pub fn resolve(store: &dyn Store, reference: &str) -> Result<Found> {
     let key = find_key(store, reference)?;
     read(store, key)
@@ -44,22 +42,34 @@ pub fn find_key(store: &dyn Store, reference: &str) -> Result<ManifestKey> {
     if let Some((namespace, moment)) = reference.rsplit_once('@') {
         let namespace = Namespace::new(namespace)?;
         let mut of_namespace = keys.into_iter().filter(|key| key.namespace == namespace);
-        let found = if moment == "latest" {
-            of_namespace.next_back()
-        } else {
-            let moment: Time = moment.parse()?;
-            newest_until(store, of_namespace.rev(), moment)?
-        };
+        let found =
+            if moment == "latest" {
+                of_namespace.next_back()
+            } else {
+                match (moment.parse::<Time>(), Tag::new(moment)) {
+                    (Err(no_time), Ok(tag)) => {
+                        let found = tagged(store, of_namespace.collect(), &tag, reference)?;
+                        Some(found.ok_or_else(|| {
+                            no_time.hint(format!("no checkpoint of {namespace} has that tag"))
+                        })?)
+                    }
+                    (moment, _) => newest_until(store, of_namespace.rev(), moment?)?,
+                }
+            };
         return found.ok_or_else(|| missing(format!("there is no checkpoint {reference}")));
     }
     if reference == "latest" {
         return newest(store, keys)?.ok_or_else(|| missing("there is no checkpoint yet".to_owned()));
     }
-    let is_prefix = reference.len() >= PREFIX_DIGITS_MIN
-        && reference.bytes().all(|digit| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit));
-    if !is_prefix {
-        return Err(Error::malformed(format!("`{reference}` names no checkpoint"))
-            .hint("an id, at least 4 digits of one, latest, NAMESPACE@latest or NAMESPACE@TIME"));
+    if !is_id_prefix(reference) {
+        let found = match Tag::new(reference) {
+            Ok(tag) => tagged(store, keys, &tag, reference)?,
+            Err(_) => None,
+        };
+        return found.ok_or_else(|| {
+            Error::malformed(format!("`{reference}` names no checkpoint"))
+                .hint("an id, at least 4 digits of one, a tag, latest, NAMESPACE@latest or NAMESPACE@TIME")
+        });
     }
     let mut matching = keys.into_iter().filter(|key| key.id.to_string().starts_with(reference));
     match (matching.next(), matching.next()) {
@@ -69,6 +79,30 @@ pub fn find_key(store: &dyn Store, reference: &str) -> Result<ManifestKey> {
             Err(Error::malformed(format!("{reference} may be {} or {}", one.id, other.id))
                 .hint("give more digits"))
         }
+    }
+}
+
+/// The one of `keys` that has `tag`.
+fn tagged(
+    store: &dyn Store,
+    keys: Vec<ManifestKey>,
+    tag: &Tag,
+    reference: &str,
+) -> Result<Option<ManifestKey>> {
+    let tags = store.tags()?;
+    let has_it = |key: &ManifestKey| tags.iter().any(|one| one.checkpoint == key.id && one.tag == *tag);
+    let mut having = keys.into_iter().filter(has_it);
+    match (having.next(), having.next()) {
+        (Some(one), Some(other)) if one.namespace == other.namespace => {
+            Err(Error::malformed(format!("{reference} may be {} or {}", one.id, other.id))
+                .hint("several checkpoints have this tag; give an id"))
+        }
+        (Some(one), Some(other)) => {
+            let (one, other) = (one.namespace, other.namespace);
+            Err(Error::malformed(format!("{reference} may be {one}@{tag} or {other}@{tag}"))
+                .hint("several namespaces have this tag; say which, or give an id"))
+        }
+        (found, _) => Ok(found),
     }
 }
 

@@ -9,7 +9,10 @@ use dotctl_engine::checkpoint::{CheckpointFacts, PackSink};
 use dotctl_engine::format::layout::ManifestKey;
 use dotctl_engine::format::{Manifest, PackEntry};
 use dotctl_engine::id::{CheckpointId, Hash, Namespace, Time};
-use dotctl_engine::{Damage, Error, Result};
+use dotctl_engine::tag::Tagged;
+use dotctl_engine::{Damage, Error, ErrorKind, Result};
+
+use crate::prune::{PruneRequest, Pruned};
 
 /// A place that keeps checkpoints.
 pub trait Store: Sync {
@@ -73,8 +76,36 @@ pub trait Store: Sync {
         1
     }
 
+    /// How a pack that is damaged or missing is replaced.
+    fn repair(&self) -> &'static str {
+        "a snapshot of the same state puts it in again, or another copy of the store: equal names are equal bytes"
+    }
+
     /// Begins to write one checkpoint.
     fn begin(&self) -> Result<Box<dyn Session + '_>>;
+
+    /// The tags that checkpoints have, ordered. One whose checkpoint was removed means nothing.
+    fn tags(&self) -> Result<Vec<Tagged>>;
+
+    /// Gives a checkpoint a tag, for good when this returns, and says whether it did not have it.
+    fn add_tag(&self, tagged: &Tagged) -> Result<bool>;
+
+    /// Takes a tag from a checkpoint, and says whether it had it.
+    fn remove_tag(&self, tagged: &Tagged) -> Result<bool>;
+
+    /// Removes checkpoints, and packs that nobody needs: manifests before packs, each for good before
+    /// what comes next, and nothing that a checkpoint needs which is being written beside it.
+    fn prune(&self, request: PruneRequest) -> Result<Pruned>;
+
+    /// Whether this is a store together with the second one, where its large checkpoints lie.
+    fn has_overflow(&self) -> bool {
+        false
+    }
+
+    /// Manifests that got lost and may be put back.
+    fn lost_manifests(&self) -> Result<Vec<ManifestKey>> {
+        Ok(Vec::new())
+    }
 
     /// Requests sent so far, where they cost something.
     fn requests(&self) -> Option<Requests> {
@@ -150,6 +181,14 @@ pub fn check_length(entry: &PackEntry, actual_bytes: u64) -> Result<()> {
     }
 }
 
+/// That a checkpoint cannot name the pack at `location`, which it did not write: somebody has pruned
+/// the one that it came from.
+pub fn pruned_meanwhile(location: String) -> Error {
+    Error::new(ErrorKind::Busy, "a pack that this checkpoint needs has been pruned meanwhile")
+        .at(location)
+        .hint("run the command again")
+}
+
 /// The damage that the pack of `entry` is not there.
 pub fn missing_pack(entry: &PackEntry) -> Error {
     Error::damaged(Damage::Missing, "the pack", entry.sha256, "nothing")
@@ -157,7 +196,8 @@ pub fn missing_pack(entry: &PackEntry) -> Error {
 
 /// One checkpoint being written. Dropped without a commit, it leaves nothing that counts.
 pub trait Session: PackSink {
-    /// Makes every pack durable, then creates the manifest.
+    /// Makes every pack durable, then creates the manifest. Packs that it names and that were not
+    /// sealed here have to be there still.
     fn commit(
         &mut self,
         facts: CheckpointFacts,

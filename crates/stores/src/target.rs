@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use dotctl_engine::{Error, ErrorKind, Result};
@@ -11,6 +11,7 @@ use crate::buffer::direct_range;
 use crate::database::check_unused;
 use crate::durable::{link_new, sync_folder};
 use crate::edges::{Added, Edges};
+use crate::journal::Journal;
 use crate::{direct, io_error};
 
 /// Files that SQLite keeps beside a database and would apply to whatever lies there.
@@ -28,8 +29,11 @@ pub struct Target {
     /// The same file past the page cache, where that is possible.
     direct: Option<File>,
     edges: Edges,
+    /// How far it has come, where that is kept for a run after this one.
+    journal: PathBuf,
     replace: bool,
-    published: bool,
+    /// Whether the file is to stay where it is: it has its name, or may go on later.
+    stays: bool,
 }
 
 impl Target {
@@ -38,9 +42,10 @@ impl Target {
     /// be there, unless it is in use, which [`Target::publish`] checks again.
     pub fn begin(path: &Path, raw_bytes: u64, replace: bool) -> Result<Self> {
         refuse_other_than_file(path)?;
-        let partial = partial_path(path)?;
+        let partial = beside(path, PARTIAL)?;
+        let journal = beside(path, PROGRESS)?;
         // Also where the target then turns out to be there: the killed run may have got so far.
-        remove_abandoned(&partial)?;
+        remove_abandoned(&partial, &journal)?;
         check_vacant(path, replace)?;
         if replace {
             check_unused(path)?;
@@ -62,15 +67,75 @@ impl Target {
             file,
             direct: None,
             edges: Edges::default(),
+            journal,
             replace,
-            published: false,
+            stays: false,
         };
         direct::reserve(&target.file, raw_bytes)
             .map_err(|error| io_error("reserve space for", &target.partial, &error))?;
-        if raw_bytes >= DIRECT_FROM_BYTES {
-            target.direct = direct::open(&target.partial);
-        }
+        target.open_direct(raw_bytes);
         Ok(target)
+    }
+
+    /// The same, for what takes long to fetch: goes on with the file that a stopped run of the same
+    /// `what` left, and keeps a journal for the run after this one.
+    pub fn begin_or_go_on(path: &Path, raw_bytes: u64, replace: bool, what: &str) -> Result<(Self, Journal)> {
+        if let Some(going_on) = Target::go_on(path, raw_bytes, replace, what)? {
+            return Ok(going_on);
+        }
+        let target = Target::begin(path, raw_bytes, replace)?;
+        let journal = Journal::create(&target.journal, what)?;
+        Ok((target, journal))
+    }
+
+    fn go_on(path: &Path, raw_bytes: u64, replace: bool, what: &str) -> Result<Option<(Self, Journal)>> {
+        refuse_other_than_file(path)?;
+        let partial = beside(path, PARTIAL)?;
+        let place = beside(path, PROGRESS)?;
+        let Some(journal) = Journal::open(&place, what) else {
+            return Ok(None);
+        };
+        let no_follow = nix::fcntl::OFlag::O_NOFOLLOW.bits();
+        let Ok(file) = OpenOptions::new().read(true).write(true).custom_flags(no_follow).open(&partial)
+        else {
+            return Ok(None);
+        };
+        if file.try_lock().is_err() || !lies_at(&file, &partial) {
+            return Err(busy(&partial));
+        }
+        // One with a second name is a finished file, which is not written to.
+        let ours = |facts: &fs::Metadata| facts.is_file() && facts.nlink() == 1 && facts.len() == raw_bytes;
+        if !file.metadata().is_ok_and(|facts| ours(&facts)) {
+            return Ok(None);
+        }
+        check_vacant(path, replace)?;
+        if replace {
+            check_unused(path)?;
+        }
+        let mut target = Target {
+            path: path.to_owned(),
+            partial,
+            file,
+            direct: None,
+            edges: Edges::default(),
+            journal: place,
+            replace,
+            stays: false,
+        };
+        target.open_direct(raw_bytes);
+        Ok(Some((target, journal)))
+    }
+
+    fn open_direct(&mut self, raw_bytes: u64) {
+        if raw_bytes >= DIRECT_FROM_BYTES {
+            self.direct = direct::open(&self.partial);
+        }
+    }
+
+    /// Leaves what has arrived for a later run; says where it lies.
+    pub fn leave(mut self) -> PathBuf {
+        self.stays = true;
+        self.partial.clone()
     }
 
     /// Writes `bytes` at `offset`; any thread, any order.
@@ -82,6 +147,20 @@ impl Target {
     pub fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()> {
         self.flush()?;
         self.file.read_exact_at(into, offset).map_err(|error| io_error("read", &self.partial, &error))
+    }
+
+    /// Removes what a killed run left on its way to `path`, for who changes what is there instead of
+    /// writing it anew.
+    ///
+    /// # Errors
+    /// Busy, if somebody is writing it just now.
+    pub fn clean_up(path: &Path) -> Result<()> {
+        remove_abandoned(&beside(path, PARTIAL)?, &beside(path, PROGRESS)?)
+    }
+
+    /// Where the file is for now, for who writes it by other means.
+    pub fn partial(&self) -> &Path {
+        &self.partial
     }
 
     /// Whole pages go past the page cache, what hangs over at the edges when its page is whole.
@@ -114,7 +193,8 @@ impl Target {
         }
     }
 
-    fn flush(&self) -> Result<()> {
+    /// Writes what waits for the rest of its page.
+    pub fn flush(&self) -> Result<()> {
         self.edges
             .flush(|offset, bytes| self.file.write_all_at(bytes, offset))
             .map_err(|error| io_error("write", &self.partial, &error))
@@ -133,14 +213,16 @@ impl Target {
             }
             let _ = fs::remove_file(&self.partial);
         }
-        self.published = true;
+        self.stays = true;
+        let _ = fs::remove_file(&self.journal);
         sync_parent(&self.path)
     }
 }
 
 impl Drop for Target {
     fn drop(&mut self) {
-        if !self.published {
+        if !self.stays {
+            let _ = fs::remove_file(&self.journal);
             let _ = fs::remove_file(&self.partial);
         }
     }
@@ -201,28 +283,38 @@ fn check_vacant(path: &Path, replace: bool) -> Result<()> {
     Ok(())
 }
 
-fn partial_path(path: &Path) -> Result<PathBuf> {
+/// How the file is called that is on its way to its name, and its journal.
+const PARTIAL: &str = ".dotctl-partial";
+const PROGRESS: &str = ".dotctl-progress";
+
+fn beside(path: &Path, ending: &str) -> Result<PathBuf> {
     let name = path
         .file_name()
         .ok_or_else(|| Error::malformed("the target has no file name").at(path.display().to_string()))?;
-    let mut partial = std::ffi::OsString::from(".");
-    partial.push(name);
-    partial.push(".dotctl-partial");
-    Ok(path.with_file_name(partial))
+    let mut beside = std::ffi::OsString::from(".");
+    beside.push(name);
+    beside.push(ending);
+    Ok(path.with_file_name(beside))
 }
 
 /// Removes what a killed run left, never by writing into it: it may already be a second name of
 /// the finished file.
-fn remove_abandoned(partial: &Path) -> Result<()> {
+fn remove_abandoned(partial: &Path, journal: &Path) -> Result<()> {
     let failed = |error: &io::Error| io_error("remove", partial, error);
+    // First, so that it never tells of another file.
+    let remove_journal = || match fs::remove_file(journal) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", journal, &error)),
+        _ => Ok(()),
+    };
     match OpenOptions::new().read(true).open(partial) {
         Ok(file) => {
             if file.try_lock().is_err() || !lies_at(&file, partial) {
                 return Err(busy(partial));
             }
+            remove_journal()?;
             fs::remove_file(partial).map_err(|error| failed(&error))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => remove_journal(),
         Err(error) => Err(failed(&error)),
     }
 }

@@ -22,4 +22,5 @@ pub use increment::{DeltaAssembler, write_delta};
 pub use merge::{KeyRange, RunMerge, merge_lines, merge_pages, page_number};
 pub use open::{PackReading, index_range};
 pub use run::PackSink;
+pub use run::packed_bytes;
 pub use setting::codec_setting;

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use crate::chunk::{PackBorder, StoredChunk};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
-use crate::format::{ChunkEntry, PackEntry, PackHeader, PackIndex, Run, RunKind};
+use crate::format::{ChunkEntry, PackEntry, PackHeader, PackIndex, RecordKey, Run, RunKind};
 use crate::id::Hash;
 
 /// Where packs go while they are written. Bytes arrive in order; `seal` says that the pack is
@@ -16,6 +16,40 @@ pub trait PackSink {
 
     /// Ends the pack being written.
     fn seal(&mut self, pack: &PackEntry) -> Result<()>;
+}
+
+/// Bytes that the packs of a run take whose chunks have these first keys and stored sizes, headers and
+/// indexes included.
+pub fn packed_bytes<'a>(
+    codec: Codec,
+    border: PackBorder,
+    chunks: impl Iterator<Item = (&'a RecordKey, u64)>,
+) -> u64 {
+    let header_bytes = PackHeader { codec }.stored_bytes() as u64;
+    let mut total_bytes = 0_u64;
+    // Of the open pack: its bytes so far, and those of its index's entries.
+    let mut open: Option<(u64, usize)> = None;
+    let sealed = |(pack_bytes, entry_bytes): (u64, usize)| {
+        pack_bytes.saturating_add(PackIndex::stored_bytes(codec, entry_bytes) as u64)
+    };
+    for (first_key, chunk_bytes) in chunks {
+        let entry_bytes = PackIndex::entry_bytes(first_key);
+        if let Some(pack) = open
+            && ends_before(border, pack, first_key, chunk_bytes)
+        {
+            total_bytes = total_bytes.saturating_add(sealed(pack));
+            open = None;
+        }
+        let (pack_bytes, entries) = open.unwrap_or((header_bytes, 0));
+        open = Some((pack_bytes.saturating_add(chunk_bytes), entries + entry_bytes));
+    }
+    total_bytes.saturating_add(open.map_or(0, sealed))
+}
+
+/// Whether the pack of so many bytes and bytes of entries ends before this chunk.
+fn ends_before(border: PackBorder, pack: (u64, usize), first_key: &RecordKey, chunk_bytes: u64) -> bool {
+    pack.1 + PackIndex::entry_bytes(first_key) > PackIndex::ENTRY_BYTES_MAX
+        || border.ends_before(pack.0, first_key.as_bytes(), chunk_bytes)
 }
 
 /// Takes a run's chunks in order and writes their packs.
@@ -45,8 +79,7 @@ impl RunWriter {
         let chunk_bytes = stored.bytes.len() as u64;
         let entry_bytes = PackIndex::entry_bytes(&stored.first_key);
         let full = self.pack.as_ref().is_some_and(|pack| {
-            pack.entry_bytes + entry_bytes > PackIndex::ENTRY_BYTES_MAX
-                || self.border.ends_before(pack.stored_bytes, stored.first_key.as_bytes(), chunk_bytes)
+            ends_before(self.border, (pack.stored_bytes, pack.entry_bytes), &stored.first_key, chunk_bytes)
         });
         if full {
             self.seal(sink)?;

@@ -15,16 +15,13 @@ use crate::finding::Finding;
 const KEY_BYTES_MAX: usize = 64 << 20;
 
 /// Where R2 holds compressed checkpoints without metadata.
-const BARE_PREFIX: &str = "checkpoints/";
+pub const BARE_PREFIX: &str = "checkpoints/";
 
 /// Where R2 holds the checkpoint manager's snapshots.
-pub(super) const SNAPSHOT_PREFIX: &str = "snapshots/";
+pub const SNAPSHOT_PREFIX: &str = "snapshots/";
 
 /// How the keys in R2 end.
-pub(super) const GZIP_SUFFIX: &str = ".gz";
-
-/// The members of a snapshot's custom metadata.
-pub(super) const SNAPSHOT_METADATA: [&str; 4] = ["checksum", "schemaVersion", "createdAt", "ns"];
+pub const GZIP_SUFFIX: &str = ".gz";
 
 /// The forms of checkpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +107,13 @@ pub struct Checkpoint {
     pub body: Body,
 }
 
+impl Checkpoint {
+    /// Whether it is bytes in R2 and no more.
+    fn is_bare(&self) -> bool {
+        self.body == Body::Bare { in_bucket: true }
+    }
+}
+
 /// All checkpoints of a source, and what looked like a part of one and is none.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
@@ -175,7 +179,8 @@ impl Catalogue {
     }
 
     /// The checkpoint with this id, or with a unique id that begins with it (4 characters at
-    /// least). A record comes before the snapshot of the same id.
+    /// least). A record comes before the snapshot that it names, and either before bytes without a
+    /// record.
     ///
     /// # Errors
     /// Malformed where several have it.
@@ -184,6 +189,13 @@ impl Catalogue {
         let mut matching: Vec<_> = self.checkpoints.iter().filter(|found| found.id == reference).collect();
         if matching.is_empty() && reference.len() >= PREFIX_BYTES_MIN {
             matching = self.checkpoints.iter().filter(|found| found.id.starts_with(reference)).collect();
+        }
+        // What a record of the same id names is found through it.
+        let ids: HashSet<&str> = matching.iter().filter_map(|found| found.snapshot.as_deref()).collect();
+        matching.retain(|found| found.form != Form::ManagerSnapshot || !ids.contains(found.id.as_str()));
+        // What no record names may be another object's.
+        if matching.iter().any(|found| !found.is_bare()) {
+            matching.retain(|found| !found.is_bare());
         }
         match *matching.as_slice() {
             [] => Ok(None),

@@ -1,8 +1,8 @@
 //! Records as an object stores them: V8's bytes, spelled as V8 spells them.
 
-use super::record::{Chunk, ChunkedManifest, HybridManifest};
+use super::value::Value;
 use crate::error::{Error, Result};
-use crate::value::{decode, encode};
+use crate::value::{decode, encode as respell};
 
 /// V8's format, version 15, as workerd writes it now.
 const HEADER: [u8; 2] = [0xff, 15];
@@ -68,11 +68,13 @@ impl Encoder {
                 self.out.push(b'I');
                 self.varint(small << 1);
             }
-            _ => {
-                self.out.push(b'N');
-                self.out.extend_from_slice(&(number as f64).to_le_bytes());
-            }
+            _ => self.double(number as f64),
         }
+    }
+
+    fn double(&mut self, number: f64) {
+        self.out.push(b'N');
+        self.out.extend_from_slice(&number.to_le_bytes());
     }
 
     /// A boolean.
@@ -115,70 +117,46 @@ impl Encoder {
         self.varint(properties);
     }
 
-    /// The value's bytes, as [`encode`] gives them back.
+    /// The value's bytes, as they are spelled once they were read.
     pub fn finish(self) -> Result<Vec<u8>> {
-        decode(&self.out).map(|document| encode(&document))
+        decode(&self.out).map(|document| respell(&document))
     }
 }
 
-/// A chunk's record.
+/// `value` as an object stores it.
 ///
 /// # Errors
-/// Unsupported where a part of it is too large for V8's format; so for those that follow.
-pub fn encode_chunk(chunk: &Chunk<'_>) -> Result<Vec<u8>> {
-    let mut value = Encoder::default();
-    value.begin_object();
-    value.text("index")?;
-    value.number(chunk.index);
-    value.text("data")?;
-    value.bytes(chunk.data)?;
-    value.text("checksum")?;
-    value.text(&chunk.checksum)?;
-    value.end_object(3);
-    value.finish()
+/// Unsupported where a part of it is too large for V8's format, or is JSON text.
+pub fn encode(value: &Value<'_>) -> Result<Vec<u8>> {
+    let mut encoder = Encoder::default();
+    encoder.value(value)?;
+    encoder.finish()
 }
 
-/// The manifest of chunks.
-pub fn encode_chunked(manifest: &ChunkedManifest) -> Result<Vec<u8>> {
-    let mut value = Encoder::default();
-    value.begin_object();
-    value.text("id")?;
-    value.text(&manifest.id)?;
-    value.text("totalSize")?;
-    value.number(manifest.total_bytes);
-    value.text("chunkCount")?;
-    value.number(manifest.chunk_count);
-    value.text("chunks")?;
-    value.list(&manifest.chunks, |value, key| value.text(key))?;
-    value.text("checksum")?;
-    value.text(&manifest.checksum)?;
-    value.text("compressed")?;
-    value.boolean(manifest.compressed);
-    value.end_object(6);
-    value.finish()
-}
-
-/// The place of compressed bytes.
-pub fn encode_hybrid(manifest: &HybridManifest) -> Result<Vec<u8>> {
-    let mut value = Encoder::default();
-    value.begin_object();
-    value.text("id")?;
-    value.text(&manifest.id)?;
-    value.text("sizeBytes")?;
-    value.number(manifest.stored_bytes);
-    value.text("location")?;
-    value.text(if manifest.in_bucket { "r2" } else { "do" })?;
-    value.text("storageKey")?;
-    value.text(&manifest.storage_key)?;
-    value.text("checksum")?;
-    value.text(&manifest.checksum)?;
-    value.end_object(5);
-    value.finish()
-}
-
-/// Compressed bytes, as a `Uint8Array`.
-pub fn encode_bytes(bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut value = Encoder::default();
-    value.bytes(bytes)?;
-    value.finish()
+impl Encoder {
+    /// Any value of a record.
+    // Recurses as deep as records are: their makers decide.
+    fn value(&mut self, value: &Value<'_>) -> Result<()> {
+        match value {
+            Value::Null => self.out.push(b'0'),
+            Value::Boolean(value) => self.boolean(*value),
+            Value::Number(number) => match value.count() {
+                Some(whole) => self.number(whole),
+                None => self.double(*number),
+            },
+            Value::Text(text) => self.text(text)?,
+            Value::Bytes(bytes) => self.bytes(bytes)?,
+            Value::List(elements) => self.list(elements, |encoder, element| encoder.value(element))?,
+            Value::Object(members) => {
+                self.begin_object();
+                for (name, value) in members {
+                    self.text(name)?;
+                    self.value(value)?;
+                }
+                self.end_object(u32::try_from(members.len()).unwrap_or(u32::MAX));
+            }
+            Value::Json(_) => return Err(Error::unsupported("JSON text is no value that an object stores")),
+        }
+        Ok(())
+    }
 }

@@ -92,16 +92,16 @@ fn one_byte_string<'h>(rest: &mut &'h [u8]) -> Option<&'h [u8]> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::dotdo::{Chunk, encode_bytes, encode_chunk};
+    use crate::dotdo::{Chunk, Value, encode};
 
     #[test]
     fn a_chunk_and_bytes_are_known_by_how_they_begin() {
         let data = vec![7; 5000];
         let chunk = Chunk { index: 300, data: &data, checksum: "abc".to_owned() };
-        let value = encode_chunk(&chunk).unwrap();
+        let value = encode(&chunk.value()).unwrap();
         assert!(matches!(glance(&value[..100]), Some(Look::Chunk)));
         assert!(may_be_record("any", &value));
-        let value = encode_bytes(&data).unwrap();
+        let value = encode(&Value::Bytes(data.into())).unwrap();
         assert!(matches!(glance(&value[..100]), Some(Look::Payload(5000))));
         assert!(may_be_record("any", &value));
         for head in [

@@ -19,16 +19,17 @@ mod json;
 mod overlay;
 mod record;
 mod restore;
+mod spell;
 mod value;
 mod verify;
 
 #[cfg(test)]
 mod tests;
 
-pub use catalogue::{Body, Catalogue, Checkpoint, Form};
+pub use catalogue::{BARE_PREFIX, Body, Catalogue, Checkpoint, Form, GZIP_SUFFIX, SNAPSHOT_PREFIX};
 pub use checksum::{Checksum, Hasher, Murmur3};
 pub use content::CONTENT_BYTES_MAX;
-pub use encode::{Encoder, encode_bytes, encode_chunk, encode_chunked, encode_hybrid};
+pub use encode::{Encoder, encode};
 pub use entries::{EntrySpan, EntrySpans};
 pub use glance::{glance, may_be_record};
 pub use json::{begins_as_chunk, read_json, read_json_slice};
@@ -37,6 +38,7 @@ pub use record::{
     ManagerRecord, Record, Snapshot, recognise,
 };
 pub use restore::{Covers, Restored, restore};
+pub use spell::{SNAPSHOT_METADATA, empty_delta, incremental_value};
 pub use value::{Value, with_v8};
 pub use verify::{verify, verify_strays};
 

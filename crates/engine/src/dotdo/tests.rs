@@ -63,7 +63,7 @@ impl Memory {
         let mut findings = Vec::new();
         verify_strays(&catalogue, &mut findings);
         for found in &catalogue.checkpoints {
-            verify(self.source(), &catalogue, found, &mut findings, &mut Checked::default()).unwrap();
+            verify(self.source(), &catalogue, found, false, &mut findings, &mut Checked::default()).unwrap();
         }
         findings
     }
@@ -77,7 +77,7 @@ impl Memory {
         for (index, part) in (0..).zip(data.chunks(size.max(1))) {
             let key = format!("checkpoint:{id}:chunk:{index}");
             let chunk = Chunk { index, data: part, checksum: digits(part) };
-            self.0.insert(key.clone(), encode_chunk(&chunk).unwrap());
+            self.0.insert(key.clone(), encode(&chunk.value()).unwrap());
             chunks.push(key);
         }
         let manifest = ChunkedManifest {
@@ -88,7 +88,7 @@ impl Memory {
             checksum: digits(data),
             compressed,
         };
-        self.0.insert(format!("checkpoint:{id}"), encode_chunked(&manifest).unwrap());
+        self.0.insert(format!("checkpoint:{id}"), encode(&manifest.value()).unwrap());
     }
 
     /// A delta that sets `key`.
@@ -211,13 +211,13 @@ fn manifests_come_back_as_they_were_encoded() {
         storage_key: "checkpoints/h.gz".to_owned(),
         checksum: "0".to_owned(),
     };
-    let bytes = encode_hybrid(&hybrid).unwrap();
+    let bytes = encode(&hybrid.value()).unwrap();
     with_v8(&bytes, |value| {
         assert_eq!(recognise(value)?, Some(Record::Hybrid(hybrid.clone())));
         Ok(())
     })
     .unwrap();
-    let bytes = encode_bytes(&[1, 2, 3]).unwrap();
+    let bytes = encode(&Value::Bytes([1, 2, 3][..].into())).unwrap();
     with_v8(&bytes, |value| {
         assert_eq!(recognise(value)?, Some(Record::Payload(&[1, 2, 3])));
         Ok(())
@@ -271,7 +271,7 @@ fn claims_are_not_believed() {
             checksum: crate::id::Hash::of(b"hello").to_string(),
             compressed: false,
         };
-        memory.0.insert(format!("checkpoint:{id}"), encode_chunked(&manifest).unwrap());
+        memory.0.insert(format!("checkpoint:{id}"), encode(&manifest.value()).unwrap());
     }
     let findings = memory.findings();
     assert_eq!(findings.len(), 2, "{findings:?}");
@@ -285,7 +285,7 @@ fn claims_are_not_believed() {
         checksum: "0".to_owned(),
         compressed: true,
     };
-    memory.0.insert("checkpoint:self".to_owned(), encode_chunked(&manifest).unwrap());
+    memory.0.insert("checkpoint:self".to_owned(), encode(&manifest.value()).unwrap());
     assert!(memory.restore("self").is_err());
 }
 
@@ -340,9 +340,9 @@ fn broken_records_are_told_wherever_they_lie() {
         storage_key: "checkpoint:h".to_owned(),
         checksum: "no checksum".to_owned(),
     };
-    memory.0.insert("operator:h".to_owned(), encode_hybrid(&hybrid).unwrap());
+    memory.0.insert("operator:h".to_owned(), encode(&hybrid.value()).unwrap());
     let chunk = Chunk { index: 0, data: b"x", checksum: "an article's".to_owned() };
-    memory.0.insert("article".to_owned(), encode_chunk(&chunk).unwrap());
+    memory.0.insert("article".to_owned(), encode(&chunk.value()).unwrap());
     let findings = memory.findings();
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!(findings[0].target, "operator:h");

@@ -3,22 +3,35 @@
 use std::fmt;
 
 use crate::error::{Error, Result};
-use crate::id::{CheckpointId, Hash, Namespace};
+use crate::id::{self, CheckpointId, Namespace};
+use crate::tag::{Tag, Tagged};
 
 /// The folder, or key prefix, of packs.
 pub const PACKS: &str = "packs";
 /// The folder, or key prefix, of manifests.
 pub const MANIFESTS: &str = "manifests";
+/// The folder, or key prefix, of tags.
+pub const TAGS: &str = "tags";
 /// The document that marks a store, and its one content.
 pub const STORE_MARKER: (&str, &[u8]) = ("store.json", b"{\"format\":\"dotctl-store\",\"version\":1}\n");
 
 /// The key of the pack with this hash.
-pub fn pack_key(sha256: &Hash) -> String {
+pub fn pack_key(sha256: &id::Hash) -> String {
     format!("{PACKS}/{sha256}")
 }
 
+/// The key of a tag: `tags/<tag>/<id>`, an object without content.
+pub fn tag_key(tagged: &Tagged) -> String {
+    format!("{TAGS}/{}/{}", tagged.tag.encoded(), tagged.checkpoint)
+}
+
+/// Reads the two components of a tag's key; `None` where they are no tag's.
+pub fn parse_tag(tag: &str, id: &str) -> Option<Tagged> {
+    Some(Tagged { tag: Tag::decode(tag).ok()?, checkpoint: id.parse().ok()? })
+}
+
 /// What a manifest's key says before it is read: `manifests/<namespace>/<sequence>-<id>.json`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ManifestKey {
     /// Whose checkpoint it is.
     pub namespace: Namespace,

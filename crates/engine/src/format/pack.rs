@@ -90,6 +90,11 @@ impl PackIndex {
         ENTRY_FIXED_BYTES + first_key.as_bytes().len()
     }
 
+    /// Bytes that an index takes whose entries take `entry_bytes`.
+    pub fn stored_bytes(codec: Codec, entry_bytes: usize) -> usize {
+        envelope::wrapped_bytes(codec, 2 * INDEX_MAGIC.len() + 2 + 4 + entry_bytes + 4)
+    }
+
     /// An index without chunks.
     pub fn new(codec: Codec) -> Self {
         PackIndex { codec, chunks: Vec::new() }
@@ -201,6 +206,8 @@ mod tests {
                 let written = index(codec, chunk_count);
                 let stored = written.write();
                 assert_eq!(PackIndex::read(codec, &stored).unwrap(), written);
+                let entries = written.chunks().iter().map(|chunk| PackIndex::entry_bytes(&chunk.first_key));
+                assert_eq!(PackIndex::stored_bytes(codec, entries.sum()), stored.len());
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Images: a SQLite database as pages, read without SQLite.
 
 pub mod btree;
+pub mod build;
 pub mod geometry;
 pub mod header;
 pub mod inspect;

@@ -1,7 +1,7 @@
 //! Whitespace between tokens, taken out in place.
 
 /// Moves the tokens of checked JSON together at its start and returns how many bytes they fill.
-pub(super) fn compact(text: &mut [u8]) -> usize {
+pub(crate) fn compact(text: &mut [u8]) -> usize {
     let mut read = 0;
     let mut written = 0;
     while let Some(token) = text.get(read..).filter(|rest| !rest.is_empty()) {

@@ -14,6 +14,7 @@ mod reader;
 mod scan;
 pub mod sort;
 
+pub(crate) use compact::compact;
 pub(crate) use key::decode as decode_key;
 pub use key::{MAX_KEY_BYTES, line_key, shown_key};
 pub use measure::{StateMeasure, StateReport};
@@ -21,3 +22,4 @@ pub use members::Members;
 pub use order::{Order, OrderCheck};
 pub use reader::{Entry, EntryReader, Form, MAX_ENTRY_BYTES, Progress, Step};
 pub use scan::MAX_DEPTH;
+pub(crate) use scan::{Cursor, Scanner, Stop, Token};

@@ -9,7 +9,7 @@ pub const MAX_DEPTH: usize = 10_000;
 
 /// Why scanning stopped before the entry's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// The bytes end first; more may complete the entry.
     More,
     /// Not what JSON or an entry may hold at `position`.
@@ -78,13 +78,32 @@ impl Nesting {
     }
 }
 
-/// Scans entries; kept from one to the next because its stack of containers is worth reusing.
-pub(super) struct Scanner {
+/// Scans entries and other JSON; kept from one to the next because its stack of containers is worth
+/// reusing.
+pub(crate) struct Scanner {
     nesting: Nesting,
 }
 
+/// What a value is that the cursor went over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Token {
+    /// A string, with or without escapes.
+    String {
+        /// Whether it holds escapes.
+        escaped: bool,
+    },
+    /// A number.
+    Number,
+    /// An object.
+    Object,
+    /// An array.
+    Array,
+    /// `true`, `false` or `null`.
+    Literal,
+}
+
 /// The place and the findings of one scan.
-struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     bytes: &'a [u8],
     position: usize,
     /// What the bytes from `masked` on are. Every block is looked at once, whatever tokens are in
@@ -111,7 +130,35 @@ pub(super) fn is_whitespace(byte: u8) -> bool {
     WHITESPACE.get(usize::from(byte)).copied().unwrap_or(false)
 }
 
-impl Cursor<'_> {
+impl<'a> Cursor<'a> {
+    /// A cursor at `start`.
+    pub(crate) fn new(bytes: &'a [u8], start: usize) -> Self {
+        let mut cursor =
+            Cursor { bytes, position: start, masks: Masks::default(), masked: start, wide: 0, spaced: false };
+        cursor.mask();
+        cursor
+    }
+
+    /// Index of the byte that comes next.
+    pub(crate) fn position(&self) -> usize {
+        self.position
+    }
+
+    /// Whether there may be bytes beyond ASCII in what was scanned, or just after it.
+    pub(crate) fn is_wide(&self) -> bool {
+        self.wide != 0
+    }
+
+    /// Whether there was whitespace between tokens.
+    pub(crate) fn is_spaced(&self) -> bool {
+        self.spaced
+    }
+
+    /// Skips whitespace and gives the byte that the next token begins with; zero at the end.
+    pub(crate) fn next_token(&mut self) -> u8 {
+        self.token()
+    }
+
     /// The byte at the cursor, or zero at the end: no token begins with it.
     #[inline(always)]
     fn byte(&self) -> u8 {
@@ -286,15 +333,13 @@ impl Cursor<'_> {
 }
 
 impl Scanner {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Scanner { nesting: Nesting { low: 0, depth: 0, words: [0; MAX_DEPTH.div_ceil(64)] } }
     }
 
     /// The entry `["key",{…}]` that begins at `start`, a bracket.
     pub(super) fn entry(&mut self, bytes: &[u8], start: usize) -> Result<Scanned, Stop> {
-        let mut cursor =
-            Cursor { bytes, position: start, masks: Masks::default(), masked: start, wide: 0, spaced: false };
-        cursor.mask();
+        let mut cursor = Cursor::new(bytes, start);
         cursor.expect(b'[', "an entry `[key, {…}]`")?;
         cursor.expect(b'"', "the entry's key, a string")?;
         let key_start = cursor.position;
@@ -310,18 +355,135 @@ impl Scanner {
         Ok(Scanned { end: cursor.position, key, key_escaped, wide: cursor.wide != 0, spaced: cursor.spaced })
     }
 
+    /// Goes over the value at the cursor.
+    #[inline(always)]
+    pub(crate) fn value(&mut self, cursor: &mut Cursor<'_>) -> Result<Token, Stop> {
+        Ok(match cursor.token() {
+            b'"' => {
+                cursor.position += 1;
+                Token::String { escaped: cursor.string()? }
+            }
+            b'-' | b'0'..=b'9' => {
+                cursor.number()?;
+                Token::Number
+            }
+            b'{' => {
+                self.open_alone(true);
+                cursor.position += 1;
+                self.object_and_rest(cursor)?;
+                Token::Object
+            }
+            b'[' => {
+                self.open_alone(false);
+                cursor.position += 1;
+                if cursor.token() == b']' {
+                    cursor.position += 1;
+                } else {
+                    self.rest(cursor)?;
+                }
+                Token::Array
+            }
+            b't' => {
+                cursor.literal(b"true", "`true`")?;
+                Token::Literal
+            }
+            b'f' => {
+                cursor.literal(b"false", "`false`")?;
+                Token::Literal
+            }
+            b'n' => {
+                cursor.literal(b"null", "`null`")?;
+                Token::Literal
+            }
+            _ => return cursor.stop("a value"),
+        })
+    }
+
+    /// Goes over the object at the cursor and has `visit` go over each member's value: it gets the
+    /// range of the name's text, and whether that holds escapes.
+    #[inline(always)]
+    pub(crate) fn members<'a>(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        mut visit: impl FnMut(&mut Self, &mut Cursor<'a>, Range<usize>, bool) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        cursor.expect(b'{', "an object")?;
+        if cursor.token() == b'}' {
+            cursor.position += 1;
+            return Ok(());
+        }
+        loop {
+            cursor.expect(b'"', "a member's name in quotes")?;
+            let start = cursor.position;
+            let escaped = cursor.string()?;
+            let name = start..cursor.position - 1;
+            cursor.expect(b':', "`:` after a member's name")?;
+            cursor.token();
+            visit(self, cursor, name, escaped)?;
+            match cursor.token() {
+                b',' => {
+                    cursor.position += 1;
+                    cursor.token();
+                }
+                b'}' => {
+                    cursor.position += 1;
+                    return Ok(());
+                }
+                _ => return cursor.stop("`,` or `}` after a member"),
+            }
+        }
+    }
+
+    /// Goes over the array at the cursor and has `visit` go over each element.
+    pub(crate) fn elements<'a>(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        mut visit: impl FnMut(&mut Self, &mut Cursor<'a>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        cursor.expect(b'[', "an array")?;
+        if cursor.token() == b']' {
+            cursor.position += 1;
+            return Ok(());
+        }
+        loop {
+            cursor.token();
+            visit(self, cursor)?;
+            match cursor.token() {
+                b',' => cursor.position += 1,
+                b']' => {
+                    cursor.position += 1;
+                    return Ok(());
+                }
+                _ => return cursor.stop("`,` or `]` after an array's element"),
+            }
+        }
+    }
+
+    /// Forgets what was open and opens a container whose end ends the scan.
+    #[inline(always)]
+    fn open_alone(&mut self, object: bool) {
+        self.nesting.depth = 0;
+        self.nesting.open(false);
+        self.nesting.open(object);
+    }
+
     /// Everything up to the end of the object that was just opened.
     #[inline(always)]
     fn object_and_rest(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
-        const TOO_DEEP: &str = "at most 10,000 levels of arrays and objects";
-        // Whether the cursor is behind a value, as after an empty container.
-        let mut after_value = if cursor.token() == b'}' {
+        if cursor.token() == b'}' {
             cursor.position += 1;
             return Ok(());
-        } else {
-            cursor.member_name()?;
-            false
-        };
+        }
+        cursor.member_name()?;
+        self.rest(cursor)
+    }
+
+    /// Everything up to the end of the container at depth 2, the cursor before a value.
+    #[inline(always)]
+    fn rest(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Stop> {
+        const TOO_DEEP: &str = "at most 10,000 levels of arrays and objects";
+        // Whether the cursor is behind a value, as after an empty container.
+        let mut after_value = false;
         loop {
             if !after_value {
                 match cursor.token() {
@@ -375,6 +537,9 @@ impl Scanner {
                 b']' if !in_object => {
                     cursor.position += 1;
                     self.nesting.close();
+                    if self.nesting.depth <= 1 {
+                        return Ok(());
+                    }
                     after_value = true;
                 }
                 _ if in_object => return cursor.stop("`,` or `}` after a member"),

@@ -3,6 +3,7 @@
 // The tests may use the machine.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod build;
 mod damage;
 mod directory;
 mod lookup;

@@ -22,6 +22,8 @@ pub enum Class {
     A,
     /// Reads.
     B,
+    /// Deletions, which cost nothing.
+    Free,
 }
 
 /// What is known of a server's conditional writes.
@@ -97,11 +99,12 @@ impl Client {
 
     async fn count(&self, class: Class) {
         self.pace.wait().await;
-        match class {
+        let counter = match class {
             Class::A => &self.class_a,
             Class::B => &self.class_b,
-        }
-        .fetch_add(1, Ordering::Relaxed);
+            Class::Free => return,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Waits before the attempt after number `attempt`: as long as the server asks for, or twice as

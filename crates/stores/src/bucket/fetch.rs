@@ -26,6 +26,19 @@ const LENGTH_CLAIMS: u32 = 3;
 const PROGRESS_BYTES_MIN: u64 = 4 << 10;
 
 impl Client {
+    /// Whether the object at `key` is these bytes, all of them read.
+    pub async fn holds(&self, key: &str, bytes: &[u8]) -> Result<bool, Refusal> {
+        let (mut at, mut same) = (0, true);
+        let total_bytes = bytes.len() as u64;
+        let fetched = self
+            .fetch(key, 0..total_bytes, total_bytes, |part| {
+                same &= bytes.get(at..at + part.len()) == Some(part);
+                at += part.len();
+            })
+            .await?;
+        Ok(fetched == Fetched::Whole && same)
+    }
+
     /// Gives the bytes `range` of the object at `key`, which has `total_bytes`, to `sink`, in order.
     /// A cut answer is continued where it ended.
     pub async fn fetch(

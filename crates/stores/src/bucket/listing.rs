@@ -9,6 +9,8 @@ pub struct Listed {
     /// Its key below the listing's prefix.
     pub name: String,
     pub stored_bytes: u64,
+    /// When it was written, by the server's clock, in milliseconds of Unix time, where it says.
+    pub modified_ms: Option<i64>,
 }
 
 /// How often a page after another must be empty before it is believed.
@@ -84,7 +86,8 @@ impl Client {
                 return Ok(Err("a page of the listing repeats names or is out of order"));
             }
             let stored_bytes = object.size().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0);
-            names.push(Listed { name: name.to_owned(), stored_bytes });
+            let modified_ms = object.last_modified().and_then(|moment| moment.to_millis().ok());
+            names.push(Listed { name: name.to_owned(), stored_bytes, modified_ms });
         }
         let next = page.next_continuation_token().map(str::to_owned);
         match (page.is_truncated().unwrap_or(false), next) {

@@ -3,6 +3,9 @@
 //! ```text
 //! <prefix>/manifests/<namespace>/<sequence>-<id>.json   a checkpoint exists if and only if this does
 //! <prefix>/packs/<sha256>
+//! <prefix>/tags/<tag>/<id>                              empty
+//! <prefix>/prune/marks/<sha256>                         empty: this pack is to go
+//! <prefix>/prune/sweeps/<nonce>                         empty: packs are being removed
 //! ```
 //!
 //! There is no marker: a prefix without manifests is a store without checkpoints. A writer sends its
@@ -15,13 +18,16 @@ mod client;
 mod connect;
 mod fetch;
 mod listing;
+mod marks;
 mod objects;
 mod pace;
 mod pack;
+mod prune;
 mod put;
 mod refusal;
 mod session;
 mod setting;
+mod tags;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,8 +38,10 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use dotctl_engine::format::layout::{MANIFESTS, ManifestKey, PACKS, pack_key};
 use dotctl_engine::format::{Manifest, PackEntry};
 use dotctl_engine::id::Hash;
+use dotctl_engine::tag::Tagged;
 use dotctl_engine::{Error, ErrorKind, Result};
 
+use crate::prune::{PruneRequest, Pruned};
 use crate::store::{Access, ManifestListing, Pack, PackListing, READS_AGAIN_MAX, Requests, Session, Store};
 use buffers::Buffers;
 use client::Client;
@@ -64,6 +72,8 @@ pub struct BucketStore {
     buffers: Buffers,
     prefix: String,
     scratch_folder: PathBuf,
+    /// Whether a writer reads the packs that are there, and does not only look.
+    repair: bool,
 }
 
 impl BucketStore {
@@ -87,6 +97,7 @@ impl BucketStore {
             buffers: Buffers::default(),
             prefix: setting.prefix.clone(),
             scratch_folder: setting.scratch_folder.clone(),
+            repair: setting.repair,
         })
     }
 
@@ -108,6 +119,15 @@ impl BucketStore {
 
     fn pack_key(&self, sha256: &Hash) -> String {
         self.key(&pack_key(sha256))
+    }
+
+    /// The packs, each with its bytes and when it was written by the server's clock.
+    fn list_packs(&self) -> Result<Vec<(Hash, u64, Option<i64>)>> {
+        let listed = self.list(PACKS, "list packs")?.into_iter();
+        let pack = |listed: listing::Listed| {
+            Some((listed.name.parse().ok()?, listed.stored_bytes, listed.modified_ms))
+        };
+        Ok(listed.filter_map(pack).collect())
     }
 
     fn list(&self, folder: &str, doing: &str) -> Result<Vec<listing::Listed>> {
@@ -210,8 +230,7 @@ impl Store for BucketStore {
     }
 
     fn packs(&self) -> Result<PackListing> {
-        let listed = self.list(PACKS, "list packs")?;
-        let packs = listed.iter().filter_map(|listed| Some((listed.name.parse().ok()?, listed.stored_bytes)));
+        let packs = self.list_packs()?.into_iter().map(|(sha256, stored_bytes, _)| (sha256, stored_bytes));
         // Nothing tells of a writer that is at work or was stopped.
         Ok(PackListing { packs: packs.collect(), unfinished: true })
     }
@@ -220,8 +239,29 @@ impl Store for BucketStore {
         self.scratch_folder.clone()
     }
 
+    fn repair(&self) -> &'static str {
+        "`dotctl snapshot --repair` of the same state puts it in again, or another copy of the store: equal \
+         names are equal bytes"
+    }
+
     fn begin(&self) -> Result<Box<dyn Session + '_>> {
         Ok(Box::new(BucketSession::begin(self)))
+    }
+
+    fn tags(&self) -> Result<Vec<Tagged>> {
+        tags::list(self)
+    }
+
+    fn add_tag(&self, tagged: &Tagged) -> Result<bool> {
+        tags::add(self, tagged)
+    }
+
+    fn remove_tag(&self, tagged: &Tagged) -> Result<bool> {
+        tags::remove(self, tagged)
+    }
+
+    fn prune(&self, request: PruneRequest) -> Result<Pruned> {
+        prune::prune(self, request)
     }
 
     fn requests(&self) -> Option<Requests> {

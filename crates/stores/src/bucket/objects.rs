@@ -8,9 +8,11 @@ use dotctl_engine::{Error, ErrorKind, Result};
 use super::client::Class;
 use super::fetch::Fetched;
 use super::{BucketSetting, BucketStore};
+use crate::dotdo::write::{Content, ObjectsWriter};
 use crate::dotdo::{ObjectFacts, Objects};
+use crate::store::Requests;
 
-/// The objects below a bucket's prefix, read only.
+/// The objects below a bucket's prefix.
 pub struct BucketObjects {
     store: BucketStore,
     /// What listings told.
@@ -34,6 +36,33 @@ impl BucketObjects {
         let client = &self.store.client;
         let length = self.store.block_on(client.length(&self.store.key(key)));
         length.map_err(|refusal| client.explain(&refusal, "read an object"))
+    }
+}
+
+impl ObjectsWriter for BucketObjects {
+    fn create(&self, key: &str, content: &Content, metadata: &[(&str, String)]) -> Result<bool> {
+        if let Some((name, _)) = metadata.iter().find(|(_, value)| !value.is_ascii()) {
+            return Err(Error::unsupported(format!(
+                "the custom metadata `{name}` has letters beyond ASCII, which S3 does not take there"
+            ))
+            .at(self.location(key))
+            .hint("snapshot with another --namespace, or copy into a folder"));
+        }
+        if self.length(key)?.is_some() {
+            return Ok(false);
+        }
+        let name = self.store.key(key);
+        let client = &self.store.client;
+        let created = self.store.block_on(client.create_from_file(&name, content, metadata));
+        created.map_err(|refusal| client.explain(&refusal, "write an object"))
+    }
+
+    fn requests(&self) -> Option<Requests> {
+        Some(self.store.client.requests())
+    }
+
+    fn location(&self, key: &str) -> String {
+        format!("{}/{key}", self.store.client.place)
     }
 }
 

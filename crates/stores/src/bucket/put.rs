@@ -1,10 +1,11 @@
 //! Objects into a bucket.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextMut;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_s3::error::BoxError;
+use aws_sdk_s3::error::{BoxError, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 
@@ -12,6 +13,7 @@ use dotctl_engine::id::Hash;
 
 use super::client::{Class, Client, Conditions, random};
 use super::refusal::Refusal;
+use crate::dotdo::write::Content;
 
 /// The user metadata that tells who wrote an object.
 const NONCE: &str = "dotctl-nonce";
@@ -64,6 +66,16 @@ impl Client {
         .map(|_| ())
     }
 
+    /// Removes the object at `key`, if it is there.
+    pub async fn delete(&self, key: &str) -> Result<(), Refusal> {
+        let deleted =
+            self.call(Class::Free, 0, || self.s3.delete_object().bucket(&self.bucket).key(key).send()).await;
+        match deleted {
+            Err(refusal) if !refusal.is_missing_object() => Err(refusal),
+            _ => Ok(()),
+        }
+    }
+
     /// Creates the object at `key` unless there is one, and finds out once whether a server that
     /// nobody knows heeds that condition: it has to refuse the same again. One that does not would
     /// only write the same bytes again, since the key names their hash.
@@ -109,6 +121,38 @@ impl Client {
                 Some(found) if found == nonce => Ok(Creation::Created),
                 _ => Ok(Creation::Exists),
             },
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Creates the object at `key` of `content` unless there is one; says whether there was none. After a
+    /// lost reply it may be there and ours all the same.
+    pub async fn create_from_file(
+        &self,
+        key: &str,
+        content: &Content,
+        metadata: &[(&str, String)],
+    ) -> Result<bool, Refusal> {
+        let metadata: HashMap<String, String> =
+            metadata.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let bytes = usize::try_from(content.stored_bytes).unwrap_or(usize::MAX);
+        let send = || async {
+            let body = ByteStream::read_from().path(content.path()).build().await;
+            self.s3
+                .put_object()
+                .bucket(&self.bucket)
+                .key(key)
+                .if_none_match("*")
+                .set_metadata((!metadata.is_empty()).then(|| metadata.clone()))
+                .body(body.map_err(SdkError::construction_failure)?)
+                .customize()
+                .interceptor(KnownHash(content.stored_sha256))
+                .send()
+                .await
+        };
+        match self.call(Class::A, bytes, send).await {
+            Ok(_) => Ok(true),
+            Err(refusal) if refusal.is_conflict() => Ok(false),
             Err(refusal) => Err(refusal),
         }
     }

@@ -14,8 +14,9 @@ use dotctl_engine::id::{Hash, Namespace, Time};
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use super::BucketStore;
+use super::marks::Look;
 use super::put::Creation;
-use crate::store::{Committed, Session};
+use crate::store::{Committed, Session, Store, pruned_meanwhile};
 
 /// Packs on their way at once; each is in memory until it has arrived.
 const UPLOADS_MAX: usize = 4;
@@ -37,6 +38,9 @@ pub struct BucketSession<'a> {
     uploads: JoinSet<Result<Uploaded>>,
     room: Arc<Semaphore>,
     new_packs: HashSet<Hash>,
+    look: Option<Look>,
+    /// Whether there was more than one look, so that packs may have gone between them.
+    looked_again: bool,
 }
 
 impl<'a> BucketSession<'a> {
@@ -48,6 +52,8 @@ impl<'a> BucketSession<'a> {
             uploads: JoinSet::new(),
             room: Arc::new(Semaphore::new(UPLOADS_MAX)),
             new_packs: HashSet::new(),
+            look: None,
+            looked_again: false,
         }
     }
 
@@ -61,10 +67,54 @@ impl<'a> BucketSession<'a> {
         Ok(())
     }
 
+    /// Waits until every pack has arrived.
     fn finish_uploads(&mut self) -> Result<()> {
         while let Some(joined) = self.store.block_on(self.uploads.join_next()) {
             self.ended(joined)?;
         }
+        Ok(())
+    }
+
+    /// Makes sure that no pack of ours is about to be removed, nor one of `others`, which this session
+    /// did not write; and that those are there which were not sought a moment ago.
+    fn settle(&mut self, others: HashSet<Hash>) -> Result<()> {
+        self.finish_uploads()?;
+        if self.sealed.is_empty() && others.is_empty() {
+            return Ok(());
+        }
+        self.look_again()?;
+        if !others.is_empty() {
+            self.sealed.extend(&others);
+            self.look()?;
+        }
+        let sought = if self.looked_again { &self.sealed } else { &others };
+        if sought.is_empty() {
+            return Ok(());
+        }
+        let there: HashSet<Hash> = self.store.list_packs()?.into_iter().map(|(pack, ..)| pack).collect();
+        match sought.iter().find(|pack| !there.contains(pack)) {
+            Some(gone) => Err(pruned_meanwhile(self.store.pack_location(gone))),
+            None => Ok(()),
+        }
+    }
+
+    /// Looks at the marks, now or not long ago, and keeps those packs of ours that are to go.
+    fn look_again(&mut self) -> Result<()> {
+        let grace_min = self.store.client.patience.grace_min;
+        if self.look.as_ref().is_some_and(|look| look.age() < grace_min / 3) {
+            return Ok(());
+        }
+        self.looked_again = self.look.is_some();
+        self.look()
+    }
+
+    fn look(&mut self) -> Result<()> {
+        let mut look = Look::take(self.store)?;
+        let ours: Vec<Hash> = self.sealed.iter().filter(|pack| look.is_marked(pack)).copied().collect();
+        if !ours.is_empty() {
+            look.keep(self.store, &ours)?;
+        }
+        self.look = Some(look);
         Ok(())
     }
 
@@ -111,21 +161,31 @@ impl PackSink for BucketSession<'_> {
         while let Some(joined) = self.uploads.try_join_next() {
             self.ended(joined)?;
         }
+        self.look_again()?;
         let bytes = std::mem::take(&mut self.pack);
         if !self.sealed.insert(pack.sha256) {
             self.store.buffers.give(bytes);
             return Ok(());
         }
+        // Before it is looked for: it may be on its way out.
+        if let Some(look) = self.look.as_mut().filter(|look| look.is_marked(&pack.sha256)) {
+            look.keep(self.store, &[pack.sha256])?;
+        }
         let room = self.store.block_on(self.room.clone().acquire_owned());
         let bytes = self.store.buffers.lend(bytes);
         let (client, key) = (self.store.client.clone(), self.store.pack_key(&pack.sha256));
         let (sha256, stored_bytes) = (pack.sha256, pack.stored_bytes);
+        let repair = self.store.repair;
         self.uploads.spawn_on(
             async move {
                 let _room = room;
                 let explain = |refusal| client.explain(&refusal, "write a pack");
-                // An object of this name and length arrived whole: the server compared its hash.
-                let is_new = client.length(&key).await.map_err(explain)? != Some(stored_bytes);
+                let is_there = match repair {
+                    true => client.holds(&key, &bytes).await,
+                    // An object of this name and length arrived whole: the server compared its hash.
+                    false => client.length(&key).await.map(|length| length == Some(stored_bytes)),
+                };
+                let is_new = !is_there.map_err(explain)?;
                 if is_new {
                     client.put(&key, bytes, sha256).await.map_err(explain)?;
                 }
@@ -144,8 +204,9 @@ impl Session for BucketSession<'_> {
         namespace: &Namespace,
         created_at: Time,
     ) -> Result<Committed> {
-        self.finish_uploads()?;
         let mut manifest = facts.manifest(namespace.clone(), 1, created_at);
+        let all = manifest.packs().map(|pack| pack.sha256);
+        self.settle(all.filter(|pack| !self.sealed.contains(pack)).collect())?;
         self.number(&mut manifest)?;
         let (id, bytes) = manifest.write()?;
         let key = ManifestKey { namespace: namespace.clone(), sequence: manifest.sequence, id };
@@ -160,7 +221,7 @@ impl Session for BucketSession<'_> {
     }
 
     fn adopt(&mut self, manifest: Manifest) -> Result<Option<Committed>> {
-        self.finish_uploads()?;
+        self.settle(HashSet::new())?;
         let (id, bytes) = manifest.write()?;
         let key = ManifestKey { namespace: manifest.namespace.clone(), sequence: manifest.sequence, id };
         let client = &self.store.client;

@@ -23,6 +23,9 @@ pub struct BucketSetting {
     pub requests_per_second_max: Option<NonZeroU32>,
     /// Names in one page of a listing, from 1 to 1,000.
     pub names_per_page: u16,
+    /// Whether a writer reads the packs that the bucket holds already, and replaces those that are
+    /// damaged. Otherwise one of the right length is believed.
+    pub repair: bool,
     /// A folder on this machine for temporary files.
     pub scratch_folder: PathBuf,
     /// How long to wait, and how often to try.
@@ -67,6 +70,11 @@ pub struct Patience {
     pub pause: Duration,
     /// The longest pause, one that the server asks for included.
     pub pause_max: Duration,
+    /// The shortest grace of a prune: how long a writer may take from a look at the marks to the
+    /// next one, or to its manifest, and three times as long as it does take.
+    pub grace_min: Duration,
+    /// How long a prune may take to remove packs. One that is older was killed.
+    pub sweep_max: Duration,
 }
 
 impl Patience {
@@ -86,6 +94,8 @@ impl Default for Patience {
             first_attempts: 4,
             pause: Duration::from_millis(200),
             pause_max: Duration::from_secs(30),
+            grace_min: Duration::from_secs(3600),
+            sweep_max: Duration::from_secs(600),
         }
     }
 }

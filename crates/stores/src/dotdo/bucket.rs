@@ -1,6 +1,6 @@
 //! Objects as a store of them has them, and what the engine asks for.
 
-use dotctl_engine::dotdo::{Bucket, BucketObject};
+use dotctl_engine::dotdo::{BARE_PREFIX, Bucket, BucketObject, SNAPSHOT_PREFIX};
 
 use crate::interrupt;
 use dotctl_engine::{Error, Result};
@@ -17,7 +17,7 @@ pub struct ObjectFacts {
     pub stored_bytes: u64,
 }
 
-/// A store of objects with custom metadata: R2, S3, or what stands for them. Read only.
+/// A store of objects with custom metadata: R2, S3, or what stands for them.
 pub trait Objects {
     /// Shows every object whose key begins with `prefix` to `visit`.
     fn list(&self, prefix: &str, visit: &mut dyn FnMut(ObjectFacts) -> Result<()>) -> Result<()>;
@@ -30,22 +30,41 @@ pub trait Objects {
     fn custom_metadata(&self, key: &str) -> Result<Option<Vec<(String, String)>>>;
 }
 
+impl<O: Objects + ?Sized, P: std::ops::Deref<Target = O>> Objects for P {
+    fn list(&self, prefix: &str, visit: &mut dyn FnMut(ObjectFacts) -> Result<()>) -> Result<()> {
+        (**self).list(prefix, visit)
+    }
+
+    fn read_at(&self, key: &str, offset: u64, into: &mut [u8]) -> Result<Option<usize>> {
+        (**self).read_at(key, offset, into)
+    }
+
+    fn custom_metadata(&self, key: &str) -> Result<Option<Vec<(String, String)>>> {
+        (**self).custom_metadata(key)
+    }
+}
+
 /// [`Objects`] as the engine asks for them.
 pub struct ObjectBucket<O> {
     objects: O,
-    prefixes: &'static [&'static str],
+    prefixes: Vec<String>,
 }
 
 impl<O: Objects> ObjectBucket<O> {
+    /// Those of `objects` whose keys begin with one of `prefixes`.
+    pub fn of(objects: O, prefixes: Vec<String>) -> Self {
+        ObjectBucket { objects, prefixes }
+    }
+
     /// All of `objects`: for a store where listing and custom metadata cost nothing.
     pub fn whole(objects: O) -> Self {
-        ObjectBucket { objects, prefixes: &[""] }
+        ObjectBucket::of(objects, vec![String::new()])
     }
 
     /// Those under the prefixes that checkpoints have: for a store that may hold millions of others,
     /// and where custom metadata costs a request each.
     pub fn under_known_prefixes(objects: O) -> Self {
-        ObjectBucket { objects, prefixes: &["snapshots/", "checkpoints/"] }
+        ObjectBucket::of(objects, [SNAPSHOT_PREFIX, BARE_PREFIX].map(str::to_owned).to_vec())
     }
 }
 
@@ -55,7 +74,7 @@ const OBJECTS_MAX: usize = 1 << 18;
 impl<O: Objects> Bucket for ObjectBucket<O> {
     fn list(&self) -> Result<Vec<BucketObject>> {
         let mut objects = Vec::new();
-        for prefix in self.prefixes {
+        for prefix in &self.prefixes {
             self.objects.list(prefix, &mut |facts| {
                 let metadata = self.objects.custom_metadata(&facts.key)?;
                 objects.push(BucketObject {

@@ -1,13 +1,16 @@
 //! A folder that stands for a bucket: a file for each object, its path the key.
 
-use std::fs;
+use std::fs::{self, File, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use dotctl_engine::{Error, Result};
 
 use super::bucket::{ObjectFacts, Objects};
 use super::miniflare::read_file_at;
+use super::write::{Content, ObjectsWriter};
+use crate::durable::{TEMPORARY, create_new, link_new, sync_folder};
 use crate::io_error;
 
 /// How the file beside an object is called that holds its custom metadata, a JSON object of text.
@@ -39,6 +42,61 @@ impl FolderObjects {
     fn path(&self, key: &str) -> Option<PathBuf> {
         let inside = Path::new(key).components().all(|part| matches!(part, Component::Normal(_)));
         (inside && !key.is_empty()).then(|| self.root.join(key))
+    }
+}
+
+impl FolderObjects {
+    /// The folder at `root`, which need not be there as long as nothing is read or written.
+    pub fn planned(root: &Path) -> Self {
+        FolderObjects { root: root.to_owned() }
+    }
+
+    /// The folder at `root`, made if it is not there.
+    pub fn open_or_create(root: &Path) -> Result<Self> {
+        fs::create_dir_all(root).map_err(|error| io_error("create", root, &error))?;
+        FolderObjects::open(root)
+    }
+}
+
+impl ObjectsWriter for FolderObjects {
+    fn create(&self, key: &str, content: &Content, metadata: &[(&str, String)]) -> Result<bool> {
+        let path = self.path(key).ok_or_else(|| {
+            Error::malformed("this id is no file's name").at(key.to_owned()).hint("name a bucket instead")
+        })?;
+        if path.symlink_metadata().is_ok() {
+            return Ok(false);
+        }
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str()))
+        else {
+            return Ok(false);
+        };
+        fs::create_dir_all(folder).map_err(|error| io_error("create", folder, &error))?;
+        if !metadata.is_empty() {
+            let name = format!("{name}{METADATA_SUFFIX}");
+            let members: serde_json::Map<String, serde_json::Value> =
+                metadata.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect();
+            // Of a run that was stopped before the object was there.
+            let _ = fs::remove_file(folder.join(&name));
+            create_new(folder, &name, serde_json::Value::Object(members).to_string().as_bytes())?;
+        }
+        // Outside of the folders in which objects are looked for.
+        let staged = tempfile::Builder::new()
+            .prefix(TEMPORARY)
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(&self.root)
+            .map_err(|error| io_error("create a temporary file in", &self.root, &error))?;
+        let mut from =
+            File::open(content.path()).map_err(|error| io_error("read", content.path(), &error))?;
+        io::copy(&mut from, &mut staged.as_file())
+            .and_then(|_| staged.as_file().sync_all())
+            .map_err(|error| io_error("write", staged.path(), &error))?;
+        let created = link_new(staged.path(), &path)?;
+        sync_folder(folder)?;
+        Ok(created)
+    }
+
+    fn location(&self, key: &str) -> String {
+        self.root.join(key).display().to_string()
     }
 }
 

@@ -7,6 +7,7 @@ mod json_file;
 mod key_values;
 mod miniflare;
 mod table;
+pub mod write;
 
 use std::path::Path;
 
@@ -53,7 +54,12 @@ impl Foreign {
 
     /// The checkpoints of `bucket`.
     pub fn bucket(bucket: Box<dyn Bucket>) -> Result<Self> {
-        Foreign::nothing(Some(bucket)).looked_through()
+        Foreign::objects(Some(bucket))
+    }
+
+    /// The checkpoints of `bucket`, if there is one.
+    pub(super) fn objects(bucket: Option<Box<dyn Bucket>>) -> Result<Self> {
+        Foreign::nothing(bucket).looked_through()
     }
 
     fn nothing(bucket: Option<Box<dyn Bucket>>) -> Self {
@@ -100,20 +106,25 @@ impl Foreign {
         restored
     }
 
-    /// Verifies `only`, or everything.
+    /// Verifies `only`, or everything; `quick`: without decompressing what hashes as it should.
     ///
     /// # Errors
     /// The machine's; busy where the database changed meanwhile.
-    pub fn verify(&self, only: Option<&Checkpoint>, checked: &mut Checked) -> Result<Vec<Finding>> {
+    pub fn verify(
+        &self,
+        only: Option<&Checkpoint>,
+        quick: bool,
+        checked: &mut Checked,
+    ) -> Result<Vec<Finding>> {
         let mut findings = Vec::new();
         match only {
             Some(checkpoint) => {
-                verify(self.source(), &self.catalogue, checkpoint, &mut findings, checked)?;
+                verify(self.source(), &self.catalogue, checkpoint, quick, &mut findings, checked)?;
             }
             None => {
                 verify_strays(&self.catalogue, &mut findings);
                 for checkpoint in &self.catalogue.checkpoints {
-                    verify(self.source(), &self.catalogue, checkpoint, &mut findings, checked)?;
+                    verify(self.source(), &self.catalogue, checkpoint, quick, &mut findings, checked)?;
                 }
             }
         }

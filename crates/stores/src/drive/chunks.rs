@@ -211,6 +211,12 @@ impl<'a> RunReader<'a> {
         }
     }
 
+    /// Leaves out the next `count` packs.
+    pub fn skip(&mut self, count: usize) {
+        let skipped = self.packs.by_ref().take(count).map(|pack| pack.raw_bytes);
+        self.raw_offset += skipped.sum::<u64>();
+    }
+
     /// The pack that was opened last, or could not be.
     pub fn pack(&self) -> Option<&'a PackEntry> {
         self.pack

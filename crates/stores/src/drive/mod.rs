@@ -8,10 +8,14 @@ mod get;
 mod image;
 mod increment;
 mod inspect;
+mod lines;
 mod merged;
 mod progress;
+mod prune;
 mod restore;
+mod sample;
 mod state;
+mod trace;
 mod verify;
 
 pub use copy::copy;
@@ -22,8 +26,11 @@ pub use inspect::{
     NamespaceReport, StoreReport, check_database, inspect_database, inspect_state, inspect_store,
 };
 pub use progress::{NoProgress, Progress};
-pub use restore::{RestoreForm, Restored, restore};
+pub use prune::{Judged, PruneOutcome, PruneSetting, prune};
+pub use restore::{Kept, RestoreForm, Restored, restore};
+pub use sample::{CodecReport, SampleKind, SampleReport, SampleSetting, sample_database, sample_file};
 pub use state::{EntrySource, snapshot_state};
+pub use trace::{TraceSource, trace_log};
 pub use verify::{Verifier, refuse_first, require_whole};
 
 use dotctl_engine::chunk::{ChunkSize, StoredChunk};

@@ -12,8 +12,11 @@ use super::chunks::{ChunkPlan, RunReader, check_end};
 use super::merged::read_merged;
 use super::progress::Progress;
 use crate::buffer::AlignedBuffer;
+use crate::interrupt;
+use crate::journal::{Journal, Mark};
 use crate::pipeline::{self, Slot};
 use crate::store::Store;
+use crate::target::Target;
 
 /// What a restore writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +50,14 @@ impl Slot for RestoreSlot {
     }
 }
 
+/// What an earlier run left of the same restore, and what this one leaves.
+pub struct Kept<'k> {
+    /// The file.
+    pub target: &'k Target,
+    /// How far it has come.
+    pub journal: &'k mut Journal,
+}
+
 /// Restores `manifest` from `store`: `write_at` is called by several threads and in any order,
 /// `write_next` in order, each with the same bytes; use one. Everything has been checked once
 /// this returns, and nothing before.
@@ -56,14 +67,18 @@ pub fn restore(
     form: RestoreForm,
     write_at: &(dyn Fn(u64, &[u8]) -> Result<()> + Sync),
     write_next: &mut dyn FnMut(&[u8]) -> Result<()>,
+    mut kept: Option<Kept<'_>>,
     progress: &dyn Progress,
 ) -> Result<Restored> {
     if manifest.is_chain() {
         return restore_chain(store, manifest, form, write_at, write_next, progress);
     }
     let mut chunks = RunReader::new(store, manifest.full_run()?);
-    let mut content = ContentHash::new(manifest.kind);
-    let mut lines = (form == RestoreForm::State(StateForm::Lines)).then(Sha256::new);
+    let there = kept.as_ref().map(|kept| kept.read(manifest, form)).transpose()?.flatten();
+    let there = there.unwrap_or_else(|| There::nothing(manifest, form));
+    let There { mut content, mut lines, mut pack_count, mut raw_bytes } = there;
+    let ends: Vec<u64> = pack_ends(manifest).collect();
+    chunks.skip(pack_count);
     let array = form == RestoreForm::State(StateForm::Array);
     let ndjson_bytes = manifest.records_bytes();
     if array {
@@ -73,6 +88,7 @@ pub fn restore(
     }
     let workers = pipeline::writing_worker_count_for(manifest.chunk_count());
     progress.begin("restoring", Some(ndjson_bytes));
+    progress.advance(raw_bytes);
     let run = pipeline::run(
         workers,
         pipeline::slot_count(workers, ChunkSize::DEFAULT.bytes()),
@@ -106,6 +122,14 @@ pub fn restore(
                 StateForm::Array.shape(&mut slot.raw);
             }
             content.update(&slot.raw);
+            raw_bytes += slot.raw.len() as u64;
+            if ends.get(pack_count) == Some(&raw_bytes) {
+                pack_count += 1;
+                if let Some(kept) = &mut kept {
+                    kept.target.flush()?;
+                    kept.journal.mark(Mark { pack_count, content_sha256: content.clone().finish().0 })?;
+                }
+            }
             Ok(())
         },
     );
@@ -182,4 +206,77 @@ fn finish(
         Some(lines) => Restored { raw_bytes: ndjson_bytes, sha256: Hash::finish(lines) },
         None => Restored { raw_bytes, sha256: content_sha256 },
     })
+}
+
+/// What of the content is there, hashed.
+struct There {
+    content: ContentHash,
+    /// Over the lines, if that is what is written.
+    lines: Option<Sha256>,
+    pack_count: usize,
+    /// Raw bytes of these packs.
+    raw_bytes: u64,
+}
+
+impl There {
+    fn nothing(manifest: &Manifest, form: RestoreForm) -> Self {
+        let lines = (form == RestoreForm::State(StateForm::Lines)).then(Sha256::new);
+        There { content: ContentHash::new(manifest.kind), lines, pack_count: 0, raw_bytes: 0 }
+    }
+}
+
+/// Where each pack's content ends.
+fn pack_ends(manifest: &Manifest) -> impl Iterator<Item = u64> {
+    manifest.content_packs().scan(0, |end, pack| {
+        *end += pack.raw_bytes;
+        Some(*end)
+    })
+}
+
+impl Kept<'_> {
+    /// Reads what the journal says is there; `None` where it is not.
+    fn read(&self, manifest: &Manifest, form: RestoreForm) -> Result<Option<There>> {
+        let Some(mark) = self.journal.last() else {
+            return Ok(None);
+        };
+        let pack_count = mark.pack_count;
+        if pack_count > manifest.content_packs().count() {
+            return Ok(None);
+        }
+        let raw_bytes = pack_ends(manifest).take(pack_count).last().unwrap_or_default();
+        let mut there = There { pack_count, raw_bytes, ..There::nothing(manifest, form) };
+        let RestoreForm::State(state) = form else {
+            self.hash(raw_bytes, |block, _| there.content.add_written(block))?;
+            return Ok((there.content.clone().finish().0 == mark.content_sha256).then_some(there));
+        };
+        let array = state == StateForm::Array;
+        if !array {
+            there.content.add_written(b"[");
+        }
+        self.hash(raw_bytes + u64::from(array), |block, is_last| {
+            if let Some(lines) = &mut there.lines {
+                lines.update(&*block);
+                StateForm::Array.shape(block);
+            }
+            // The comma behind the last entry comes with the next one, and the bracket at the end.
+            let shown = block.len() - usize::from(is_last);
+            there.content.add_written(block.get(..shown).unwrap_or_default());
+        })?;
+        Ok((there.content.clone().finish().0 == mark.content_sha256).then_some(there))
+    }
+
+    /// Shows the first `bytes` of the file to `visit`, and which part is the last.
+    fn hash(&self, bytes: u64, mut visit: impl FnMut(&mut [u8], bool)) -> Result<()> {
+        let mut block = vec![0; 1 << 20];
+        let mut offset = 0;
+        while offset < bytes {
+            interrupt::check()?;
+            let length = (bytes - offset).min(block.len() as u64) as usize;
+            let part = block.get_mut(..length).unwrap_or_default();
+            self.target.read_at(offset, part)?;
+            offset += length as u64;
+            visit(part, offset == bytes);
+        }
+        Ok(())
+    }
 }

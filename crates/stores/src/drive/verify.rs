@@ -16,7 +16,11 @@ use super::merged::read_merged;
 use super::progress::Progress;
 use crate::buffer::AlignedBuffer;
 use crate::pipeline::{self, Slot};
-use crate::store::{Access, Store, check_pack, missing_pack};
+use crate::reference::read_each;
+use crate::store::{Access, ManifestListing, Store, check_pack, missing_pack};
+
+/// How often a pack must be found without a manifest again before it is believed to have none.
+const LOOKS_AGAIN: usize = 3;
 
 /// Verifies checkpoints of one store, each pack once where that is enough.
 pub struct Verifier<'a> {
@@ -96,7 +100,10 @@ impl<'a> Verifier<'a> {
         let mut all = self.findings.iter().chain(&self.unread);
         let broken_manifest = all.any(|finding| finding.target.starts_with(MANIFESTS));
         if !packs.unfinished && !broken_manifest {
-            for (pack, _) in packs.packs.iter().filter(|(pack, _)| !named.contains(pack)) {
+            let mut nameless: Vec<Hash> = packs.packs.into_iter().map(|(pack, _)| pack).collect();
+            nameless.retain(|pack| !named.contains(pack));
+            self.look_again(&mut nameless, named, &listing)?;
+            for pack in &nameless {
                 let error =
                     Error::damaged(Damage::Missing, "the manifest of this pack", "a manifest", "none");
                 self.find(self.store.pack_location(pack), error);
@@ -115,17 +122,67 @@ impl<'a> Verifier<'a> {
                 Err(Error::corrupt("the manifest lies under another checkpoint's name"))
             }
         });
+        let before = (self.findings.len(), self.unread.len());
         self.checked.checkpoints += 1;
-        match read {
+        let manifest = match read {
             Ok(manifest) => {
                 self.manifest(&manifest, progress)?;
-                Ok(Some(manifest))
+                Some(manifest)
             }
             Err(error) => {
                 self.note(key.to_string(), error)?;
-                Ok(None)
+                None
+            }
+        };
+        if (self.findings.len(), self.unread.len()) == before || !self.is_pruned(key)? {
+            return Ok(manifest);
+        }
+        // What is wrong with it concerns nobody, and others may have its packs.
+        self.findings.truncate(before.0);
+        self.unread.truncate(before.1);
+        self.checked.checkpoints -= 1;
+        if let Some(manifest) = manifest {
+            self.substances.remove(&manifest.substance()?);
+            for pack in manifest.packs() {
+                self.packs.remove(&pack.sha256);
             }
         }
+        Ok(None)
+    }
+
+    /// Takes from `nameless` what is gone or has a name by now: prunes and writers may have come between
+    /// the lists, `listing` among them, of which `named` are the packs.
+    fn look_again(
+        &self,
+        nameless: &mut Vec<Hash>,
+        mut named: HashSet<Hash>,
+        listing: &ManifestListing,
+    ) -> Result<()> {
+        let mut seen: HashSet<ManifestKey> = listing.keys.iter().cloned().collect();
+        for _ in 0..LOOKS_AGAIN {
+            if nameless.is_empty() {
+                break;
+            }
+            let packs = self.store.packs()?;
+            if packs.unfinished {
+                nameless.clear();
+                break;
+            }
+            let there: HashSet<Hash> = packs.packs.into_iter().map(|(pack, _)| pack).collect();
+            let fresh = self.store.manifests()?.keys.into_iter().filter(|key| seen.insert(key.clone()));
+            let fresh: Vec<ManifestKey> = fresh.collect();
+            for found in read_each(self.store, &fresh).flatten() {
+                named.extend(found.manifest.packs().map(|pack| pack.sha256));
+            }
+            nameless.retain(|pack| there.contains(pack) && !named.contains(pack));
+        }
+        Ok(())
+    }
+
+    /// Whether the checkpoint was removed on purpose since it was listed.
+    fn is_pruned(&self, key: &ManifestKey) -> Result<bool> {
+        let is_gone = self.store.read_manifest(key).is_err_and(|error| error.kind() == ErrorKind::Missing);
+        Ok(is_gone && !self.store.lost_manifests()?.contains(key))
     }
 
     /// Verifies what `manifest` names.
@@ -148,6 +205,15 @@ impl<'a> Verifier<'a> {
         if !self.findings.contains(&finding) {
             self.findings.push(finding);
         }
+    }
+
+    /// The same for a pack, whose repair depends on the store.
+    fn note_pack(&mut self, target: String, error: Error) -> Result<()> {
+        let error = match (error.kind(), error.next_step()) {
+            (ErrorKind::Corrupt(_), None) => error.hint(self.store.repair()),
+            _ => error,
+        };
+        self.note(target, error)
     }
 
     /// Takes `error` for a finding, unless it is the machine's and may be gone the next time. An
@@ -198,11 +264,11 @@ impl<'a> Verifier<'a> {
                     }
                     (Some(Job::Chunk(plan)), Some(Err(error))) => {
                         whole = false;
-                        self.note(plan.location().to_owned(), error)?;
+                        self.note_pack(plan.location().to_owned(), error)?;
                     }
                     (Some(Job::Broken(finding)), _) => {
                         whole = false;
-                        self.note(finding.target, finding.error)?;
+                        self.note_pack(finding.target, finding.error)?;
                     }
                     (Some(Job::Chunk(_)), None) | (None, _) => {}
                 }
@@ -307,7 +373,7 @@ impl<'a> Verifier<'a> {
             let plan = match job {
                 Job::Chunk(plan) => plan,
                 Job::Broken(finding) => {
-                    self.note(finding.target, finding.error)?;
+                    self.note_pack(finding.target, finding.error)?;
                     check.skip();
                     continue;
                 }
@@ -321,7 +387,7 @@ impl<'a> Verifier<'a> {
                     self.checked.chunks += 1;
                     self.checked.bytes += stored.len() as u64;
                 }
-                Err(error) => self.note(plan.location().to_owned(), error)?,
+                Err(error) => self.note_pack(plan.location().to_owned(), error)?,
             }
         }
         Ok(())
@@ -355,7 +421,7 @@ impl<'a> Verifier<'a> {
                         self.checked.chunks += u64::from(pack.chunk_count);
                         self.checked.bytes += pack.stored_bytes;
                     }
-                    Err(error) => self.note(store.pack_location(&pack.sha256), error)?,
+                    Err(error) => self.note_pack(store.pack_location(&pack.sha256), error)?,
                 }
                 Ok(())
             },

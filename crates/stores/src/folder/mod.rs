@@ -5,9 +5,12 @@
 //! lock                                         empty; writers share it, making and cleaning the
 //!                                              store takes it alone
 //! order.lock                                   empty; held while a checkpoint takes its number
+//! gate.lock                                    empty; writers share it for a moment before they take
+//!                                              `lock`, who waits for them to end holds it alone
 //! manifests/<namespace>/<sequence>-<id>.json   a checkpoint exists if and only if this does
 //! catalog/<namespace>/<sequence>-<id>.json     the manifest's second name
 //! packs/<sha256>
+//! tags/<tag>/<id>                              empty
 //! staging/<writer>/                            packs on their way; gone once the writer is done
 //! ```
 //!
@@ -17,18 +20,22 @@
 
 mod catalog;
 mod cleanup;
+mod prune;
 mod session;
+mod tags;
 
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use dotctl_engine::format::layout::{MANIFESTS, ManifestKey, PACKS, STORE_MARKER, pack_key};
+use dotctl_engine::format::layout::{MANIFESTS, ManifestKey, PACKS, STORE_MARKER, TAGS, pack_key};
 use dotctl_engine::format::{Manifest, PackEntry};
 use dotctl_engine::id::Hash;
+use dotctl_engine::tag::Tagged;
 use dotctl_engine::{Damage, Error, ErrorKind, Result};
 
+use crate::prune::{PruneRequest, Pruned};
 use crate::store::{Access, ManifestListing, Pack, PackListing, Session, Store, check_length};
 use crate::{durable, io_error};
 use catalog::CATALOG;
@@ -36,6 +43,7 @@ use catalog::CATALOG;
 const STAGING: &str = "staging";
 const LOCK: &str = "lock";
 const ORDER_LOCK: &str = "order.lock";
+const GATE_LOCK: &str = "gate.lock";
 
 /// Checkpoints in a folder on this machine.
 #[derive(Debug)]
@@ -81,7 +89,8 @@ impl FolderStore {
         fs::create_dir_all(root).map_err(|error| io_error("create the store", root, &error))?;
         let foreign = read_names(root)?.into_iter().find(|name| {
             // The marker may be there since a moment ago.
-            ![PACKS, MANIFESTS, CATALOG, STAGING, LOCK, ORDER_LOCK, STORE_MARKER.0].contains(&name.as_str())
+            ![PACKS, MANIFESTS, CATALOG, TAGS, STAGING, LOCK, ORDER_LOCK, GATE_LOCK, STORE_MARKER.0]
+                .contains(&name.as_str())
                 && !name.starts_with(durable::TEMPORARY)
         });
         if let Some(name) = foreign {
@@ -216,6 +225,26 @@ impl Store for FolderStore {
 
     fn begin(&self) -> Result<Box<dyn Session + '_>> {
         Ok(Box::new(session::FolderSession::begin(self)?))
+    }
+
+    fn tags(&self) -> Result<Vec<Tagged>> {
+        tags::list(self)
+    }
+
+    fn add_tag(&self, tagged: &Tagged) -> Result<bool> {
+        tags::add(self, tagged)
+    }
+
+    fn remove_tag(&self, tagged: &Tagged) -> Result<bool> {
+        tags::remove(self, tagged)
+    }
+
+    fn prune(&self, request: PruneRequest) -> Result<Pruned> {
+        prune::prune(self, request)
+    }
+
+    fn lost_manifests(&self) -> Result<Vec<ManifestKey>> {
+        catalog::lost(self, &self.manifests()?)
     }
 }
 

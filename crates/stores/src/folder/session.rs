@@ -1,11 +1,12 @@
 //! Writing one checkpoint into a folder.
 
 use std::collections::HashSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use dotctl_engine::checkpoint::{CheckpointFacts, PackSink};
 use dotctl_engine::format::layout::{MANIFESTS, ManifestKey, PACKS};
@@ -14,10 +15,10 @@ use dotctl_engine::id::{Hash, Namespace, Time};
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use super::catalog::{self, CATALOG};
-use super::{FolderStore, LOCK, ORDER_LOCK, STAGING, cleanup, read_names};
+use super::{FolderStore, GATE_LOCK, LOCK, ORDER_LOCK, STAGING, cleanup, read_names};
 use crate::durable::{link_new, sync_folder, write_new};
-use crate::io_error;
-use crate::store::{Access, Committed, Session, Store, check_pack};
+use crate::store::{Access, Committed, Session, Store, check_pack, pruned_meanwhile};
+use crate::{interrupt, io_error};
 
 /// A pack in the staging folder that the store does not hold yet.
 struct StagedPack {
@@ -31,6 +32,7 @@ pub struct FolderSession<'a> {
     open: Option<(PathBuf, File)>,
     staged: Vec<StagedPack>,
     sealed_count: u64,
+    sealed: HashSet<Hash>,
     syncer: Syncer,
     /// Whether packs have begun to move, so that only cleaning may remove the staging folder.
     moving: bool,
@@ -47,6 +49,7 @@ impl<'a> FolderSession<'a> {
             open: None,
             staged: Vec::new(),
             sealed_count: 0,
+            sealed: HashSet::new(),
             syncer: Syncer::start(),
             moving: false,
             _lock: lock,
@@ -139,6 +142,7 @@ impl PackSink for FolderSession<'_> {
             return Ok(());
         };
         self.sealed_count += 1;
+        self.sealed.insert(pack.sha256);
         let known = self.staged.iter().any(|staged| staged.sha256 == pack.sha256);
         if known || self.holds(pack)? {
             return fs::remove_file(&path).map_err(|error| io_error("remove", &path, &error));
@@ -161,6 +165,13 @@ impl Session for FolderSession<'_> {
         let order = lock_alone(self.store, ORDER_LOCK)?;
         let (names, sequence) = self.numbered(namespace)?;
         let manifest = facts.manifest(namespace.clone(), sequence, created_at);
+        // Nobody prunes as long as we have the lock.
+        let foreign = manifest.packs().map(|pack| &pack.sha256).filter(|pack| !self.sealed.contains(pack));
+        for path in foreign.map(|pack| self.store.pack_path(pack)) {
+            if !path.exists() {
+                return Err(pruned_meanwhile(path.display().to_string()));
+            }
+        }
         // An equal manifest that is there already is this one, made twice at one moment.
         let (committed, _) = self.publish_manifest(manifest, names, order)?;
         Ok(committed)
@@ -201,9 +212,44 @@ fn open_lock(store: &FolderStore, name: &str) -> Result<File> {
         .map_err(|error| io_error("lock", &path, &error))
 }
 
+/// How long nobody may begin to write while somebody waits for the writers to end.
+const GATE_CLOSED: Duration = Duration::from_secs(10);
+
+/// How long to wait between two attempts at a lock.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+/// Waits until nobody writes, then keeps others from it until dropped. Writers that overlap without
+/// end are kept out meanwhile, now and then, so that they do end; one that takes hours does not keep
+/// the others waiting all the time.
+pub fn lock_for_pruning(store: &FolderStore) -> Result<File> {
+    let failed = |name: &str, error: &io::Error| io_error("lock", &store.root.join(name), error);
+    let lock = open_lock(store, LOCK)?;
+    let gate = open_lock(store, GATE_LOCK)?;
+    loop {
+        for closed in [true, false] {
+            if closed {
+                gate.lock().map_err(|error| failed(GATE_LOCK, &error))?;
+            } else {
+                gate.unlock().map_err(|error| failed(GATE_LOCK, &error))?;
+            }
+            let until = Instant::now() + GATE_CLOSED;
+            while Instant::now() < until {
+                match lock.try_lock() {
+                    Ok(()) => return Ok(lock),
+                    Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+                    Err(TryLockError::Error(error)) => return Err(failed(LOCK, &error)),
+                }
+                interrupt::check()?;
+            }
+        }
+    }
+}
+
 /// Cleans up if nobody else is at work, then joins the writers.
 fn lock_shared(store: &FolderStore) -> Result<File> {
     let failed = |error: &io::Error| io_error("lock the store", &store.root, error);
+    let gate = open_lock(store, GATE_LOCK)?;
+    gate.lock_shared().map_err(|error| failed(&error))?;
     let lock = open_lock(store, LOCK)?;
     if lock.try_lock().is_ok() {
         let cleaned = cleanup::clean(store);
@@ -214,7 +260,8 @@ fn lock_shared(store: &FolderStore) -> Result<File> {
     Ok(lock)
 }
 
-fn make_staging(parent: &Path) -> Result<PathBuf> {
+/// Makes a folder in the staging folder `parent` that tells of unfinished work.
+pub fn make_staging(parent: &Path) -> Result<PathBuf> {
     fs::create_dir_all(parent).map_err(|error| io_error("create", parent, &error))?;
     for attempt in 0..1000 {
         let path = parent.join(format!("{}-{attempt}", std::process::id()));

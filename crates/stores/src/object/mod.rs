@@ -4,6 +4,7 @@
 //! item  store.json                                   says the layout's version
 //! item  manifests/<namespace>/<sequence>-<id>.json
 //! item  packs/<sha256>
+//! item  tags/<tag>/<id>                              no bytes
 //! ```
 //!
 //! An item is a row that tells its size, and rows with parts of its bytes; or the same as entries
@@ -18,6 +19,7 @@ mod image;
 mod items;
 mod layout;
 mod parts;
+mod prune;
 mod session;
 mod writer;
 
@@ -29,17 +31,19 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
 use dotctl_engine::format::layout::{MANIFESTS, ManifestKey, PACKS, STORE_MARKER, pack_key};
 use dotctl_engine::format::{Manifest, PackEntry};
 use dotctl_engine::id::Hash;
+use dotctl_engine::tag::Tagged;
 use dotctl_engine::{Damage, Error, ErrorKind, Result};
 
 use crate::io_error;
+use crate::prune::{PruneRequest, Pruned};
 use crate::store::{Access, ManifestListing, Pack, PackListing, Session, Store, check_length};
 use image::Image;
 use items::{Items, find, list, part, whole};
 use layout::{Head, manifests_prefix, packs_prefix};
 use parts::Parts;
-use writer::Writer;
 
 pub use layout::Backend;
+pub(crate) use writer::Writer;
 
 /// Attempts to read a database that others go on changing.
 const ATTEMPTS_MAX: u32 = 20;
@@ -221,6 +225,22 @@ impl Store for ObjectStore {
 
     fn begin(&self) -> Result<Box<dyn Session + '_>> {
         Ok(Box::new(session::ObjectSession::begin(self, self.0.backend)?))
+    }
+
+    fn tags(&self) -> Result<Vec<Tagged>> {
+        prune::tags(self)
+    }
+
+    fn add_tag(&self, tagged: &Tagged) -> Result<bool> {
+        prune::add_tag(self, tagged)
+    }
+
+    fn remove_tag(&self, tagged: &Tagged) -> Result<bool> {
+        prune::remove_tag(self, tagged)
+    }
+
+    fn prune(&self, request: PruneRequest) -> Result<Pruned> {
+        prune::prune(self, request)
     }
 
     fn check_source(&self, path: &Path) -> Result<()> {

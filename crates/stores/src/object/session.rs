@@ -19,7 +19,7 @@ use super::layout::{Backend, manifests_prefix};
 use super::writer::Writer;
 use super::{Inner, parse_key};
 use crate::io_error;
-use crate::store::{Committed, Session, Store};
+use crate::store::{Committed, Session, Store, pruned_meanwhile};
 
 pub struct ObjectSession<'a> {
     store: &'a super::ObjectStore,
@@ -142,6 +142,11 @@ impl Session for ObjectSession<'_> {
         created_at: Time,
     ) -> Result<Committed> {
         let manifest = facts.manifest(namespace.clone(), self.next_sequence(namespace)?, created_at);
+        for pack in manifest.packs() {
+            if find(&*self.writer()?, &pack_key(&pack.sha256))?.is_none() {
+                return Err(pruned_meanwhile(self.store.pack_location(&pack.sha256)));
+            }
+        }
         Ok(self.publish(manifest)?.0)
     }
 

@@ -138,7 +138,21 @@ impl Writer {
         })
     }
 
-    fn remove(&self, backend: Backend, key: &str) -> Result<()> {
+    /// Puts an entry of the key-value storage where there is none under its key.
+    ///
+    /// # Errors
+    /// Exists where there is one.
+    pub fn create_entry(&self, key: &str, value: &[u8]) -> Result<()> {
+        match self.entry(key)? {
+            None => self.put_entry(key, value),
+            Some(_) => Err(Error::new(ErrorKind::Exists, format!("there is an entry {key} already"))
+                .at(&*self.place)
+                .hint("nothing was changed; what is there is never overwritten")),
+        }
+    }
+
+    /// Removes the item, if it is there.
+    pub fn remove(&self, backend: Backend, key: &str) -> Result<()> {
         let Some(head) = self.head(backend, key)? else {
             return Ok(());
         };

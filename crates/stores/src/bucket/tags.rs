@@ -1,0 +1,39 @@
+//! Tags in a bucket: `tags/<tag>/<id>`, objects without content.
+
+use dotctl_engine::Result;
+use dotctl_engine::format::layout::{TAGS, parse_tag, tag_key};
+use dotctl_engine::tag::Tagged;
+
+use super::{BucketStore, marks};
+
+/// All of them, ordered. Other names are not ours.
+pub fn list(store: &BucketStore) -> Result<Vec<Tagged>> {
+    let listed = store.list(TAGS, "list tags")?;
+    let parse = |name: &str| name.split_once('/').and_then(|(tag, id)| parse_tag(tag, id));
+    let mut tags: Vec<_> = listed.iter().filter_map(|listed| parse(&listed.name)).collect();
+    tags.sort_unstable();
+    Ok(tags)
+}
+
+/// Adds `tagged`, and says whether it was not there.
+pub fn add(store: &BucketStore, tagged: &Tagged) -> Result<bool> {
+    let is_new = !is_there(store, tagged)?;
+    if is_new {
+        marks::put_empty(store, &tag_key(tagged))?;
+    }
+    Ok(is_new)
+}
+
+/// Removes `tagged`, and says whether it was there.
+pub fn remove(store: &BucketStore, tagged: &Tagged) -> Result<bool> {
+    let was_there = is_there(store, tagged)?;
+    if was_there {
+        marks::delete(store, &tag_key(tagged))?;
+    }
+    Ok(was_there)
+}
+
+fn is_there(store: &BucketStore, tagged: &Tagged) -> Result<bool> {
+    let length = store.block_on(store.client.length(&store.key(&tag_key(tagged))));
+    Ok(length.map_err(|refusal| store.client.explain(&refusal, "look for a tag"))?.is_some())
+}

@@ -1,0 +1,131 @@
+//! Removing checkpoints: what a store is asked for, and which packs are still needed.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use dotctl_engine::format::Manifest;
+use dotctl_engine::format::layout::ManifestKey;
+use dotctl_engine::id::{Hash, Time};
+use dotctl_engine::{Error, ErrorKind, Result};
+
+use crate::reference::read_each;
+use crate::store::{ManifestListing, Store};
+
+/// What is to be removed from a store.
+#[derive(Debug, Clone)]
+pub struct PruneRequest {
+    /// The checkpoints that go. They need not be there any more.
+    pub doomed: Vec<ManifestKey>,
+    /// The packs that those name.
+    pub released: HashSet<Hash>,
+    /// What the others need, as far as it is known.
+    pub needed: Needed,
+    /// How long a pack that no checkpoint names is left alone, since somebody may be about to name
+    /// it. What a store can rule out by its locks it does not wait for.
+    pub grace: Duration,
+    /// The clock's reading.
+    pub now: Time,
+    /// Say what would go, and change nothing.
+    pub dry_run: bool,
+}
+
+/// Packs that checkpoints which stay need.
+#[derive(Debug, Clone, Default)]
+pub struct Needed {
+    read: HashSet<ManifestKey>,
+    packs: HashSet<Hash>,
+}
+
+impl Needed {
+    /// Adds those of `manifest`, which lies under `key`.
+    pub fn add(&mut self, key: ManifestKey, manifest: &Manifest) {
+        self.add_packs(key, manifest.packs().map(|pack| pack.sha256));
+    }
+
+    /// The same, its packs at hand.
+    pub fn add_packs(&mut self, key: ManifestKey, packs: impl IntoIterator<Item = Hash>) {
+        self.packs.extend(packs);
+        self.read.insert(key);
+    }
+
+    /// Whether the pack is one of them.
+    pub fn has(&self, pack: &Hash) -> bool {
+        self.packs.contains(pack)
+    }
+
+    /// Reads what `listing` has beyond what was read before, `doomed` aside.
+    ///
+    /// # Errors
+    /// A name that is no manifest's, or a manifest that cannot be read: it may need any pack.
+    pub fn complete(
+        &mut self,
+        store: &dyn Store,
+        listing: &ManifestListing,
+        doomed: &[ManifestKey],
+    ) -> Result<()> {
+        if let Some(stray) = listing.strays.first() {
+            return Err(unsure(Error::corrupt("no manifest has this name").at(stray.clone())));
+        }
+        let doomed: HashSet<_> = doomed.iter().collect();
+        let fresh = listing.keys.iter().filter(|key| !doomed.contains(key) && !self.read.contains(*key));
+        let fresh: Vec<_> = fresh.cloned().collect();
+        for found in read_each(store, &fresh) {
+            match found {
+                Ok(found) => self.add(found.key, &found.manifest),
+                // Removed since it was listed.
+                Err(error) if error.kind() == ErrorKind::Missing => {}
+                Err(error) => return Err(unsure(error)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `error`, met where a manifest is to say which packs it needs.
+pub fn unsure(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Interrupted => error,
+        _ => error.hint(
+            "no pack was removed, since this one may need any; `dotctl verify` tells more. Repair it or move it \
+             away, then prune again",
+        ),
+    }
+}
+
+/// What came of the packs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Packs that are gone, or would be.
+    pub removed_pack_count: u64,
+    /// Their bytes.
+    pub removed_bytes: u64,
+    /// Packs that no checkpoint names and that are left alone for now.
+    pub waiting_pack_count: u64,
+    /// Their bytes.
+    pub waiting_bytes: u64,
+}
+
+impl Pruned {
+    /// Counts a pack that goes.
+    pub fn remove(&mut self, bytes: u64) {
+        self.removed_pack_count += 1;
+        self.removed_bytes = self.removed_bytes.saturating_add(bytes);
+    }
+
+    /// Counts a pack that waits.
+    pub fn wait(&mut self, bytes: u64) {
+        self.waiting_pack_count += 1;
+        self.waiting_bytes = self.waiting_bytes.saturating_add(bytes);
+    }
+
+    /// Adds what came of another store's packs.
+    #[must_use]
+    pub fn and(self, other: Pruned) -> Self {
+        Pruned {
+            removed_pack_count: self.removed_pack_count + other.removed_pack_count,
+            removed_bytes: self.removed_bytes.saturating_add(other.removed_bytes),
+            waiting_pack_count: self.waiting_pack_count + other.waiting_pack_count,
+            waiting_bytes: self.waiting_bytes.saturating_add(other.waiting_bytes),
+        }
+    }
+}

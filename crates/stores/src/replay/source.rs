@@ -1,0 +1,353 @@
+//! Where events come from: files, folders, patterns, standard input, a bucket's objects.
+
+use std::fs::{self, File};
+use std::io::{self, Cursor, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dotctl_engine::{Error, ErrorKind, Result};
+
+use crate::dotdo::Objects;
+use crate::input::Input;
+use crate::io_error;
+
+/// Folders below one that was named, at most; a Hive-style log has a few.
+const DEPTH_MAX: usize = 16;
+
+/// Files at most, which bounds the memory for their names.
+const FILES_MAX: usize = 1 << 20;
+
+/// Bytes of standard input that are looked at before the rest is read.
+const HEAD_BYTES: usize = 1 << 20;
+
+/// Bytes of an object that are fetched together.
+const OBJECT_BLOCK_BYTES: usize = 4 << 20;
+
+/// A part of the log.
+pub struct LogFile {
+    /// What messages call it.
+    pub name: String,
+    /// Its bytes as they are stored, where that is known.
+    pub bytes: Option<u64>,
+    origin: Origin,
+}
+
+enum Origin {
+    File(PathBuf),
+    /// What was read ahead of standard input; the rest follows.
+    Pipe(Mutex<Option<Vec<u8>>>),
+    Object {
+        objects: Arc<dyn Objects + Send + Sync>,
+        key: String,
+    },
+}
+
+impl LogFile {
+    /// Every part of the log that `word` names, in the order of their names: a file, everything below
+    /// a folder (hidden files and what begins with `_` aside), whatever a pattern with `*` and `?`
+    /// matches, or `-` for standard input.
+    ///
+    /// # Errors
+    /// Missing, if nothing is there; Io, if it cannot be listed.
+    pub fn find(word: &str) -> Result<Vec<LogFile>> {
+        if word == "-" {
+            let mut head = Vec::new();
+            io::stdin().lock().take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(|error| {
+                Error::new(ErrorKind::Io, format!("it cannot be read: {error}")).at("standard input")
+            })?;
+            let origin = Origin::Pipe(Mutex::new(Some(head)));
+            return Ok(vec![LogFile { name: "standard input".to_owned(), bytes: None, origin }]);
+        }
+        let path = Path::new(word);
+        let mut paths = Vec::new();
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => below(path, &mut paths)?,
+            Ok(_) => paths.push(path.to_owned()),
+            Err(_) if word.contains(['*', '?']) => matching(word, &mut paths)?,
+            Err(error) => return Err(io_error("open", path, &error)),
+        }
+        if paths.is_empty() {
+            return Err(Error::new(ErrorKind::Missing, "there is no log file here").at(word.to_owned()));
+        }
+        paths.into_iter().map(LogFile::file).collect()
+    }
+
+    /// The objects of a bucket, all below what `objects` shows.
+    ///
+    /// # Errors
+    /// Those of listing; Missing, if there is none.
+    pub fn objects(objects: Arc<dyn Objects + Send + Sync>, address: &str) -> Result<Vec<LogFile>> {
+        let mut files = Vec::new();
+        objects.list("", &mut |facts| {
+            if facts.stored_bytes > 0 && !is_hidden(&facts.key) {
+                files.push(LogFile {
+                    name: format!("{address}{}", facts.key),
+                    bytes: Some(facts.stored_bytes),
+                    origin: Origin::Object { objects: Arc::clone(&objects), key: facts.key },
+                });
+            }
+            Ok(())
+        })?;
+        if files.is_empty() {
+            return Err(Error::new(ErrorKind::Missing, "there is no log file here").at(address.to_owned()));
+        }
+        Ok(files)
+    }
+
+    fn file(path: PathBuf) -> Result<LogFile> {
+        let metadata = fs::metadata(&path).map_err(|error| io_error("open", &path, &error))?;
+        let bytes = metadata.is_file().then_some(metadata.len());
+        Ok(LogFile { name: path.display().to_string(), bytes, origin: Origin::File(path) })
+    }
+
+    /// The file itself, where there is one that can be read anywhere.
+    pub fn plain(&self) -> Result<Option<File>> {
+        match (&self.origin, self.bytes) {
+            (Origin::File(path), Some(_)) => {
+                File::open(path).map(Some).map_err(|error| io_error("open", path, &error))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The bytes, decompressed.
+    pub fn open(&self) -> Result<Input> {
+        match &self.origin {
+            Origin::File(path) => Input::open(path),
+            Origin::Pipe(head) => {
+                let head = head.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default();
+                Input::new(&*self.name, Cursor::new(head).chain(io::stdin()))
+            }
+            Origin::Object { objects, key } => Input::new(
+                &*self.name,
+                io::BufReader::with_capacity(
+                    OBJECT_BLOCK_BYTES,
+                    ObjectReader { objects: Arc::clone(objects), key: key.clone(), offset: 0 },
+                ),
+            ),
+        }
+    }
+
+    /// The first bytes, decompressed, without using up anything.
+    pub fn head(&self) -> Result<Vec<u8>> {
+        let mut input = match &self.origin {
+            Origin::Pipe(head) => {
+                let head = head.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default();
+                Input::new(&*self.name, Cursor::new(head))?
+            }
+            _ => self.open()?,
+        };
+        let mut head = vec![0; 256 << 10];
+        let mut filled = 0;
+        while let Some(room) = head.get_mut(filled..).filter(|room| !room.is_empty()) {
+            match input.read(room) {
+                Ok(0) | Err(_) => break,
+                Ok(bytes) => filled += bytes,
+            }
+        }
+        head.truncate(filled);
+        Ok(head)
+    }
+
+    /// Whether it is what a sink writes as Parquet.
+    pub fn is_parquet(&self, head: &[u8]) -> bool {
+        head.starts_with(b"PAR1") && !matches!(self.origin, Origin::Pipe(_))
+    }
+
+    /// All bytes, for a format that is read from its end.
+    pub fn whole(&self, bytes_max: u64) -> Result<Vec<u8>> {
+        let mut input = self.open()?;
+        let mut whole = Vec::new();
+        let mut block = vec![0; 1 << 20];
+        loop {
+            match input.read(&mut block)? {
+                0 => return Ok(whole),
+                bytes => whole.extend_from_slice(block.get(..bytes).unwrap_or_default()),
+            }
+            if whole.len() as u64 > bytes_max {
+                return Err(Error::unsupported(format!(
+                    "a Parquet file of more than {} MiB in a bucket is not read",
+                    bytes_max >> 20
+                ))
+                .at(&*self.name)
+                .hint("download it and name the file"));
+            }
+        }
+    }
+}
+
+struct ObjectReader {
+    objects: Arc<dyn Objects + Send + Sync>,
+    key: String,
+    offset: u64,
+}
+
+impl Read for ObjectReader {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self.objects.read_at(&self.key, self.offset, into) {
+            Ok(Some(bytes)) => {
+                self.offset += bytes as u64;
+                Ok(bytes)
+            }
+            Ok(None) => Err(io::Error::other("the object is gone")),
+            Err(error) => Err(io::Error::other(error.to_string())),
+        }
+    }
+}
+
+/// What tools leave in such folders and is no log: `.hidden`, `_SUCCESS`, `_delta_log`.
+fn is_hidden(path: &str) -> bool {
+    path.split('/').any(|part| part.starts_with(['.', '_']))
+}
+
+fn below(folder: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
+    let mut folders = vec![(folder.to_owned(), 0)];
+    let first = into.len();
+    while let Some((folder, depth)) = folders.pop() {
+        let entries = fs::read_dir(&folder).map_err(|error| io_error("list", &folder, &error))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| io_error("list", &folder, &error))?;
+            if is_hidden(&entry.file_name().to_string_lossy()) {
+                continue;
+            }
+            let path = entry.path();
+            let kind = entry.file_type().map_err(|error| io_error("look at", &path, &error))?;
+            if kind.is_dir() {
+                if depth < DEPTH_MAX {
+                    folders.push((path, depth + 1));
+                }
+            } else if kind.is_file() {
+                into.push(path);
+                too_many(into, &folder)?;
+            }
+        }
+    }
+    into.get_mut(first..).unwrap_or_default().sort();
+    Ok(())
+}
+
+fn too_many(paths: &[PathBuf], place: &Path) -> Result<()> {
+    if paths.len() > FILES_MAX {
+        return Err(Error::unsupported(format!("there are more than {FILES_MAX} files"))
+            .at(place.display().to_string())
+            .hint("name a part of them"));
+    }
+    Ok(())
+}
+
+/// Whatever `pattern` matches: `*` and `?` within a name, `**` for any folders.
+fn matching(pattern: &str, into: &mut Vec<PathBuf>) -> Result<()> {
+    let fixed: PathBuf = Path::new(pattern)
+        .components()
+        .take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?']))
+        .collect();
+    let root = if fixed.as_os_str().is_empty() { PathBuf::from(".") } else { fixed.clone() };
+    let wanted: Vec<String> = Path::new(pattern)
+        .strip_prefix(&fixed)
+        .unwrap_or(Path::new(pattern))
+        .components()
+        .map(|part| part.as_os_str().to_string_lossy().into_owned())
+        .collect();
+    let mut all = Vec::new();
+    if root.is_dir() {
+        below(&root, &mut all)?;
+    }
+    for path in all {
+        let names: Vec<String> = path
+            .strip_prefix(&root)
+            .unwrap_or(&path)
+            .components()
+            .map(|part| part.as_os_str().to_string_lossy().into_owned())
+            .collect();
+        if fits(&wanted, &names) {
+            into.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn fits(wanted: &[String], names: &[String]) -> bool {
+    match (wanted.split_first(), names.split_first()) {
+        (None, None) => true,
+        (Some((first, rest)), _) if first == "**" => {
+            fits(rest, names) || names.split_first().is_some_and(|(_, names)| fits(wanted, names))
+        }
+        (Some((first, rest)), Some((name, names))) => {
+            name_fits(first.as_bytes(), name.as_bytes()) && fits(rest, names)
+        }
+        _ => false,
+    }
+}
+
+/// Whether `name` is what `pattern` describes; in time that grows with their product at most.
+fn name_fits(pattern: &[u8], name: &[u8]) -> bool {
+    let (mut at, mut place) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while place < name.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                star = Some((at, place));
+                at += 1;
+            }
+            Some(letter) if *letter == b'?' || Some(letter) == name.get(place) => {
+                at += 1;
+                place += 1;
+            }
+            _ => match star {
+                Some((begun, eaten)) => {
+                    star = Some((begun, eaten + 1));
+                    (at, place) = (begun + 1, eaten + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern.get(at..).unwrap_or_default().iter().all(|letter| *letter == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        for (pattern, name, expected) in [
+            ("*.json", "a.json", true),
+            ("*.json", "a.json.gz", false),
+            ("a?c*", "abcde", true),
+            ("**", "", true),
+            ("*a*b", "xaxaxb", true),
+            ("*a*b", "xaxaxc", false),
+            ("", "", true),
+        ] {
+            assert_eq!(name_fits(pattern.as_bytes(), name.as_bytes()), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn folders_and_patterns_find_logs_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in
+            ["event_date=2026-01-02/hr=00/b.json", "event_date=2026-01-01/hr=01/a.json.gz", "_SUCCESS", ".x"]
+        {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, b"{}").unwrap();
+        }
+        let names = |word: String| -> Vec<String> {
+            let files = LogFile::find(&word).unwrap();
+            files
+                .into_iter()
+                .map(|file| file.name[folder.path().display().to_string().len() + 1..].to_owned())
+                .collect()
+        };
+        let all = ["event_date=2026-01-01/hr=01/a.json.gz", "event_date=2026-01-02/hr=00/b.json"];
+        let root = folder.path().display();
+        assert_eq!(names(root.to_string()), all);
+        assert_eq!(names(format!("{root}/**/*.json*")), all);
+        assert_eq!(names(format!("{root}/event_date=*-02/*/*")), all[1..]);
+        let missing = LogFile::find(&format!("{root}/*.parquet")).err().unwrap();
+        assert_eq!(missing.kind(), ErrorKind::Missing);
+    }
+}

@@ -1,0 +1,123 @@
+//! `plan`: a design's limits and costs, and what a log comes to.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::support::{folder, run, run_in, words};
+
+fn plan(more: &str) -> Value {
+    run(words(&format!("plan --format json {more}"))).exits(0).json()
+}
+
+fn alternative<'a>(plan: &'a Value, name: &str) -> &'a Value {
+    plan["alternatives"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap()
+}
+
+#[test]
+fn days_costs_and_a_recommendation() {
+    let made = plan("--objects 1000 --entries 20000 --growth-per-day 500 --writes-per-second 5");
+    let days: Vec<f64> =
+        made["forecasts"].as_array().unwrap().iter().filter_map(|one| one["days"].as_f64()).collect();
+    assert!(days.len() > 8 && days.windows(2).all(|pair| pair[0] <= pair[1]), "{days:?}");
+    assert_eq!(made["first_limit"]["limit"], "memory");
+    // 432,000 writes a day of each of 1,000 objects: 12,960 million a month, 50 of them free.
+    let every = alternative(&made, "every-write");
+    assert_eq!((&every["rows_per_day"], &every["recovery_point_ms"]), (&json!(432_000), &json!(0.0)));
+    let rows =
+        every["items"].as_array().unwrap().iter().find(|item| item["item"] == "do-rows-written").unwrap();
+    assert_eq!(
+        (&rows["amount"], &rows["billed_units"], &rows["usd"]),
+        (&json!(12_960_000_000_u64), &json!(12_910), &json!(12_910.0))
+    );
+    for one in made["alternatives"].as_array().unwrap() {
+        let sum: f64 =
+            one["items"].as_array().unwrap().iter().map(|item| item["usd"].as_f64().unwrap()).sum();
+        assert!((sum - one["usd_per_month"].as_f64().unwrap()).abs() < 0.01, "{one}");
+        assert!(one["loses"].as_str().unwrap().len() > 10);
+    }
+    let best = made["recommendation"]["alternative"].as_str().unwrap();
+    let possible = made["alternatives"].as_array().unwrap().iter().filter(|one| one["impossible"].is_null());
+    let least = possible.map(|one| one["usd_per_month"].as_f64().unwrap()).fold(f64::INFINITY, f64::min);
+    assert_eq!(alternative(&made, best)["usd_per_month"], least);
+    let strict = plan("--writes-per-second 5 --recovery-point-ms 0");
+    assert_eq!(strict["recommendation"]["alternative"], "every-write");
+}
+
+#[test]
+fn the_claim_beside_the_bill() {
+    let made = plan("--writes-per-second 1000 --entries 1000000");
+    let claim = &made["claim"]["as_made"];
+    assert_eq!(
+        (&claim["writes_per_day"], &claim["claimed_writes_per_day"]),
+        (&json!(86_400_000.0), &json!(17_280.0))
+    );
+    assert!(claim["billed_rows_per_day"].as_f64().unwrap() > 86_000_000.0);
+}
+
+#[test]
+fn flags_count_before_the_file_and_names_are_checked() {
+    let world = folder();
+    std::fs::write(
+        world.path().join("dotctl.toml"),
+        "[plan]\nobjects = 7\nentries = 9\nprofile = \"frequent\"\n",
+    )
+    .unwrap();
+    let made = run_in(world.path(), &words("plan --format json --entries 11")).exits(0).json();
+    let design = &made["design"];
+    assert_eq!(
+        (&design["objects"], &design["entries"], &design["profile"]["name"]),
+        (&json!(7), &json!(11), &json!("frequent"))
+    );
+    run(words("plan --profile ballanced")).refuses(2).mentions("did you mean `balanced`?");
+    run(words("plan --active-percent 101")).refuses(2).mentions("up to 100");
+    std::fs::write(world.path().join("dotctl.toml"), "[plan]\ntiering = \"realtim\"\n").unwrap();
+    run_in(world.path(), &words("plan")).refuses(2).mentions("line 2, column 11").mentions("`realtime`");
+    let text = String::from_utf8(run(words("plan")).exits(0).stdout).unwrap();
+    for said in
+        ["Days until each limit", "Cost of the fleet", "aggressive", "analytics", "1,000,000 partitions"]
+    {
+        assert!(text.contains(said), "{said}");
+    }
+}
+
+/// A log as the emitter writes it: `events` of 10 things, 100 a second.
+pub fn log(events: u64) -> String {
+    let mut text = String::new();
+    for number in 0..events {
+        let (id, time) = (number % 10, 1_767_225_600_000 + number * 10);
+        writeln!(
+            text,
+            "{{\"verb\":\"thing.updated\",\"store\":\"things\",\"payload\":{{\"$id\":\"thing_{id}\",\"$type\":\"Thing\",\"n\":{number}}},\
+             \"timestamp\":{time},\"idempotencyKey\":\"thing_{id}:updated:{number}\",\"_meta\":{{\"namespace\":\"tenant\"}}}}"
+        )
+        .unwrap();
+    }
+    text
+}
+
+#[test]
+fn a_log_goes_through_the_model() {
+    let world = folder();
+    std::fs::write(world.path().join("events.ndjson"), log(6_000) + "not an event\n").unwrap();
+    let made = run_in(world.path(), &words("plan --format json --trace events.ndjson")).exits(0).json();
+    let trace = &made["trace"];
+    assert_eq!(
+        (&trace["events"], &trace["keys"], &trace["span_ms"], &trace["malformed"]),
+        (&json!(6_000), &json!(10), &json!(59_990), &json!(1))
+    );
+    // As the engine's test has it: 5 s lose no more than is asked, ten rows each time.
+    assert_eq!((&trace["best"]["interval_ms"], &trace["best"]["rows_written"]), (&json!(5_000), &json!(120)));
+    assert_eq!((&trace["cache"]["flushes"], &trace["cache"]["resets"]), (&json!(30), &json!(0)));
+    assert_eq!(made["design"]["entries"], 10);
+    assert!((made["design"]["writes_per_second"].as_f64().unwrap() - 100.0).abs() < 0.1);
+    let tight =
+        run_in(world.path(), &words("plan --format json --trace events.ndjson --recovery-point-ms 1000"))
+            .exits(0)
+            .json();
+    assert_eq!(tight["trace"]["best"]["interval_ms"], 1_000);
+    run_in(world.path(), &words("plan --trace events.ndjson --namespace other"))
+        .refuses(2)
+        .mentions("no event");
+    run_in(world.path(), &words("plan --trace absent.ndjson")).refuses(3);
+}
