@@ -65,7 +65,7 @@ impl Progress for Bar {
 fn hidden(name: &str, total_bytes: Option<u64>) -> ProgressBar {
     let template = match total_bytes {
         Some(_) => {
-            "{msg} [{bar:28}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} left"
+            "{msg} [{wide_bar}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} left"
         }
         None => "{msg} {decimal_bytes} {decimal_bytes_per_sec}",
     };

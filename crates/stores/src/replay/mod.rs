@@ -1,11 +1,11 @@
 //! Replay: logs of events become a local image, or bring one up to date.
 //!
-//! 1. [`ingest`] reads the log on all threads. Events go to partitions of entities, by ranges of
+//! 1. `ingest` reads the log on all threads. Events go to partitions of entities, by ranges of
 //!    their ids; their keys go to partitions of their own.
-//! 2. [`keys`] finds what was there before, in this log or in the image.
+//! 2. `keys` finds what was there before, in this log or in the image.
 //! 3. Each partition is sorted by entity and order and folded; since partitions are ranges, entities
 //!    come out in the order of their ids, in which SQLite takes them five times as fast.
-//! 4. [`placer`] decides what is a row of its own, [`image`] keeps what a later run must know.
+//! 4. `placer` decides what is a row of its own, `image` keeps what a later run must know.
 //!
 //! `docs/REPLAY.md` says what events mean.
 
