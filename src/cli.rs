@@ -202,6 +202,8 @@ pub struct SnapshotArgs {
 pub enum Kind {
     /// A database's pages, exact
     Image,
+    /// A database's schema and rows, whatever its pages: what changed is smaller, a restore slower
+    Rows,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -18,7 +18,7 @@ pub fn run(args: &GetArgs, output: &Output) -> Result<Exit> {
     let store = open::store(&args.store)?;
     let found = resolve(store.as_ref(), &args.reference)?;
     let text = match found.manifest.kind {
-        CheckpointKind::State => {
+        CheckpointKind::State | CheckpointKind::Rows => {
             let got = explain(get_entry(store.as_ref(), &found.manifest, args.key.as_bytes())?, output);
             got.map(|text| state_entry(text, output.format)).transpose()?
         }

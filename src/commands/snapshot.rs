@@ -14,7 +14,7 @@ use dotctl_engine::{Error, ErrorKind, Result};
 use dotctl_stores::drive::SnapshotSetting;
 use dotctl_stores::objects::{LocalObject, object_namespace};
 use dotctl_stores::reference::resolve;
-use dotctl_stores::source::{Captured, capture_database, capture_state};
+use dotctl_stores::source::{Captured, capture_database, capture_rows, capture_state};
 use dotctl_stores::store::{Committed, Store};
 
 use super::requests::{tell, with_requests};
@@ -53,8 +53,8 @@ pub fn run(args: &SnapshotArgs, output: &Output) -> Result<Exit> {
     let begun = Instant::now();
     let source = open::source(&args.source)?;
     let chunk_size = ChunkSize::new(args.chunk_bytes)?;
-    if matches!((&source, args.kind), (Source::State(_), Some(Kind::Image))) {
-        return Err(Error::malformed("only a database has pages to capture as an image")
+    if matches!((&source, args.kind), (Source::State(_), Some(_))) {
+        return Err(Error::malformed("only a database has pages and rows to capture")
             .at(args.source.display().to_string())
             .hint("leave out --kind for a state snapshot"));
     }
@@ -74,8 +74,7 @@ pub fn run(args: &SnapshotArgs, output: &Output) -> Result<Exit> {
     };
     let capture = |job: &Job| {
         let created_at = open::now()?;
-        let kind = if job.is_database { CheckpointKind::Image } else { CheckpointKind::State };
-        let codec = codec_setting(kind, args.codec, args.level)?;
+        let codec = codec_setting(job.kind, args.codec, args.level)?;
         let setting = SnapshotSetting { namespace: job.namespace.clone(), created_at, codec, chunk_size };
         capture(store, job, &setting, &base, output)
     };
@@ -121,21 +120,27 @@ fn capture_all(
 struct Job<'a> {
     namespace: Namespace,
     path: &'a Path,
-    is_database: bool,
+    kind: CheckpointKind,
 }
 
 fn jobs<'a>(args: &SnapshotArgs, source: &'a Source) -> Result<Vec<Job<'a>>> {
-    let one = |path: &'a Path, is_database| -> Result<Vec<Job<'a>>> {
+    let of_database = match args.kind {
+        None | Some(Kind::Image) => CheckpointKind::Image,
+        Some(Kind::Rows) => CheckpointKind::Rows,
+    };
+    let one = |path: &'a Path, kind| -> Result<Vec<Job<'a>>> {
         let namespace = match &args.namespace {
             Some(namespace) => namespace.clone(),
             None => default_namespace(path)?,
         };
-        Ok(vec![Job { namespace, path, is_database }])
+        Ok(vec![Job { namespace, path, kind }])
     };
     match source {
-        Source::Database(path) => one(path, true),
-        Source::State(path) => one(path, false),
-        Source::Objects(objects) if args.namespace.is_none() => Ok(objects.iter().map(object_job).collect()),
+        Source::Database(path) => one(path, of_database),
+        Source::State(path) => one(path, CheckpointKind::State),
+        Source::Objects(objects) if args.namespace.is_none() => {
+            Ok(objects.iter().map(|object| object_job(object, of_database)).collect())
+        }
         Source::Objects(objects) => {
             Err(Error::malformed(format!("{} objects cannot share one namespace", objects.len()))
                 .hint("leave out --namespace, each object has its own, or name one object's file"))
@@ -146,8 +151,8 @@ fn jobs<'a>(args: &SnapshotArgs, source: &'a Source) -> Result<Vec<Job<'a>>> {
     }
 }
 
-fn object_job(object: &LocalObject) -> Job<'_> {
-    Job { namespace: object.namespace.clone(), path: &object.path, is_database: true }
+fn object_job(object: &LocalObject, kind: CheckpointKind) -> Job<'_> {
+    Job { namespace: object.namespace.clone(), path: &object.path, kind }
 }
 
 /// An object's own name, or the file's name up to its first `.`.
@@ -172,9 +177,10 @@ fn capture(
 ) -> Result<Captured> {
     output.explain(|| format!("capturing {} as {}", job.path.display(), job.namespace));
     let bar = Bar::new(output.progress);
-    let captured = match job.is_database {
-        true => capture_database(store, job.path, setting, base, &bar)?,
-        false => capture_state(store, job.path, setting, base, &bar)?,
+    let captured = match job.kind {
+        CheckpointKind::Image => capture_database(store, job.path, setting, base, &bar)?,
+        CheckpointKind::Rows => capture_rows(store, job.path, setting, base, &bar)?,
+        CheckpointKind::State => capture_state(store, job.path, setting, base, &bar)?,
     };
     if captured.reordered {
         let name = match job.path.to_str() {
@@ -199,7 +205,7 @@ fn plan(args: &SnapshotArgs, jobs: &[Job<'_>], output: &Output) -> Result<Exit> 
             json!({
                 "namespace": job.namespace,
                 "source": job.path.display().to_string(),
-                "kind": if job.is_database { "image" } else { "state" },
+                "kind": job.kind,
             })
         })
         .collect();
@@ -207,8 +213,12 @@ fn plan(args: &SnapshotArgs, jobs: &[Job<'_>], output: &Output) -> Result<Exit> 
     output.result(&document, || {
         jobs.iter()
             .map(|job| {
-                let kind = if job.is_database { "database" } else { "state" };
-                format!("would capture the {kind} {} as {}\n", job.path.display(), job.namespace)
+                let what = match job.kind {
+                    CheckpointKind::Image => "the database",
+                    CheckpointKind::Rows => "the rows of the database",
+                    CheckpointKind::State => "the state",
+                };
+                format!("would capture {what} {} as {}\n", job.path.display(), job.namespace)
             })
             .chain([format!("into the store {}", args.store.store)])
             .collect()
@@ -222,9 +232,10 @@ fn report(store: &dyn Store, made: &Captured, duration_ms: u64, output: &Output)
     output.result(&with_requests(document, store), || {
         let committed = &made.committed;
         let manifest = &committed.manifest;
-        let records = match manifest.page_bytes {
-            Some(_) => "pages",
-            None => "entries",
+        let records = match manifest.kind {
+            CheckpointKind::Image => "pages",
+            CheckpointKind::Rows => "rows and definitions",
+            CheckpointKind::State => "entries",
         };
         format!(
             "checkpoint {} of {}\n{} {records}, {} raw, {} stored in {}\n{}\ncontent SHA-256 {}",

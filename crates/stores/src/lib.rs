@@ -28,6 +28,7 @@ pub mod placed;
 pub mod prune;
 pub mod reference;
 pub mod replay;
+pub mod rows;
 pub mod source;
 pub mod spill;
 pub mod store;

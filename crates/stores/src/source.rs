@@ -14,11 +14,12 @@ use dotctl_engine::{Error, Result};
 use crate::base::{Base, Chosen};
 use crate::database::read_still;
 use crate::drive::{
-    EntrySource, Progress, SnapshotSetting, increment_image, increment_state, snapshot_image, snapshot_state,
+    EntrySource, Progress, SnapshotSetting, increment_image, increment_lines, snapshot_image, snapshot_lines,
 };
 use crate::entries::StateEntries;
 use crate::input::Input;
 use crate::io_error;
+use crate::rows::RowSource;
 use crate::spill::{SORT_MEMORY_BYTES, SortedEntries, SpillSorter};
 use crate::store::{Committed, Session, Store};
 
@@ -64,6 +65,65 @@ pub fn capture_database(
     Ok(Captured { committed, reordered: false, base_damage: chosen.damage })
 }
 
+/// Captures the schema and the rows of the database at `path`, in use or not, built on `base`.
+pub fn capture_rows(
+    store: &dyn Store,
+    path: &Path,
+    setting: &SnapshotSetting,
+    base: &Base,
+    progress: &dyn Progress,
+) -> Result<Captured> {
+    store.check_source(path)?;
+    let mut chosen = base.choose(store, setting, CheckpointKind::Rows)?;
+    let name = path.display().to_string();
+    let (mut session, facts) = read_still(path, |database| {
+        let mut in_order = true;
+        loop {
+            let mut rows = RowSource::new(database, &name, !in_order)?;
+            let made = match in_order {
+                true => {
+                    progress.begin("reading rows", None);
+                    let made =
+                        make_lines(CheckpointKind::Rows, store, &mut chosen, &mut rows, setting, progress);
+                    progress.end();
+                    if made.is_err() && rows.out_of_order {
+                        in_order = false;
+                        continue;
+                    }
+                    made
+                }
+                false => {
+                    let mut sorted = sort_rows(store, &mut rows, &name, progress)?;
+                    make_lines(CheckpointKind::Rows, store, &mut chosen, &mut sorted, setting, progress)
+                }
+            };
+            if let Some(made) = made? {
+                return Ok(made);
+            }
+        }
+    })?;
+    let committed = session.commit(facts, &setting.namespace, setting.created_at)?;
+    Ok(Captured { committed, reordered: false, base_damage: chosen.damage })
+}
+
+/// The rows of tables that keep them in another order than their keys', sorted.
+fn sort_rows(
+    store: &dyn Store,
+    rows: &mut dyn EntrySource,
+    name: &str,
+    progress: &dyn Progress,
+) -> Result<Sorted> {
+    progress.begin("sorting rows", None);
+    let mut sorter = SpillSorter::new(&store.scratch_folder(), SORT_MEMORY_BYTES);
+    while rows.advance()? {
+        let (key, line) = rows.entry();
+        sorter.push(key, line)?;
+        progress.advance(line.len() as u64);
+    }
+    progress.end();
+    Ok(Sorted { entries: sorter.finish().map_err(|error| error.at(name))?, name: name.to_owned() })
+}
+
 /// Captures the state entries in the file at `path` (`-` is stdin), built on `base`.
 pub fn capture_state(
     store: &dyn Store,
@@ -84,7 +144,8 @@ pub fn capture_state(
             false => {
                 let mut ordered = InOrder::new(input);
                 progress.begin("reading entries", rereadable.total_bytes);
-                let made = make_state(store, &mut chosen, &mut ordered, setting, progress);
+                let made =
+                    make_lines(CheckpointKind::State, store, &mut chosen, &mut ordered, setting, progress);
                 progress.end();
                 reordered = ordered.out_of_order;
                 match made {
@@ -95,7 +156,8 @@ pub fn capture_state(
             true => {
                 let mut sorted = sort(store, input, progress)?;
                 progress.begin("writing entries", None);
-                let made = make_state(store, &mut chosen, &mut sorted, setting, progress);
+                let made =
+                    make_lines(CheckpointKind::State, store, &mut chosen, &mut sorted, setting, progress);
                 progress.end();
                 made?
             }
@@ -109,7 +171,8 @@ pub fn capture_state(
 }
 
 /// Writes what `source` gives; nothing where it has to be read again, for another base or sorted.
-fn make_state<'a>(
+fn make_lines<'a>(
+    kind: CheckpointKind,
     store: &'a dyn Store,
     chosen: &mut Chosen,
     source: &mut dyn EntrySource,
@@ -119,10 +182,10 @@ fn make_state<'a>(
     let mut session = store.begin()?;
     if let Some((manifest, foundation)) = &chosen.built_on {
         let increment =
-            increment_state(store, manifest, foundation, source, setting, session.as_mut(), progress);
+            increment_lines(kind, store, manifest, foundation, source, setting, session.as_mut(), progress);
         return chosen.take(store, session, increment);
     }
-    let facts = snapshot_state(source, setting, session.as_mut(), progress)?;
+    let facts = snapshot_lines(kind, source, setting, session.as_mut(), progress)?;
     Ok(Some((session, facts)))
 }
 

@@ -20,6 +20,9 @@ const PLACE_VERSION: u16 = 2;
 /// The version of manifests that knows delta runs.
 const DELTA_VERSION: u16 = 3;
 
+/// The version of manifests that knows rows.
+const ROWS_VERSION: u16 = 3;
+
 /// How a source was captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -28,6 +31,8 @@ pub enum CheckpointKind {
     State,
     /// A database's pages, exact.
     Image,
+    /// A database's schema and rows, each a line: see [`crate::rows`].
+    Rows,
 }
 
 impl CheckpointKind {
@@ -36,7 +41,13 @@ impl CheckpointKind {
         match self {
             CheckpointKind::State => "state",
             CheckpointKind::Image => "image",
+            CheckpointKind::Rows => "rows",
         }
+    }
+
+    /// Whether its records are lines of text: state entries or rows.
+    pub fn has_lines(self) -> bool {
+        self != CheckpointKind::Image
     }
 }
 
@@ -115,11 +126,12 @@ pub struct Manifest {
     pub created_at: Time,
     /// The checkpoint this one was built on.
     pub base: Option<CheckpointId>,
-    /// State entries, or pages.
+    /// State entries, pages, or lines of rows.
     pub record_count: u64,
-    /// Bytes that restore writes: the database file, or the state as a compact JSON array.
+    /// Bytes that restore writes: the database file, or the state as a compact JSON array. Of rows the
+    /// bytes of their lines.
     pub raw_bytes: u64,
-    /// SHA-256 of those bytes.
+    /// SHA-256 of those bytes; of rows what [`crate::rows::RowsSum`] gives.
     pub content_sha256: Hash,
     /// Bytes of a page, for an image.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -152,7 +164,7 @@ impl Manifest {
     ) -> Self {
         Manifest {
             format: FORMAT_NAME.to_owned(),
-            version: 1,
+            version: if kind == CheckpointKind::Rows { ROWS_VERSION } else { 1 },
             namespace,
             sequence,
             kind,
@@ -257,12 +269,12 @@ impl Manifest {
         self.runs.iter().filter(|run| run.kind != RunKind::Directory).flat_map(|run| &run.packs)
     }
 
-    /// Bytes of all records: of an image's pages, or of state as one entry a line.
+    /// Bytes of all records: of an image's pages, or of state or rows as one record a line.
     pub fn records_bytes(&self) -> u64 {
         match self.kind {
             CheckpointKind::State if self.record_count == 0 => 0,
             CheckpointKind::State => self.raw_bytes.saturating_sub(1),
-            CheckpointKind::Image => self.raw_bytes,
+            CheckpointKind::Image | CheckpointKind::Rows => self.raw_bytes,
         }
     }
 
@@ -292,6 +304,9 @@ impl Manifest {
     fn check(&self) -> Result<()> {
         let run = self.full_run()?;
         let image = self.kind == CheckpointKind::Image;
+        if self.kind == CheckpointKind::Rows && self.version < ROWS_VERSION {
+            return Err(self.wrong_runs());
+        }
         let deltas = self.delta_runs().count();
         match self.runs.get(1 + deltas..).unwrap_or_default() {
             [] => {}
@@ -344,6 +359,7 @@ impl Manifest {
                 (deltas > 0 || self.raw_bytes == raw_bytes)
                     && self.record_count.checked_mul(page_bytes) == Some(self.raw_bytes)
             }
+            CheckpointKind::Rows => deltas > 0 || self.raw_bytes == raw_bytes,
         };
         if !sizes_agree {
             return Err(contradiction("sizes"));

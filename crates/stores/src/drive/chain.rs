@@ -67,7 +67,7 @@ impl<'a> ChainReader<'a> {
             Ok(Cursor { next: chunks.next_chunk()?, chunks, current: None })
         };
         let low = match kind {
-            CheckpointKind::State => Vec::new(),
+            CheckpointKind::State | CheckpointKind::Rows => Vec::new(),
             CheckpointKind::Image => RecordKey::page(1).as_bytes().to_vec(),
         };
         Ok(ChainReader { cursors: runs.map(cursor).collect::<Result<_>>()?, low: Some(low) })

@@ -189,10 +189,10 @@ impl ChunkPlan {
     }
 }
 
-/// Refuses a chunk of state that does not end with its last entry's line feed.
+/// Refuses a chunk of lines that does not end with its last one's line feed.
 pub fn check_end(kind: CheckpointKind, raw: &[u8]) -> Result<()> {
-    if kind == CheckpointKind::State && !raw.ends_with(b"\n") {
-        return Err(Error::corrupt("a chunk of state does not end with its last entry"));
+    if kind.has_lines() && !raw.ends_with(b"\n") {
+        return Err(Error::corrupt("a chunk of lines does not end with its last one"));
     }
     Ok(())
 }

@@ -1,15 +1,17 @@
 //! What has changed in a source since its base, into a checkpoint.
 
-use dotctl_engine::Result;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use dotctl_engine::checkpoint::{
-    CheckpointFacts, DeltaAssembler, Foundation, PackSink, StateForm, diff_lines, diff_pages, page_number,
-    write_delta,
+    CheckpointFacts, DeltaAssembler, Foundation, PackSink, diff_lines, diff_pages, page_number,
+    shape_content, write_delta,
 };
 use dotctl_engine::chunk::{ChunkWriter, PackBorder, StoredChunk};
 use dotctl_engine::format::delta::RawDelta;
 use dotctl_engine::format::{CheckpointKind, Manifest, RecordKey};
 use dotctl_engine::image::PageReader;
 use dotctl_engine::image::leaf_keys::LeafKeysPart;
+use dotctl_engine::{Error, Result};
 
 use super::SnapshotSetting;
 use super::chain::{ChainReader, Piece, PieceTools};
@@ -26,7 +28,7 @@ pub enum Increment {
     Changed(CheckpointFacts),
     /// The source has the base's content. Nothing that was written is needed.
     Equal,
-    /// There are so many changes that a full checkpoint is due. Nothing that was written is needed.
+    /// There are so many changes that a full checkpoint is due, or records too large to be compared. Nothing that was written is needed.
     Outgrown,
 }
 
@@ -164,8 +166,13 @@ pub fn increment_image(
 /// Raw bytes of a piece of state after which the rest becomes a piece of its own.
 const PIECE_BYTES: usize = 2 << 20;
 
+/// A record of more bytes, in the source or in its base, is not compared: both versions, what has changed
+/// and that compressed are in memory at once.
+const COMPARED_BYTES_MAX: usize = 6 << 20;
+
 /// Compares the entries of `source`, which are in key order, with what `foundation` has of them.
-pub fn increment_state(
+pub fn increment_lines(
+    kind: CheckpointKind,
     store: &dyn Store,
     base: &Manifest,
     foundation: &Foundation,
@@ -174,12 +181,20 @@ pub fn increment_state(
     sink: &mut dyn PackSink,
     progress: &dyn Progress,
 ) -> Result<Increment> {
-    let mut chain = ChainReader::new(store, CheckpointKind::State, foundation.runs.iter())?;
-    let mut assembler = assembler(CheckpointKind::State, foundation, setting)?;
+    let mut chain = ChainReader::new(store, kind, foundation.runs.iter())?;
+    let mut assembler = assembler(kind, foundation, setting)?;
     let workers = pipeline::worker_count();
     let mut rest: Option<Piece> = None;
     // An entry that did not fit its piece begins the next one.
     let mut waiting = false;
+    let too_large = AtomicBool::new(false);
+    let check_size = |bytes: usize| {
+        if bytes > COMPARED_BYTES_MAX {
+            too_large.store(true, Ordering::Relaxed);
+            return Err(Error::unsupported("a record is too large to be compared"));
+        }
+        Ok(())
+    };
     let run = pipeline::run(
         workers,
         pipeline::slot_count(workers, setting.chunk_size.bytes()),
@@ -191,8 +206,10 @@ pub fn increment_state(
                 None => chain.next_piece()?,
             };
             let Some(piece) = &mut slot.piece else { return Ok(false) };
+            check_size(piece.full_bytes())?;
             while waiting || source.advance()? {
                 let (key, text) = source.entry();
+                check_size(text.len())?;
                 waiting = piece.range.high.as_deref().is_some_and(|high| key >= high);
                 if waiting {
                     break;
@@ -216,7 +233,7 @@ pub fn increment_state(
             slot.changes.clear();
             diff_lines(&slot.old_lines, &slot.new, &mut slot.changes)?;
             slot.store_changes(writer, setting)?;
-            StateForm::Array.shape(&mut slot.new);
+            shape_content(kind, &mut slot.new);
             Ok(())
         },
         |slot| {
@@ -226,9 +243,9 @@ pub fn increment_state(
             Ok(())
         },
     );
-    let outgrown = assembler.outgrown;
+    let in_vain = assembler.outgrown || too_large.into_inner();
     match run {
-        Err(_) if outgrown => return Ok(Increment::Outgrown),
+        Err(_) if in_vain => return Ok(Increment::Outgrown),
         run => run?,
     }
     let facts = assembler.finish(None, sink)?;

@@ -1,7 +1,7 @@
 //! The content of a chain, merged by several threads.
 
 use dotctl_engine::checkpoint::page_number;
-use dotctl_engine::format::{CheckpointKind, Manifest};
+use dotctl_engine::format::Manifest;
 use dotctl_engine::{Error, Result};
 
 use super::chain::{ChainReader, Piece, PieceTools};
@@ -49,7 +49,7 @@ pub fn read_merged(
         PieceTools::new,
         |tools, slot| {
             let Some(piece) = &slot.piece else { return Ok(()) };
-            if manifest.kind == CheckpointKind::State {
+            if manifest.kind.has_lines() {
                 return piece.lines(tools, &mut slot.lines);
             }
             slot.page_count = piece.pages(tools, page_bytes, &mut slot.pages)?;
@@ -60,7 +60,7 @@ pub fn read_merged(
         },
         |slot| {
             let Some(piece) = slot.piece.take() else { return Ok(()) };
-            if manifest.kind == CheckpointKind::State {
+            if manifest.kind.has_lines() {
                 return consume(&mut slot.lines);
             }
             let first = page_number(&piece.range.low)?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use dotctl_engine::checkpoint::{ContentHash, DirectoryCheck, StateForm};
+use dotctl_engine::checkpoint::{ContentHash, DirectoryCheck, shape_content};
 use dotctl_engine::chunk::{ChunkReader, ChunkSize};
 use dotctl_engine::finding::{Checked, Finding};
 use dotctl_engine::format::delta::DeltaChunk;
@@ -248,9 +248,7 @@ impl<'a> Verifier<'a> {
                 if let Some(Job::Chunk(plan)) = &slot.job {
                     let read = plan.read(reader, &mut slot.stored, &mut slot.raw, 0);
                     slot.outcome = Some(read.and_then(|()| check_end(manifest.kind, &slot.raw)));
-                    if manifest.kind == CheckpointKind::State {
-                        StateForm::Array.shape(&mut slot.raw);
-                    }
+                    shape_content(manifest.kind, &mut slot.raw);
                 }
                 Ok(())
             },
@@ -294,9 +292,7 @@ impl<'a> Verifier<'a> {
         let mut content = ContentHash::new(manifest.kind);
         progress.begin("verifying", Some(manifest.raw_bytes));
         let mut consume = |records: &mut [u8]| {
-            if manifest.kind == CheckpointKind::State {
-                StateForm::Array.shape(records);
-            }
+            shape_content(manifest.kind, records);
             content.update(records);
             progress.advance(records.len() as u64);
             Ok(())
