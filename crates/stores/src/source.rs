@@ -182,7 +182,7 @@ fn make_lines<'a>(
     let mut session = store.begin()?;
     if let Some((manifest, foundation)) = &chosen.built_on {
         let increment =
-            increment_lines(kind, store, manifest, foundation, source, setting, session.as_mut(), progress);
+            increment_lines(store, manifest, foundation, source, setting, session.as_mut(), progress);
         return chosen.take(store, session, increment);
     }
     let facts = snapshot_lines(kind, source, setting, session.as_mut(), progress)?;

@@ -172,7 +172,6 @@ const COMPARED_BYTES_MAX: usize = 6 << 20;
 
 /// Compares the entries of `source`, which are in key order, with what `foundation` has of them.
 pub fn increment_lines(
-    kind: CheckpointKind,
     store: &dyn Store,
     base: &Manifest,
     foundation: &Foundation,
@@ -181,6 +180,7 @@ pub fn increment_lines(
     sink: &mut dyn PackSink,
     progress: &dyn Progress,
 ) -> Result<Increment> {
+    let kind = base.kind;
     let mut chain = ChainReader::new(store, kind, foundation.runs.iter())?;
     let mut assembler = assembler(kind, foundation, setting)?;
     let workers = pipeline::worker_count();
