@@ -1152,7 +1152,7 @@ _dotctl() {
                     return 0
                     ;;
                 --kind)
-                    COMPREPLY=($(compgen -W "image" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "image rows" -- "${cur}"))
                     return 0
                     ;;
                 --codec)

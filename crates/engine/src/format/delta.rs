@@ -274,6 +274,10 @@ impl Walk<'_> {
         if shared > last.len() || shared + own_bytes > RecordKey::BYTES_MAX {
             return Err(wrong("has a key that is not one"));
         }
+        // Keys that share much take far more bytes here than in the chunk.
+        if keys.len() + shared + own_bytes > ChunkSize::READ_BYTES_MAX as usize {
+            return Err(wrong("has more bytes of keys than any writer makes"));
+        }
         keys.extend_from_within(last.start..last.start + shared);
         keys.extend_from_slice(own);
         let (older, key) = keys.split_at(begin);
