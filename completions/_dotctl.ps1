@@ -65,7 +65,7 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             [CompletionResult]::new('--object-backend', '--object-backend', [CompletionResultType]::ParameterName, 'Where in an object checkpoints are put, with an object''s database as the store')
             [CompletionResult]::new('--placement', '--placement', [CompletionResultType]::ParameterName, 'With --overflow, what decides where a checkpoint goes [default: dotctl.toml''s, else budget]')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The project''s settings, of which the table "placement" counts here [default: ./dotctl.toml]')
-            [CompletionResult]::new('--base', '--base', [CompletionResultType]::ParameterName, 'What to build on; only full checkpoints exist so far')
+            [CompletionResult]::new('--base', '--base', [CompletionResultType]::ParameterName, 'What to build on, so that only changes are stored: auto (the namespace''s newest checkpoint, where that pays), none, or a REF')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What stdout speaks: text for people, or one JSON object')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour in what people read; NO_COLOR is heeded')
             [CompletionResult]::new('--repair', '--repair', [CompletionResultType]::ParameterName, 'Read the packs that a bucket holds already, and replace those that are damaged; a folder''s and an object''s are always read')

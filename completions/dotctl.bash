@@ -1152,7 +1152,7 @@ _dotctl() {
                     return 0
                     ;;
                 --kind)
-                    COMPREPLY=($(compgen -W "image" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "image rows" -- "${cur}"))
                     return 0
                     ;;
                 --codec)
@@ -1180,7 +1180,7 @@ _dotctl() {
                     return 0
                     ;;
                 --base)
-                    COMPREPLY=($(compgen -W "auto none" -- "${cur}"))
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --format)

@@ -61,7 +61,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --object-backend 'Where in an object checkpoints are put, with an object''s database as the store'
             cand --placement 'With --overflow, what decides where a checkpoint goes [default: dotctl.toml''s, else budget]'
             cand --config 'The project''s settings, of which the table "placement" counts here [default: ./dotctl.toml]'
-            cand --base 'What to build on; only full checkpoints exist so far'
+            cand --base 'What to build on, so that only changes are stored: auto (the namespace''s newest checkpoint, where that pays), none, or a REF'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
             cand --repair 'Read the packs that a bucket holds already, and replace those that are damaged; a folder''s and an object''s are always read'

@@ -57,7 +57,8 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l endpoint-url 
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l namespace -d 'Whose state it is [default: <class>/<object id> for an object, else the file\'s name]' -r
-complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l kind -d 'How a database is captured' -r -f -a "image\t'A database\'s pages, exact'"
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l kind -d 'How a database is captured' -r -f -a "image\t'A database\'s pages, exact'
+rows\t'A database\'s schema and rows, whatever its pages: what changed is smaller, a restore slower'"
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l codec -d 'How chunks are compressed: zstd, gzip or none' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l level -d 'The codec\'s level [default: zstd 1 for state and 2 for databases, gzip 6]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l chunk-bytes -d 'Raw size that chunks aim at, 64KiB to 4MiB' -r
@@ -66,8 +67,7 @@ kv\t'Entries of the key-value storage, which KV-backed objects have'"
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l placement -d 'With --overflow, what decides where a checkpoint goes [default: dotctl.toml\'s, else budget]' -r -f -a "budget\t'In the object below 500 MiB of raw state, in the second store from there, refused above 2 GiB'
 hybrid\t'In the object below 1 MiB of compressed state, in the second store from there'"
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l config -d 'The project\'s settings, of which the table "placement" counts here [default: ./dotctl.toml]' -r -F
-complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l base -d 'What to build on; only full checkpoints exist so far' -r -f -a "auto\t'On the newest checkpoint of the namespace where that pays'
-none\t'On nothing'"
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l base -d 'What to build on, so that only changes are stored: auto (the namespace\'s newest checkpoint, where that pays), none, or a REF' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
 json\t''"
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''

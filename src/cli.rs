@@ -189,8 +189,9 @@ pub struct SnapshotArgs {
     /// object's are always read
     #[arg(long)]
     pub repair: bool,
-    /// What to build on; only full checkpoints exist so far
-    #[arg(long, value_enum, default_value = "auto", value_name = "BASE")]
+    /// What to build on, so that only changes are stored: auto (the namespace's newest checkpoint, where
+    /// that pays), none, or a REF
+    #[arg(long, default_value = "auto", value_name = "BASE")]
     pub base: Base,
     /// Say what would be done, and do nothing
     #[arg(long)]
@@ -201,6 +202,8 @@ pub struct SnapshotArgs {
 pub enum Kind {
     /// A database's pages, exact
     Image,
+    /// A database's schema and rows, whatever its pages: what changed is smaller, a restore slower
+    Rows,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -219,12 +222,26 @@ pub enum ObjectBackend {
     Kv,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Base {
     /// On the newest checkpoint of the namespace where that pays
     Auto,
     /// On nothing
     None,
+    /// On the checkpoint with this REF
+    Of(String),
+}
+
+impl std::str::FromStr for Base {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "auto" => Base::Auto,
+            "none" => Base::None,
+            reference => Base::Of(reference.to_owned()),
+        })
+    }
 }
 
 #[derive(Debug, Args)]

@@ -102,7 +102,7 @@ impl World {
         let found = resolve(&store, reference)?;
         let form = match found.manifest.kind {
             CheckpointKind::Image => RestoreForm::Database,
-            CheckpointKind::State => RestoreForm::State(StateForm::Array),
+            CheckpointKind::State | CheckpointKind::Rows => RestoreForm::State(StateForm::Array),
         };
         let target = Target::begin(&self.targets().join("restored"), 0, false)?;
         let write = |offset: u64, bytes: &[u8]| target.write_at(offset, bytes);
@@ -251,6 +251,60 @@ fn every_byte_of_an_image_none() {
     change_every_byte(&World::of(&small_database(sources.path()), "--codec none"), 1);
     // 225 kB in four chunks: a sample of them, at a step that meets every place in a page.
     change_every_byte(&World::of(&hot_database(sources.path()), "--codec none --chunk-bytes 64KiB"), 61);
+}
+
+/// A world of one checkpoint, a full run and two delta runs: whatever those before it were is pruned.
+fn chain(kind: &str) -> World {
+    let mut world = World::new();
+    let sources = folder();
+    let path = sources.path().join(if kind == "state" { "s.json" } else { "s.sqlite" });
+    let noise = |row: u64| Random(row).bytes(40).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    for step in 0..3_u64 {
+        if kind == "state" {
+            let version = |row: u64| if row % 40 == step { step } else { 0 };
+            let rows = (step..120)
+                .map(|row| format!("[\"{row:04}\",{{\"value\":\"{}{}\"}}]", noise(row), version(row)));
+            fs::write(&path, format!("[{}]", rows.collect::<Vec<_>>().join(","))).unwrap();
+        } else {
+            let database = rusqlite::Connection::open(&path).unwrap();
+            if step == 0 {
+                database
+                    .execute_batch("PRAGMA page_size = 512; CREATE TABLE t (a INTEGER PRIMARY KEY, b);")
+                    .unwrap();
+                (0..120).for_each(|row| {
+                    database.execute("INSERT INTO t VALUES (?1, ?2)", (row, noise(row as u64))).unwrap();
+                });
+            }
+            database
+                .execute("UPDATE t SET b = ?2 WHERE a = ?1", (step as i64 * 50, noise(1000 + step)))
+                .unwrap();
+        }
+        let kind = if kind == "rows" { "--kind rows" } else { "" };
+        world.add(&path, &format!("--namespace n {kind}"));
+    }
+    let mut command = support::dotctl();
+    Ran::of(command.args(["prune", "--keep-last", "1", "--store"]).arg(world.store()).output().unwrap())
+        .exits(0);
+    world.ids = world.ids.split_off(2);
+    let store = FolderStore::open(&world.store()).unwrap();
+    let manifest = resolve(&store, "latest").unwrap().manifest;
+    assert_eq!((manifest.delta_runs().count(), manifest.kind.name()), (2, kind));
+    world
+}
+
+#[test]
+fn every_byte_of_a_chain_of_state() {
+    change_every_byte(&chain("state"), 1);
+}
+
+#[test]
+fn every_byte_of_a_chain_of_images() {
+    change_every_byte(&chain("image"), 1);
+}
+
+#[test]
+fn every_byte_of_a_chain_of_rows() {
+    change_every_byte(&chain("rows"), 1);
 }
 
 /// A database whose checkpoint has a directory, and keys of it: some in interior pages.

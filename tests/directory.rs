@@ -129,7 +129,7 @@ fn manifests_that_cannot_be() {
         assert!(Manifest::parse(changed.to_string().as_bytes()).is_err(), "{what}");
     };
     wrong("version 1 has no directories", &|manifest| manifest["version"] = 1.into());
-    wrong("version 3 is not known", &|manifest| manifest["version"] = 3.into());
+    wrong("version 4 is not known", &|manifest| manifest["version"] = 4.into());
     wrong("the directory first", &|manifest| manifest["runs"].as_array_mut().unwrap().swap(0, 1));
     wrong("two directories", &|manifest| {
         let directory = manifest["runs"][1].clone();

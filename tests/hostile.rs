@@ -761,7 +761,7 @@ fn manifests_that_lie() {
         "{}".to_owned(),
         "[]".to_owned(),
         "null".to_owned(),
-        whole.replace("\"version\":1", "\"version\":3"),
+        whole.replace("\"version\":1", "\"version\":4"),
         whole.replace("\"version\":1", "\"version\":99999999999999999999"),
         whole.replace("\"version\":1", "\"version\":1,\"unknown\":1"),
         whole.replace("\"version\":1", "\"version\":1,\"version\":1"),

@@ -39,7 +39,7 @@ fn template() -> TempDir {
         let source = template.path().join("state.json");
         let text: Vec<String> = (0..20).map(|key| format!("[\"{key:02}\",{{\"value\":{seed}}}]")).collect();
         fs::write(&source, format!("[{}]", text.join(","))).expect("a file");
-        snapshot(&store, &source, "--namespace a");
+        snapshot(&store, &source, "--namespace a --base none");
     }
     snapshot(&store, &template.path().join("state.json"), "--namespace b");
     let first = checkpoints(template.path()).expect("a store");

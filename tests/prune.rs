@@ -22,7 +22,7 @@ fn state(world: &Path, seed: u64) -> PathBuf {
 fn made(world: &Path, store: &Path) -> Vec<String> {
     let mut ids = Vec::new();
     for seed in 0..5 {
-        let made = snapshot(store, &state(world, seed), "--namespace a");
+        let made = snapshot(store, &state(world, seed), "--namespace a --base none");
         ids.push(made["id"].as_str().unwrap().to_owned());
     }
     snapshot(store, &state(world, 9), "--namespace b");

@@ -772,7 +772,6 @@ fn wrong_usage() {
         "completions tcsh",
         "snapshot source/listed.json --chunk-bytes 1XB",
         "snapshot source/listed.json --codec lzma",
-        "snapshot source/listed.json --base somewhere",
         "snapshot source/listed.json --kind rows-of-pages",
     ] {
         let ran = run_words(world.path(), line).exits(2);

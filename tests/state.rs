@@ -359,7 +359,9 @@ fn codecs_levels_and_chunk_sizes_change_what_is_stored_and_nothing_else() {
         "--codec none --chunk-bytes 65536",
         "--chunk-bytes 4MiB",
     ] {
-        let words: Vec<&str> = setting.split(' ').collect();
+        let mut words: Vec<&str> = setting.split(' ').collect();
+        // Over another checkpoint of the same content nothing would be stored.
+        words.extend(["--base", "none"]);
         let made = scratch.snapshot(&sorted, &words);
         assert_eq!(made["content_sha256"], content, "{setting}");
         if words[0] == "--codec" {

@@ -168,6 +168,20 @@ fn a_database_that_workerd_closed_comes_back_whole() {
 }
 
 #[test]
+fn a_database_comes_back_from_its_rows() {
+    for name in ["hot-wal", "clean"] {
+        let path = object_fixture(name);
+        let scratch = Scratch::new();
+        let made = scratch.snapshot(&path, &["--kind", "rows"]);
+        let restored = scratch.restore(made["id"].as_str().unwrap(), "restored.sqlite");
+        assert!(
+            served(&path) == served(&restored),
+            "{name}: workerd reads the same, alarm and searches included"
+        );
+    }
+}
+
+#[test]
 fn a_folder_left_by_kill_9_gives_a_checkpoint_an_object() {
     let folder = fixture("state-folder/v3");
     let before = contents(&folder);

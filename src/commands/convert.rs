@@ -15,6 +15,7 @@ use dotctl_engine::finding::Checked;
 use dotctl_engine::format::CheckpointKind;
 use dotctl_engine::format::layout::ManifestKey;
 use dotctl_engine::id::{Namespace, Time};
+use dotctl_stores::base::Base;
 use dotctl_stores::database::is_database;
 use dotctl_stores::dotdo::Foreign;
 use dotctl_stores::drive::{SnapshotSetting, refuse_first, require_whole};
@@ -85,10 +86,11 @@ fn capture(
         })
     };
     if is_database(&path)? {
-        return capture_database(to, &path, &setting(CheckpointKind::Image)?, &bar);
+        let setting = setting(CheckpointKind::Image)?;
+        return capture_database(to, &path, &setting, &Base::None, &bar).map(|captured| captured.committed);
     }
-    match capture_state(to, &path, &setting(CheckpointKind::State)?, &bar) {
-        Ok((committed, _)) => Ok(committed),
+    match capture_state(to, &path, &setting(CheckpointKind::State)?, &Base::None, &bar) {
+        Ok(captured) => Ok(captured.committed),
         Err(error) => Err(error.without_place().at(found.id.clone()).hint(
             "only state entries and databases become checkpoints of ours; `dotctl restore` gives the bytes",
         )),

@@ -22,6 +22,10 @@ pub fn run(args: &GetArgs, output: &Output) -> Result<Exit> {
             let got = explain(get_entry(store.as_ref(), &found.manifest, args.key.as_bytes())?, output);
             got.map(|text| state_entry(text, output.format)).transpose()?
         }
+        CheckpointKind::Rows => {
+            let got = explain(get_entry(store.as_ref(), &found.manifest, args.key.as_bytes())?, output);
+            got.map(|text| row(text, output.format)).transpose()?
+        }
         CheckpointKind::Image => {
             let got = explain(get_value(store.as_ref(), &found.manifest, args.key.as_bytes())?, output);
             got.map(|value| stored_value(&value, &args.key, output.format))
@@ -61,6 +65,16 @@ fn state_entry(text: Vec<u8>, format: Format) -> Result<Vec<u8>> {
     let rest = members.get().strip_prefix('{').unwrap_or_default();
     let comma = if rest == "}" { "" } else { "," };
     Ok(format!("{{\"key\":{spelled_key}{comma}{rest}").into_bytes())
+}
+
+/// The row as captured, `["key",[…]]`; as JSON one object.
+fn row(text: Vec<u8>, format: Format) -> Result<Vec<u8>> {
+    if format != Format::Json {
+        return Ok(text);
+    }
+    let (key, values): (&RawValue, &RawValue) = serde_json::from_slice(&text)
+        .map_err(|error| Error::corrupt(format!("the row is no JSON: {error}")))?;
+    Ok(format!("{{\"key\":{key},\"values\":{values}}}").into_bytes())
 }
 
 /// The value stored under a key, as `docs/VALUES.md` spells it; as JSON in one object.

@@ -89,6 +89,11 @@ fn facts(layout: Layout, named: &Named) -> Result<Facts> {
     match named {
         Named::Native(_, found) => {
             let manifest = &found.manifest;
+            if manifest.kind == CheckpointKind::Rows {
+                return Err(Error::unsupported("TypeScript's layouts hold a database or state, not rows")
+                    .at(found.id().to_string())
+                    .hint("restore it first, and capture that database with --kind image"));
+            }
             if manifest.kind == CheckpointKind::Image && layout.is_of_state() {
                 return Err(Error::unsupported(format!(
                     "the layout {} holds state entries, and this checkpoint is the image of a database",
@@ -133,7 +138,7 @@ fn read(named: &Named, sink: &mut dyn FnMut(&[u8]) -> Result<()>, output: &Outpu
         Named::Native(store, found) => {
             let form = match found.manifest.kind {
                 CheckpointKind::Image => RestoreForm::Database,
-                CheckpointKind::State => RestoreForm::State(StateForm::Array),
+                CheckpointKind::State | CheckpointKind::Rows => RestoreForm::State(StateForm::Array),
             };
             let bar = Bar::new(output.progress);
             restore(store.as_ref(), &found.manifest, form, &|_, _| Ok(()), sink, None, &bar).map(drop)

@@ -13,6 +13,7 @@ use dotctl_stores::drive::{Kept, RestoreForm, Restored, restore};
 use dotctl_stores::journal::Journal;
 use dotctl_stores::local::LocalPlace;
 use dotctl_stores::reference::Found;
+use dotctl_stores::rows::{restore_database, restore_database_stream};
 use dotctl_stores::store::Store;
 use dotctl_stores::target::Target;
 
@@ -59,13 +60,16 @@ pub fn run(args: &RestoreArgs, output: &Output) -> Result<Exit> {
     let bar = Bar::new(output.progress);
     let written = |offset: u64, bytes: &[u8]| target.write_at(offset, bytes);
     let kept = journal.as_mut().map(|journal| Kept { target: &target, journal });
-    let restored = match restore(store.as_ref(), &found.manifest, form, &written, &mut |_| Ok(()), kept, &bar)
-    {
+    let restored = match is_built(&found.manifest, form) {
+        true => restore_database(store.as_ref(), &found.manifest, target.partial(), &bar),
+        false => restore(store.as_ref(), &found.manifest, form, &written, &mut |_| Ok(()), kept, &bar),
+    };
+    let restored = match restored {
         Ok(restored) => restored,
         Err(error) => return Err(leave(refuse(error, &to), target, journal.as_ref())),
     };
     let alarm = match local {
-        Some(place) => Some(publish_local(place, target, &found.manifest)?),
+        Some(place) => Some(publish_local(place, target)?),
         None => {
             target.publish()?;
             None
@@ -94,20 +98,24 @@ struct Listed {
 }
 
 /// Publishes an object's database where workerd keeps it, its alarm with it.
-fn publish_local(place: LocalPlace, target: Target, manifest: &Manifest) -> Result<Listed> {
+fn publish_local(place: LocalPlace, target: Target) -> Result<Listed> {
     let alarms_file = place.alarms_file().to_owned();
-    // An image has both, and no more pages than SQLite counts.
-    let page_count = u32::try_from(manifest.record_count).unwrap_or(u32::MAX);
-    let alarm = place.publish(target, manifest.page_bytes.unwrap_or_default(), page_count)?;
+    let alarm = place.publish(target)?;
     let alarm = alarm.map(|time| Time::from_unix_ms(time.div_euclid(1_000_000))).transpose()?;
     Ok(Listed { alarms_file, alarm })
 }
 
 fn restore_form(asked: Option<Form>, manifest: &Manifest) -> Result<RestoreForm> {
     match (manifest.kind, asked) {
-        (CheckpointKind::Image, None | Some(Form::Sqlite)) => Ok(RestoreForm::Database),
-        (CheckpointKind::State, None | Some(Form::Json)) => Ok(RestoreForm::State(StateForm::Array)),
-        (CheckpointKind::State, Some(Form::Ndjson)) => Ok(RestoreForm::State(StateForm::Lines)),
+        (CheckpointKind::Image | CheckpointKind::Rows, None | Some(Form::Sqlite)) => {
+            Ok(RestoreForm::Database)
+        }
+        (CheckpointKind::State, None) | (CheckpointKind::State | CheckpointKind::Rows, Some(Form::Json)) => {
+            Ok(RestoreForm::State(StateForm::Array))
+        }
+        (CheckpointKind::State | CheckpointKind::Rows, Some(Form::Ndjson)) => {
+            Ok(RestoreForm::State(StateForm::Lines))
+        }
         (CheckpointKind::State, Some(Form::Sqlite)) => {
             Err(Error::unsupported("a checkpoint of state does not restore to a database")
                 .hint("--as json or --as ndjson"))
@@ -119,11 +127,19 @@ fn restore_form(asked: Option<Form>, manifest: &Manifest) -> Result<RestoreForm>
     }
 }
 
+/// Whether SQLite makes a database of rows, whose bytes nobody knows before.
+fn is_built(manifest: &Manifest, form: RestoreForm) -> bool {
+    manifest.kind == CheckpointKind::Rows && form == RestoreForm::Database
+}
+
 /// Bytes that the target will have: lines need no brackets around them.
 fn written_bytes(manifest: &Manifest, form: RestoreForm) -> u64 {
-    match form {
-        RestoreForm::State(StateForm::Lines) => manifest.content_packs().map(|pack| pack.raw_bytes).sum(),
-        RestoreForm::State(StateForm::Array) | RestoreForm::Database => manifest.raw_bytes,
+    match (manifest.kind, form) {
+        (_, RestoreForm::State(StateForm::Lines)) => manifest.records_bytes(),
+        // SQLite decides.
+        (_, RestoreForm::Database) if is_built(manifest, form) => 0,
+        (CheckpointKind::Rows, _) => manifest.raw_bytes.saturating_add(1).max(2),
+        (_, RestoreForm::State(StateForm::Array) | RestoreForm::Database) => manifest.raw_bytes,
     }
 }
 
@@ -135,6 +151,9 @@ fn restore_to_stdout(
     output: &Output,
 ) -> Result<()> {
     let bar = Bar::new(output.progress);
+    if is_built(manifest, form) {
+        return restore_database_stream(store, manifest, &mut |bytes| print(bytes), &bar).map(drop);
+    }
     restore(store, manifest, form, &|_, _| Ok(()), &mut |bytes| print(bytes), None, &bar).map_err(
         |error| error.hint("what was written to stdout so far is not to be trusted; run `dotctl verify`"),
     )?;

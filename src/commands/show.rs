@@ -29,6 +29,10 @@ pub fn run(args: &ShowArgs, output: &Output) -> Result<Exit> {
     let locations: Vec<String> =
         manifest.content_packs().map(|pack| store.pack_location(&pack.sha256)).collect();
     if args.packs {
+        if manifest.is_chain() {
+            output
+                .warn("its changes lie over a full run: docs/FORMAT.md, section 12, says how to merge them");
+        }
         output.result(&json!({ "checkpoint": found.id(), "packs": locations }), || locations.join("\n"))?;
         return Ok(Exit::Done);
     }

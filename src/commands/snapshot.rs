@@ -13,12 +13,13 @@ use dotctl_engine::id::Namespace;
 use dotctl_engine::{Error, ErrorKind, Result};
 use dotctl_stores::drive::SnapshotSetting;
 use dotctl_stores::objects::{LocalObject, object_namespace};
-use dotctl_stores::source::{capture_database, capture_state};
+use dotctl_stores::reference::resolve;
+use dotctl_stores::source::{Captured, capture_database, capture_rows, capture_state};
 use dotctl_stores::store::{Committed, Store};
 
 use super::requests::{tell, with_requests};
 use super::{CheckpointDocument, elapsed_ms, short_id};
-use crate::cli::{Kind, SnapshotArgs};
+use crate::cli::{Base, Kind, SnapshotArgs};
 use crate::config;
 use crate::error::{self, Exit};
 use crate::open::{self, Source};
@@ -36,18 +37,14 @@ struct MadeDocument<'a> {
     reordered: bool,
 }
 
-struct Made {
-    committed: Committed,
-    reordered: bool,
-}
-
-impl Made {
-    fn document(&self) -> MadeDocument<'_> {
+impl<'a> MadeDocument<'a> {
+    fn new(made: &'a Captured) -> Self {
+        let committed = &made.committed;
         MadeDocument {
-            checkpoint: CheckpointDocument::new(self.committed.id, &self.committed.manifest),
-            new_bytes: self.committed.new_bytes,
-            new_chunk_count: self.committed.new_chunk_count,
-            reordered: self.reordered,
+            checkpoint: CheckpointDocument::new(committed.id, &committed.manifest),
+            new_bytes: committed.new_bytes,
+            new_chunk_count: committed.new_chunk_count,
+            reordered: made.reordered,
         }
     }
 }
@@ -56,8 +53,8 @@ pub fn run(args: &SnapshotArgs, output: &Output) -> Result<Exit> {
     let begun = Instant::now();
     let source = open::source(&args.source)?;
     let chunk_size = ChunkSize::new(args.chunk_bytes)?;
-    if matches!((&source, args.kind), (Source::State(_), Some(Kind::Image))) {
-        return Err(Error::malformed("only a database has pages to capture as an image")
+    if matches!((&source, args.kind), (Source::State(_), Some(_))) {
+        return Err(Error::malformed("only a database has pages and rows to capture")
             .at(args.source.display().to_string())
             .hint("leave out --kind for a state snapshot"));
     }
@@ -70,12 +67,16 @@ pub fn run(args: &SnapshotArgs, output: &Output) -> Result<Exit> {
     }
     let store = open_store(args)?;
     let store = store.as_ref();
+    let base = match &args.base {
+        Base::Auto => dotctl_stores::base::Base::Auto,
+        Base::None => dotctl_stores::base::Base::None,
+        Base::Of(reference) => dotctl_stores::base::Base::Of(Box::new(resolve(store, reference)?)),
+    };
     let capture = |job: &Job| {
         let created_at = open::now()?;
-        let kind = if job.is_database { CheckpointKind::Image } else { CheckpointKind::State };
-        let codec = codec_setting(kind, args.codec, args.level)?;
+        let codec = codec_setting(job.kind, args.codec, args.level)?;
         let setting = SnapshotSetting { namespace: job.namespace.clone(), created_at, codec, chunk_size };
-        capture(store, job, &setting, output)
+        capture(store, job, &setting, &base, output)
     };
     if matches!(source, Source::Objects(_)) {
         return capture_all(store, &jobs, capture, begun, output);
@@ -95,7 +96,7 @@ fn open_store(args: &SnapshotArgs) -> Result<Box<dyn Store>> {
 fn capture_all(
     store: &dyn Store,
     jobs: &[Job<'_>],
-    capture: impl Fn(&Job<'_>) -> Result<Made>,
+    capture: impl Fn(&Job<'_>) -> Result<Captured>,
     begun: Instant,
     output: &Output,
 ) -> Result<Exit> {
@@ -119,21 +120,27 @@ fn capture_all(
 struct Job<'a> {
     namespace: Namespace,
     path: &'a Path,
-    is_database: bool,
+    kind: CheckpointKind,
 }
 
 fn jobs<'a>(args: &SnapshotArgs, source: &'a Source) -> Result<Vec<Job<'a>>> {
-    let one = |path: &'a Path, is_database| -> Result<Vec<Job<'a>>> {
+    let of_database = match args.kind {
+        None | Some(Kind::Image) => CheckpointKind::Image,
+        Some(Kind::Rows) => CheckpointKind::Rows,
+    };
+    let one = |path: &'a Path, kind| -> Result<Vec<Job<'a>>> {
         let namespace = match &args.namespace {
             Some(namespace) => namespace.clone(),
             None => default_namespace(path)?,
         };
-        Ok(vec![Job { namespace, path, is_database }])
+        Ok(vec![Job { namespace, path, kind }])
     };
     match source {
-        Source::Database(path) => one(path, true),
-        Source::State(path) => one(path, false),
-        Source::Objects(objects) if args.namespace.is_none() => Ok(objects.iter().map(object_job).collect()),
+        Source::Database(path) => one(path, of_database),
+        Source::State(path) => one(path, CheckpointKind::State),
+        Source::Objects(objects) if args.namespace.is_none() => {
+            Ok(objects.iter().map(|object| object_job(object, of_database)).collect())
+        }
         Source::Objects(objects) => {
             Err(Error::malformed(format!("{} objects cannot share one namespace", objects.len()))
                 .hint("leave out --namespace, each object has its own, or name one object's file"))
@@ -144,8 +151,8 @@ fn jobs<'a>(args: &SnapshotArgs, source: &'a Source) -> Result<Vec<Job<'a>>> {
     }
 }
 
-fn object_job(object: &LocalObject) -> Job<'_> {
-    Job { namespace: object.namespace.clone(), path: &object.path, is_database: true }
+fn object_job(object: &LocalObject, kind: CheckpointKind) -> Job<'_> {
+    Job { namespace: object.namespace.clone(), path: &object.path, kind }
 }
 
 /// An object's own name, or the file's name up to its first `.`.
@@ -161,22 +168,34 @@ fn default_namespace(path: &Path) -> Result<Namespace> {
     Namespace::new(stem).map_err(|error| error.hint("name it with --namespace"))
 }
 
-fn capture(store: &dyn Store, job: &Job<'_>, setting: &SnapshotSetting, output: &Output) -> Result<Made> {
+fn capture(
+    store: &dyn Store,
+    job: &Job<'_>,
+    setting: &SnapshotSetting,
+    base: &dotctl_stores::base::Base,
+    output: &Output,
+) -> Result<Captured> {
     output.explain(|| format!("capturing {} as {}", job.path.display(), job.namespace));
     let bar = Bar::new(output.progress);
-    if job.is_database {
-        let committed = capture_database(store, job.path, setting, &bar)?;
-        return Ok(Made { committed, reordered: false });
-    }
-    let (committed, reordered) = capture_state(store, job.path, setting, &bar)?;
-    if reordered {
+    let captured = match job.kind {
+        CheckpointKind::Image => capture_database(store, job.path, setting, base, &bar)?,
+        CheckpointKind::Rows => capture_rows(store, job.path, setting, base, &bar)?,
+        CheckpointKind::State => capture_state(store, job.path, setting, base, &bar)?,
+    };
+    if captured.reordered {
         let name = match job.path.to_str() {
             Some("-") => "standard input".to_owned(),
             _ => job.path.display().to_string(),
         };
         output.warn(&format!("{name} was not in the order of its keys and has been sorted"));
     }
-    Ok(Made { committed, reordered })
+    if let Some(damage) = &captured.base_damage {
+        output.warn(&format!(
+            "the newest checkpoint of {} cannot be built on, a full one was made: {damage}",
+            job.namespace
+        ));
+    }
+    Ok(captured)
 }
 
 fn plan(args: &SnapshotArgs, jobs: &[Job<'_>], output: &Output) -> Result<Exit> {
@@ -186,7 +205,7 @@ fn plan(args: &SnapshotArgs, jobs: &[Job<'_>], output: &Output) -> Result<Exit> 
             json!({
                 "namespace": job.namespace,
                 "source": job.path.display().to_string(),
-                "kind": if job.is_database { "image" } else { "state" },
+                "kind": job.kind,
             })
         })
         .collect();
@@ -194,8 +213,12 @@ fn plan(args: &SnapshotArgs, jobs: &[Job<'_>], output: &Output) -> Result<Exit> 
     output.result(&document, || {
         jobs.iter()
             .map(|job| {
-                let kind = if job.is_database { "database" } else { "state" };
-                format!("would capture the {kind} {} as {}\n", job.path.display(), job.namespace)
+                let what = match job.kind {
+                    CheckpointKind::Image => "the database",
+                    CheckpointKind::Rows => "the rows of the database",
+                    CheckpointKind::State => "the state",
+                };
+                format!("would capture {what} {} as {}\n", job.path.display(), job.namespace)
             })
             .chain([format!("into the store {}", args.store.store)])
             .collect()
@@ -203,15 +226,16 @@ fn plan(args: &SnapshotArgs, jobs: &[Job<'_>], output: &Output) -> Result<Exit> 
     Ok(Exit::Done)
 }
 
-fn report(store: &dyn Store, made: &Made, duration_ms: u64, output: &Output) -> Result<()> {
-    let document = json!({ "checkpoint": made.document(), "duration_ms": duration_ms });
+fn report(store: &dyn Store, made: &Captured, duration_ms: u64, output: &Output) -> Result<()> {
+    let document = json!({ "checkpoint": MadeDocument::new(made), "duration_ms": duration_ms });
     tell(store, output);
     output.result(&with_requests(document, store), || {
         let committed = &made.committed;
         let manifest = &committed.manifest;
-        let records = match manifest.page_bytes {
-            Some(_) => "pages",
-            None => "entries",
+        let records = match manifest.kind {
+            CheckpointKind::Image => "pages",
+            CheckpointKind::Rows => "rows and definitions",
+            CheckpointKind::State => "entries",
         };
         format!(
             "checkpoint {} of {}\n{} {records}, {} raw, {} stored in {}\n{}\ncontent SHA-256 {}",
@@ -241,12 +265,12 @@ fn novelty(committed: &Committed) -> String {
 
 fn report_all(
     store: &dyn Store,
-    made: &[Made],
+    made: &[Captured],
     failed: &[(&Job<'_>, Error)],
     duration_ms: u64,
     output: &Output,
 ) -> Result<()> {
-    let documents: Vec<_> = made.iter().map(Made::document).collect();
+    let documents: Vec<_> = made.iter().map(MadeDocument::new).collect();
     let failures: Vec<_> = failed
         .iter()
         .map(|(job, error)| json!({ "namespace": job.namespace, "kind": error.kind().name(), "message": error.to_string() }))

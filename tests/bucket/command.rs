@@ -38,11 +38,11 @@ fn every_command_works_on_a_bucket() {
         fixture("objects/clean/8404631331c39f1e8af77ef103c37993149a37e51562b73dcca4f42ecc1fd80d.sqlite");
     let made = run(&server, "snapshot --format json --namespace counters", &[&source]).exits(0).json();
     let id = made["checkpoint"]["id"].as_str().expect("an id");
-    // A listing for the number and one for the marks, two Puts, and one that an unknown server has to
+    // A listing for the base, one for the number and one for the marks, two Puts, and one that an unknown server has to
     // refuse; looks at the pack and at who wrote the manifest.
-    assert_eq!(made["requests"]["class_a"], 5, "{made}");
+    assert_eq!(made["requests"]["class_a"], 6, "{made}");
     assert_eq!(made["requests"]["class_b"], 2, "{made}");
-    assert_eq!(made["requests"]["cost_usd"], 0.000_023_22, "{made}");
+    assert_eq!(made["requests"]["cost_usd"], 0.000_027_72, "{made}");
 
     let target = work.path().join("restored.sqlite");
     let restored = run(&server, "restore latest --format json --to", &[&target]).exits(0).json();
@@ -212,7 +212,7 @@ fn a_limit_of_requests_is_kept() {
     let begun = std::time::Instant::now();
     run(&server, "snapshot --namespace n --max-requests-per-second 4", &[&source])
         .exits(0)
-        .mentions("requests: 5 class A, 2 class B");
+        .mentions("requests: 6 class A, 2 class B");
     assert!(begun.elapsed() >= std::time::Duration::from_millis(750), "{:?}", begun.elapsed());
 }
 
@@ -276,9 +276,13 @@ fn damaged_packs_are_repaired() {
     let entries = crate::made::Entries::new(3, 5_000, 4_000).array();
     std::fs::write(&source, entries).unwrap();
     let snapshot = |more: &str| {
-        run(&server, &format!("snapshot --namespace counters --codec none --format json {more}"), &[&source])
-            .exits(0)
-            .json()
+        run(
+            &server,
+            &format!("snapshot --namespace counters --base none --codec none --format json {more}"),
+            &[&source],
+        )
+        .exits(0)
+        .json()
     };
     let made = snapshot("");
     let packs = server.files.as_ref().unwrap().join("some/prefix/packs");

@@ -7,7 +7,7 @@ use dotctl_engine::chunk::ChunkSize;
 use dotctl_engine::codec::{Codec, CodecSetting};
 use dotctl_engine::format::{CheckpointKind, Manifest};
 use dotctl_engine::id::{Namespace, Time};
-use dotctl_stores::drive::{EntrySource, NoProgress, RestoreForm, SnapshotSetting, restore, snapshot_state};
+use dotctl_stores::drive::{EntrySource, NoProgress, RestoreForm, SnapshotSetting, restore, snapshot_lines};
 use dotctl_stores::store::{Committed, Session, Store};
 
 use crate::support::Random;
@@ -79,7 +79,7 @@ pub fn send(
     entries: &mut Entries,
 ) -> Result<CheckpointFacts> {
     entries.next = 0;
-    snapshot_state(entries, setting, session, &NoProgress)
+    snapshot_lines(CheckpointKind::State, entries, setting, session, &NoProgress)
 }
 
 /// A checkpoint of `entries`.

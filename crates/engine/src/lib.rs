@@ -26,6 +26,7 @@ pub mod placement;
 pub mod plan;
 pub mod prices;
 pub mod retention;
+pub mod rows;
 pub mod state;
 pub mod tag;
 pub mod value;

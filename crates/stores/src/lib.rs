@@ -2,6 +2,7 @@
 //! threads that drive the engine's verbs.
 
 mod alone;
+pub mod base;
 #[cfg(feature = "bucket")]
 pub mod bucket;
 mod buffer;
@@ -27,6 +28,7 @@ pub mod placed;
 pub mod prune;
 pub mod reference;
 pub mod replay;
+pub mod rows;
 pub mod source;
 pub mod spill;
 pub mod store;

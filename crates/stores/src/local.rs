@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension};
 
+use dotctl_engine::image::header::{DATABASE_HEADER_BYTES, DatabaseHeader};
 use dotctl_engine::image::lookup::{Lookup, alarm_nanoseconds};
 use dotctl_engine::image::record::Column;
 use dotctl_engine::{Error, ErrorKind, Result};
@@ -82,9 +83,9 @@ impl LocalPlace {
         &self.alarms
     }
 
-    /// Gives `target` its name, an image of `page_count` pages that workerd is to fire the alarm of;
-    /// says when that is.
-    pub fn publish(mut self, target: Target, page_bytes: u32, page_count: u32) -> Result<AlarmTime> {
+    /// Gives `target` its name, a database that workerd is to fire the alarm of; says when that is.
+    pub fn publish(mut self, target: Target) -> Result<AlarmTime> {
+        let (page_bytes, page_count) = geometry(&target)?;
         let alarm = alarm_in(&target, page_bytes, page_count)?;
         let name = name_in(&target, page_bytes, page_count);
         if is_before(alarm, self.listed) {
@@ -186,6 +187,15 @@ fn is_before(one: AlarmTime, other: AlarmTime) -> bool {
         (Some(one), Some(other)) => one < other,
         (one, other) => one.is_some() && other.is_none(),
     }
+}
+
+/// Bytes of a page, and how many pages there are.
+fn geometry(target: &Target) -> Result<(u32, u32)> {
+    let mut header = [0; DATABASE_HEADER_BYTES];
+    target.read_at(0, &mut header)?;
+    let page_bytes = DatabaseHeader::parse(&header)?.page_bytes;
+    let page_count = target.bytes()? / u64::from(page_bytes);
+    Ok((page_bytes, u32::try_from(page_count).unwrap_or(u32::MAX)))
 }
 
 fn alarm_in(target: &Target, page_bytes: u32, page_count: u32) -> Result<AlarmTime> {

@@ -64,6 +64,11 @@ impl Store for PlacedStore {
         }
     }
 
+    fn takes_increments(&self) -> bool {
+        // A checkpoint lies in one of the two with all its packs.
+        false
+    }
+
     fn directory_packs_min(&self) -> usize {
         self.object.directory_packs_min().max(self.overflow.directory_packs_min())
     }

@@ -5,66 +5,191 @@ use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use dotctl_engine::checkpoint::CheckpointFacts;
+use dotctl_engine::format::CheckpointKind;
+use dotctl_engine::image::PageReader;
 use dotctl_engine::state::{Order, OrderCheck};
 use dotctl_engine::{Error, Result};
 
+use crate::base::{Base, Chosen};
 use crate::database::read_still;
-use crate::drive::{EntrySource, Progress, SnapshotSetting, snapshot_image, snapshot_state};
+use crate::drive::{
+    EntrySource, Progress, SnapshotSetting, increment_image, increment_lines, snapshot_image, snapshot_lines,
+};
 use crate::entries::StateEntries;
 use crate::input::Input;
 use crate::io_error;
+use crate::rows::RowSource;
 use crate::spill::{SORT_MEMORY_BYTES, SortedEntries, SpillSorter};
-use crate::store::{Committed, Store};
+use crate::store::{Committed, Session, Store};
 
-/// Captures the database at `path`, in use or not, as one image.
+/// A checkpoint that was made of a source.
+#[derive(Debug)]
+pub struct Captured {
+    /// The checkpoint.
+    pub committed: Committed,
+    /// Whether the source was in another order than its keys' and has been sorted.
+    pub reordered: bool,
+    /// Why the newest checkpoint could not be built on, where it should have been.
+    pub base_damage: Option<Error>,
+}
+
+/// Captures the database at `path`, in use or not, as one image, built on `base`.
 pub fn capture_database(
     store: &dyn Store,
     path: &Path,
     setting: &SnapshotSetting,
+    base: &Base,
     progress: &dyn Progress,
-) -> Result<Committed> {
+) -> Result<Captured> {
     store.check_source(path)?;
+    let mut chosen = base.choose(store, setting, CheckpointKind::Image)?;
     let (mut session, facts) = read_still(path, |database| {
+        if !chosen.has_pages_of(database.page_bytes())? {
+            chosen = Chosen::none();
+        }
+        if let Some((manifest, foundation)) = &chosen.built_on {
+            let mut session = store.begin()?;
+            let increment =
+                increment_image(store, manifest, foundation, database, setting, session.as_mut(), progress);
+            if let Some(made) = chosen.take(store, session, increment)? {
+                return Ok(made);
+            }
+        }
         let mut session = store.begin()?;
         let facts =
             snapshot_image(database, setting, store.directory_packs_min(), session.as_mut(), progress)?;
         Ok((session, facts))
     })?;
-    session.commit(facts, &setting.namespace, setting.created_at)
+    let committed = session.commit(facts, &setting.namespace, setting.created_at)?;
+    Ok(Captured { committed, reordered: false, base_damage: chosen.damage })
 }
 
-/// Captures the state entries in the file at `path` (`-` is stdin); says whether they had to be
-/// sorted first.
+/// Captures the schema and the rows of the database at `path`, in use or not, built on `base`.
+pub fn capture_rows(
+    store: &dyn Store,
+    path: &Path,
+    setting: &SnapshotSetting,
+    base: &Base,
+    progress: &dyn Progress,
+) -> Result<Captured> {
+    store.check_source(path)?;
+    let mut chosen = base.choose(store, setting, CheckpointKind::Rows)?;
+    let name = path.display().to_string();
+    let (mut session, facts) = read_still(path, |database| {
+        let mut in_order = true;
+        loop {
+            let mut rows = RowSource::new(database, &name, !in_order)?;
+            let made = match in_order {
+                true => {
+                    progress.begin("reading rows", None);
+                    let made =
+                        make_lines(CheckpointKind::Rows, store, &mut chosen, &mut rows, setting, progress);
+                    progress.end();
+                    if made.is_err() && rows.out_of_order {
+                        in_order = false;
+                        continue;
+                    }
+                    made
+                }
+                false => {
+                    let mut sorted = sort_rows(store, &mut rows, &name, progress)?;
+                    make_lines(CheckpointKind::Rows, store, &mut chosen, &mut sorted, setting, progress)
+                }
+            };
+            if let Some(made) = made? {
+                return Ok(made);
+            }
+        }
+    })?;
+    let committed = session.commit(facts, &setting.namespace, setting.created_at)?;
+    Ok(Captured { committed, reordered: false, base_damage: chosen.damage })
+}
+
+/// The rows of tables that keep them in another order than their keys', sorted.
+fn sort_rows(
+    store: &dyn Store,
+    rows: &mut dyn EntrySource,
+    name: &str,
+    progress: &dyn Progress,
+) -> Result<Sorted> {
+    progress.begin("sorting rows", None);
+    let mut sorter = SpillSorter::new(&store.scratch_folder(), SORT_MEMORY_BYTES);
+    while rows.advance()? {
+        let (key, line) = rows.entry();
+        sorter.push(key, line)?;
+        progress.advance(line.len() as u64);
+    }
+    progress.end();
+    Ok(Sorted { entries: sorter.finish().map_err(|error| error.at(name))?, name: name.to_owned() })
+}
+
+/// Captures the state entries in the file at `path` (`-` is stdin), built on `base`.
 pub fn capture_state(
     store: &dyn Store,
     path: &Path,
     setting: &SnapshotSetting,
+    base: &Base,
     progress: &dyn Progress,
-) -> Result<(Committed, bool)> {
+) -> Result<Captured> {
     let rereadable = Rereadable::new(path, store)?;
-    let mut session = store.begin()?;
-    let mut ordered = InOrder::new(rereadable.open(path)?);
-    progress.begin("reading entries", rereadable.total_bytes);
-    let outcome = snapshot_state(&mut ordered, setting, session.as_mut(), progress);
-    progress.end();
-    let facts = match outcome {
-        Ok(facts) => facts,
-        Err(error) if !ordered.out_of_order => return Err(error),
-        Err(_) => {
-            drop((session, ordered));
-            return capture_unsorted(store, rereadable.reopen(path)?, setting, progress)
-                .map(|committed| (committed, true));
-        }
+    let mut chosen = match rereadable.reopens(path) {
+        true => base.choose(store, setting, CheckpointKind::State)?,
+        false => Chosen::none(),
     };
-    session.commit(facts, &setting.namespace, setting.created_at).map(|committed| (committed, false))
+    let mut input = rereadable.open(path)?;
+    let mut reordered = false;
+    loop {
+        let made = match reordered {
+            false => {
+                let mut ordered = InOrder::new(input);
+                progress.begin("reading entries", rereadable.total_bytes);
+                let made =
+                    make_lines(CheckpointKind::State, store, &mut chosen, &mut ordered, setting, progress);
+                progress.end();
+                reordered = ordered.out_of_order;
+                match made {
+                    Err(_) if reordered => None,
+                    made => made?,
+                }
+            }
+            true => {
+                let mut sorted = sort(store, input, progress)?;
+                progress.begin("writing entries", None);
+                let made =
+                    make_lines(CheckpointKind::State, store, &mut chosen, &mut sorted, setting, progress);
+                progress.end();
+                made?
+            }
+        };
+        if let Some((mut session, facts)) = made {
+            let committed = session.commit(facts, &setting.namespace, setting.created_at)?;
+            return Ok(Captured { committed, reordered, base_damage: chosen.damage });
+        }
+        input = rereadable.reopen(path)?;
+    }
 }
 
-fn capture_unsorted(
-    store: &dyn Store,
-    input: Input,
+/// Writes what `source` gives; nothing where it has to be read again, for another base or sorted.
+fn make_lines<'a>(
+    kind: CheckpointKind,
+    store: &'a dyn Store,
+    chosen: &mut Chosen,
+    source: &mut dyn EntrySource,
     setting: &SnapshotSetting,
     progress: &dyn Progress,
-) -> Result<Committed> {
+) -> Result<Option<(Box<dyn Session + 'a>, CheckpointFacts)>> {
+    let mut session = store.begin()?;
+    if let Some((manifest, foundation)) = &chosen.built_on {
+        let increment =
+            increment_lines(store, manifest, foundation, source, setting, session.as_mut(), progress);
+        return chosen.take(store, session, increment);
+    }
+    let facts = snapshot_lines(kind, source, setting, session.as_mut(), progress)?;
+    Ok(Some((session, facts)))
+}
+
+fn sort(store: &dyn Store, input: Input, progress: &dyn Progress) -> Result<Sorted> {
     let name = input.name().to_owned();
     progress.begin("sorting entries", None);
     let mut sorter = SpillSorter::new(&store.scratch_folder(), SORT_MEMORY_BYTES);
@@ -75,12 +200,7 @@ fn capture_unsorted(
     }
     drop(entries);
     progress.end();
-    let mut sorted = Sorted { entries: sorter.finish().map_err(|error| error.at(&name))?, name };
-    let mut session = store.begin()?;
-    progress.begin("writing entries", None);
-    let facts = snapshot_state(&mut sorted, setting, session.as_mut(), progress);
-    progress.end();
-    session.commit(facts?, &setting.namespace, setting.created_at)
+    Ok(Sorted { entries: sorter.finish().map_err(|error| error.at(&name))?, name })
 }
 
 /// Entries that are expected in key order, and watched.
@@ -163,9 +283,14 @@ impl Rereadable {
         Input::new(path.display().to_string(), Copying { source, copy: copy.clone() })
     }
 
+    /// Whether the source can be read again.
+    fn reopens(&self, path: &Path) -> bool {
+        self.copy.is_none() || path.as_os_str() == "-"
+    }
+
     /// The source from its start: what was copied, and what has not been read yet.
-    fn reopen(self, path: &Path) -> Result<Input> {
-        let Some(copy) = self.copy else {
+    fn reopen(&self, path: &Path) -> Result<Input> {
+        let Some(copy) = &self.copy else {
             return Input::open(path);
         };
         let mut copied = copy
@@ -175,7 +300,9 @@ impl Rereadable {
             .map_err(|error| io_error("read the copy of", path, &error))?;
         copied.rewind().map_err(|error| io_error("read the copy of", path, &error))?;
         if path.as_os_str() == "-" {
-            return Input::new("standard input", copied.chain(io::stdin()));
+            // Both share one place in the file, and what is read further is copied behind the rest.
+            let rest = Copying { source: io::stdin(), copy: copy.clone() };
+            return Input::new("standard input", copied.chain(rest));
         }
         Err(Error::unsupported("this is no plain file and its entries are not in key order")
             .at(path.display().to_string())

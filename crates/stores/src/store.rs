@@ -65,6 +65,11 @@ pub trait Store: Sync {
         Ok(())
     }
 
+    /// Whether a checkpoint may be laid over another one's packs.
+    fn takes_increments(&self) -> bool {
+        true
+    }
+
     /// The fewest packs of content with which an image gets a directory, which is one pack more: so
     /// that a small checkpoint costs no more requests than it must.
     fn directory_packs_min(&self) -> usize {

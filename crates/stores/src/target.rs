@@ -149,6 +149,12 @@ impl Target {
         self.file.read_exact_at(into, offset).map_err(|error| io_error("read", &self.partial, &error))
     }
 
+    /// Bytes of the file.
+    pub fn bytes(&self) -> Result<u64> {
+        let facts = self.file.metadata();
+        facts.map(|facts| facts.len()).map_err(|error| io_error("read", &self.partial, &error))
+    }
+
     /// Removes what a killed run left on its way to `path`, for who changes what is there instead of
     /// writing it anew.
     ///

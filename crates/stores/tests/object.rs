@@ -10,6 +10,7 @@ use dotctl_engine::chunk::ChunkSize;
 use dotctl_engine::codec::Codec;
 use dotctl_engine::format::CheckpointKind;
 use dotctl_engine::id::{Namespace, Time};
+use dotctl_stores::base::Base;
 use dotctl_stores::drive::{NoProgress, SnapshotSetting, Verifier, get_entry};
 use dotctl_stores::object::{Backend, ObjectStore};
 use dotctl_stores::reference::resolve;
@@ -69,8 +70,9 @@ fn every_page_size_and_journal_mode() {
             // A namespace as long as they get.
             let long = "n".repeat(255);
             for namespace in ["a/b", &long] {
-                let (committed, _) =
-                    capture_state(&store, &source, &setting(namespace), &NoProgress).unwrap();
+                let committed = capture_state(&store, &source, &setting(namespace), &Base::Auto, &NoProgress)
+                    .unwrap()
+                    .committed;
                 assert_eq!(committed.new_chunk_count > 0, namespace == "a/b");
             }
             // Through the same handle, and through a new one.
@@ -106,7 +108,8 @@ fn what_is_read_while_a_checkpoint_is_written_goes_through_the_writer() {
     for backend in [Backend::Sqlite, Backend::Kv] {
         let store = ObjectStore::open(&path, backend).unwrap();
         let name = format!("{backend:?}");
-        let made = capture_state(&store, &source, &setting(&name), &NoProgress).unwrap().0;
+        let made =
+            capture_state(&store, &source, &setting(&name), &Base::Auto, &NoProgress).unwrap().committed;
         let first_pack = made.manifest.packs().next().unwrap().clone();
         let pack = store.open_pack(&first_pack, Access::Parts).unwrap().unwrap();
 
@@ -150,9 +153,9 @@ fn an_image_and_its_store_are_two_databases() {
     database(&other, 4_096, "WAL");
     let store = ObjectStore::open(&one, Backend::Sqlite).unwrap();
     assert_eq!(
-        capture_database(&store, &one, &setting("one"), &NoProgress).unwrap_err().kind(),
+        capture_database(&store, &one, &setting("one"), &Base::Auto, &NoProgress).unwrap_err().kind(),
         ErrorKind::Unsupported
     );
-    capture_database(&store, &other, &setting("other"), &NoProgress).unwrap();
+    capture_database(&store, &other, &setting("other"), &Base::Auto, &NoProgress).unwrap();
     assert_eq!(store.manifests().unwrap().keys.len(), 1);
 }

@@ -12,6 +12,7 @@ use dotctl_engine::format::{CheckpointKind, Place};
 use dotctl_engine::id::{Namespace, Time};
 use dotctl_engine::placement::PlacementPolicy;
 use dotctl_engine::{ErrorKind, Result};
+use dotctl_stores::base::Base;
 use dotctl_stores::drive::{NoProgress, RestoreForm, SnapshotSetting, Verifier, restore};
 use dotctl_stores::folder::FolderStore;
 use dotctl_stores::placed::PlacedStore;
@@ -56,7 +57,7 @@ fn snapshot(world: &Path, store: &dyn Store, unix_ms: i64) -> Result<Committed> 
         codec: codec_setting(CheckpointKind::State, Codec::None, None).unwrap(),
         chunk_size: ChunkSize::DEFAULT,
     };
-    Ok(capture_state(store, &world.join("state.json"), &setting, &NoProgress)?.0)
+    Ok(capture_state(store, &world.join("state.json"), &setting, &Base::Auto, &NoProgress)?.committed)
 }
 
 fn restored(store: &dyn Store, id: &str) -> Vec<u8> {

@@ -7,6 +7,7 @@ use std::path::Path;
 use dotctl_engine::chunk::ChunkSize;
 use dotctl_engine::codec::{Codec, CodecSetting};
 use dotctl_engine::id::{Namespace, Time};
+use dotctl_stores::base::Base;
 use dotctl_stores::drive::{
     NoProgress, SampleReport, SampleSetting, SnapshotSetting, sample_database, sample_file,
 };
@@ -168,8 +169,8 @@ fn truth(path: &Path, chunk_bytes: u64, codec: CodecSetting, is_database: bool) 
     let store = FolderStore::open_or_create(&folder.path().join("store")).unwrap();
     let setting = snapshot_setting(codec, chunk_bytes);
     let committed = match is_database {
-        true => capture_database(&store, path, &setting, &NoProgress).unwrap(),
-        false => capture_state(&store, path, &setting, &NoProgress).unwrap().0,
+        true => capture_database(&store, path, &setting, &Base::None, &NoProgress).unwrap().committed,
+        false => capture_state(&store, path, &setting, &Base::None, &NoProgress).unwrap().committed,
     };
     (committed.manifest.stored_bytes(), committed.manifest.raw_bytes)
 }

@@ -6,7 +6,7 @@ use crate::chunk::{PackBorder, StoredChunk};
 use crate::codec::Codec;
 use crate::error::Result;
 use crate::format::{CheckpointKind, Manifest, PackEntry, Run, RunKind};
-use crate::id::{Hash, Namespace, Time};
+use crate::id::{CheckpointId, Hash, Namespace, Time};
 
 /// Takes a checkpoint's chunks in order, writes their packs and ends with the manifest's facts.
 pub struct Assembler {
@@ -18,12 +18,13 @@ pub struct Assembler {
 
 /// What a manifest says of its content, before it has a name and a place in a sequence.
 pub struct CheckpointFacts {
-    kind: CheckpointKind,
-    content_sha256: Hash,
-    raw_bytes: u64,
-    record_count: u64,
-    page_bytes: Option<u32>,
-    runs: Vec<Run>,
+    pub(super) kind: CheckpointKind,
+    pub(super) base: Option<CheckpointId>,
+    pub(super) content_sha256: Hash,
+    pub(super) raw_bytes: u64,
+    pub(super) record_count: u64,
+    pub(super) page_bytes: Option<u32>,
+    pub(super) runs: Vec<Run>,
 }
 
 impl Assembler {
@@ -51,6 +52,7 @@ impl Assembler {
         let (content_sha256, raw_bytes) = self.content.finish();
         Ok(CheckpointFacts {
             kind: self.kind,
+            base: None,
             content_sha256,
             raw_bytes,
             record_count: self.record_count,
@@ -66,9 +68,22 @@ impl CheckpointFacts {
         self.content_sha256
     }
 
+    /// The facts of a checkpoint with the content of `manifest`, which has its runs.
+    pub fn same_as(manifest: &Manifest) -> Self {
+        CheckpointFacts {
+            kind: manifest.kind,
+            base: manifest.base,
+            content_sha256: manifest.content_sha256,
+            raw_bytes: manifest.raw_bytes,
+            record_count: manifest.record_count,
+            page_bytes: manifest.page_bytes,
+            runs: manifest.runs.clone(),
+        }
+    }
+
     /// The packs of the content, in order.
     pub fn content_packs(&self) -> impl Iterator<Item = &PackEntry> {
-        self.runs.iter().filter(|run| run.kind == RunKind::Full).flat_map(|run| &run.packs)
+        self.runs.iter().filter(|run| run.kind != RunKind::Directory).flat_map(|run| &run.packs)
     }
 
     /// Writes `chunks` as the directory of the image.
@@ -90,6 +105,7 @@ impl CheckpointFacts {
     /// The manifest of these facts as checkpoint number `sequence` of `namespace`.
     pub fn manifest(self, namespace: Namespace, sequence: u64, created_at: Time) -> Manifest {
         let mut manifest = Manifest::new(namespace, sequence, self.kind, created_at, self.content_sha256);
+        manifest.base = self.base;
         manifest.record_count = self.record_count;
         manifest.raw_bytes = self.raw_bytes;
         manifest.page_bytes = self.page_bytes;

@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 
 use crate::format::CheckpointKind;
 use crate::id::Hash;
+use crate::rows::RowsSum;
 
 /// How state is spelled outside of chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,30 +28,45 @@ impl StateForm {
     }
 }
 
+/// Turns raw records into the shape in which [`ContentHash`] takes them.
+pub fn shape_content(kind: CheckpointKind, raw: &mut [u8]) {
+    if kind == CheckpointKind::State {
+        StateForm::Array.shape(raw);
+    }
+}
+
 /// Hashes a checkpoint's content, chunk by chunk: an image's pages as they are, state as one
-/// compact JSON array.
+/// compact JSON array, rows line by line.
 #[derive(Clone)]
-pub struct ContentHash {
-    kind: CheckpointKind,
-    sha256: Sha256,
-    raw_bytes: u64,
+pub struct ContentHash(Inner);
+
+#[derive(Clone)]
+enum Inner {
+    Bytes { is_state: bool, sha256: Box<Sha256>, raw_bytes: u64 },
+    Rows(RowsSum),
 }
 
 impl ContentHash {
     /// The hash of nothing yet.
     pub fn new(kind: CheckpointKind) -> Self {
-        ContentHash { kind, sha256: Sha256::new(), raw_bytes: 0 }
+        let is_state = kind == CheckpointKind::State;
+        ContentHash(match kind {
+            CheckpointKind::Rows => Inner::Rows(RowsSum::default()),
+            _ => Inner::Bytes { is_state, sha256: Box::default(), raw_bytes: 0 },
+        })
     }
 
-    /// Takes the next chunk, shaped as [`StateForm::Array`] where it is state.
+    /// Takes the next records, shaped by [`shape_content`].
     pub fn update(&mut self, raw: &[u8]) {
-        match (self.kind, raw) {
-            (CheckpointKind::Image, _) => self.add(raw),
-            (CheckpointKind::State, [entries @ .., _]) => {
-                self.add(if self.raw_bytes == 0 { b"[" } else { b"," });
+        match (&mut self.0, raw) {
+            (Inner::Rows(sum), _) => sum.add_lines(raw),
+            (Inner::Bytes { is_state: false, .. }, _) => self.add(raw),
+            (Inner::Bytes { raw_bytes, .. }, [entries @ .., _]) => {
+                let before = if *raw_bytes == 0 { b"[" } else { b"," };
+                self.add(before);
                 self.add(entries);
             }
-            (CheckpointKind::State, []) => {}
+            (Inner::Bytes { .. }, []) => {}
         }
     }
 
@@ -61,17 +77,22 @@ impl ContentHash {
     }
 
     fn add(&mut self, bytes: &[u8]) {
-        self.sha256.update(bytes);
-        self.raw_bytes = self.raw_bytes.saturating_add(bytes.len() as u64);
+        if let Inner::Bytes { sha256, raw_bytes, .. } = &mut self.0 {
+            sha256.update(bytes);
+            *raw_bytes = raw_bytes.saturating_add(bytes.len() as u64);
+        }
     }
 
     /// The content's hash and length in bytes.
     pub fn finish(mut self) -> (Hash, u64) {
-        if self.kind == CheckpointKind::State {
-            let end: &[u8] = if self.raw_bytes == 0 { b"[]" } else { b"]" };
+        if let Inner::Bytes { is_state: true, raw_bytes, .. } = &self.0 {
+            let end: &[u8] = if *raw_bytes == 0 { b"[]" } else { b"]" };
             self.add(end);
         }
-        (Hash::finish(self.sha256), self.raw_bytes)
+        match self.0 {
+            Inner::Bytes { sha256, raw_bytes, .. } => (Hash::finish(*sha256), raw_bytes),
+            Inner::Rows(sum) => sum.finish(),
+        }
     }
 }
 

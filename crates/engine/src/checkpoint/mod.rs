@@ -1,17 +1,25 @@
 //! Checkpoints: what joins the other rooms into verbs.
 
 mod assemble;
+mod chain;
 mod content;
+mod diff;
 mod directory;
 mod find;
+mod increment;
+mod merge;
 mod open;
 mod run;
 mod setting;
 
 pub use assemble::{Assembler, CheckpointFacts};
-pub use content::{ContentHash, StateForm};
+pub use chain::{ChainPolicy, Foundation};
+pub use content::{ContentHash, StateForm, shape_content};
+pub use diff::{diff_lines, diff_pages};
 pub use directory::{DirectoryBuilder, DirectoryCheck, KeyPlace, find_page};
 pub use find::{Found, KeyFinder, KeyStep};
+pub use increment::{DeltaAssembler, write_delta};
+pub use merge::{KeyRange, RunMerge, merge_lines, merge_pages, page_number};
 pub use open::{PackReading, index_range};
 pub use run::PackSink;
 pub use run::packed_bytes;

@@ -17,6 +17,12 @@ const DIRECTORY_VERSION: u16 = 2;
 /// The first version that says where a run lies.
 const PLACE_VERSION: u16 = 2;
 
+/// The version of manifests that knows delta runs.
+const DELTA_VERSION: u16 = 3;
+
+/// The version of manifests that knows rows.
+const ROWS_VERSION: u16 = 3;
+
 /// How a source was captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -25,6 +31,8 @@ pub enum CheckpointKind {
     State,
     /// A database's pages, exact.
     Image,
+    /// A database's schema and rows, each a line: see [`crate::rows`].
+    Rows,
 }
 
 impl CheckpointKind {
@@ -33,7 +41,13 @@ impl CheckpointKind {
         match self {
             CheckpointKind::State => "state",
             CheckpointKind::Image => "image",
+            CheckpointKind::Rows => "rows",
         }
+    }
+
+    /// Whether its records are lines of text: state entries or rows.
+    pub fn has_lines(self) -> bool {
+        self != CheckpointKind::Image
     }
 }
 
@@ -41,8 +55,10 @@ impl CheckpointKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunKind {
-    /// Every record of the checkpoint.
+    /// Every record; of the checkpoint, where no delta run follows.
     Full,
+    /// What has changed since the runs before it: see [`super::delta`].
+    Delta,
     /// Where in an image the keys of `_cf_KV` are: see [`super::directory`].
     Directory,
 }
@@ -110,16 +126,17 @@ pub struct Manifest {
     pub created_at: Time,
     /// The checkpoint this one was built on.
     pub base: Option<CheckpointId>,
-    /// State entries, or pages.
+    /// State entries, pages, or lines of rows.
     pub record_count: u64,
-    /// Bytes that restore writes: the database file, or the state as a compact JSON array.
+    /// Bytes that restore writes: the database file, or the state as a compact JSON array. Of rows the
+    /// bytes of their lines.
     pub raw_bytes: u64,
-    /// SHA-256 of those bytes.
+    /// SHA-256 of those bytes; of rows what [`crate::rows::RowsSum`] gives.
     pub content_sha256: Hash,
     /// Bytes of a page, for an image.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub page_bytes: Option<u32>,
-    /// The full run; behind it an image's directory, if it has one.
+    /// The full run; behind it delta runs, the oldest first, and an image's directory, if there are any.
     pub runs: Vec<Run>,
 }
 
@@ -134,6 +151,9 @@ impl Manifest {
     /// Largest manifest that is written or read: 200,000 packs, some terabytes of state.
     pub const BYTES_MAX: u64 = 64 << 20;
 
+    /// Most delta runs of a manifest: a reader has a chunk of each in memory.
+    pub const DELTA_RUNS_MAX: usize = 16;
+
     /// A manifest without runs.
     pub fn new(
         namespace: Namespace,
@@ -144,7 +164,7 @@ impl Manifest {
     ) -> Self {
         Manifest {
             format: FORMAT_NAME.to_owned(),
-            version: 1,
+            version: if kind == CheckpointKind::Rows { ROWS_VERSION } else { 1 },
             namespace,
             sequence,
             kind,
@@ -204,9 +224,11 @@ impl Manifest {
 
     /// Adds a run behind the ones that are there.
     pub fn add_run(&mut self, run: Run) {
-        if run.kind == RunKind::Directory {
-            self.version = self.version.max(DIRECTORY_VERSION);
-        }
+        self.version = self.version.max(match run.kind {
+            RunKind::Full => 1,
+            RunKind::Directory => DIRECTORY_VERSION,
+            RunKind::Delta => DELTA_VERSION,
+        });
         self.runs.push(run);
     }
 
@@ -231,9 +253,29 @@ impl Manifest {
         self.runs.iter().find(|run| run.kind == RunKind::Directory)
     }
 
-    /// The packs of the content, in the order in which they are laid end to end.
+    /// The runs of changes over the full one, the oldest first.
+    pub fn delta_runs(&self) -> impl Iterator<Item = &Run> {
+        self.runs.iter().filter(|run| run.kind == RunKind::Delta)
+    }
+
+    /// Whether the content is a full run and changes to it.
+    pub fn is_chain(&self) -> bool {
+        self.delta_runs().next().is_some()
+    }
+
+    /// The packs of the content: of the full run, in the order in which they are laid end to end,
+    /// then of the delta runs.
     pub fn content_packs(&self) -> impl Iterator<Item = &PackEntry> {
-        self.runs.iter().filter(|run| run.kind == RunKind::Full).flat_map(|run| &run.packs)
+        self.runs.iter().filter(|run| run.kind != RunKind::Directory).flat_map(|run| &run.packs)
+    }
+
+    /// Bytes of all records: of an image's pages, or of state or rows as one record a line.
+    pub fn records_bytes(&self) -> u64 {
+        match self.kind {
+            CheckpointKind::State if self.record_count == 0 => 0,
+            CheckpointKind::State => self.raw_bytes.saturating_sub(1),
+            CheckpointKind::Image | CheckpointKind::Rows => self.raw_bytes,
+        }
     }
 
     /// Chunks of the content.
@@ -262,7 +304,11 @@ impl Manifest {
     fn check(&self) -> Result<()> {
         let run = self.full_run()?;
         let image = self.kind == CheckpointKind::Image;
-        match self.runs.get(1..).unwrap_or_default() {
+        if self.kind == CheckpointKind::Rows && self.version < ROWS_VERSION {
+            return Err(self.wrong_runs());
+        }
+        let deltas = self.delta_runs().count();
+        match self.runs.get(1 + deltas..).unwrap_or_default() {
             [] => {}
             [more] if more.kind == RunKind::Directory && image && self.version >= DIRECTORY_VERSION => {
                 // Whatever key is looked for, some record is not above it.
@@ -270,11 +316,16 @@ impl Manifest {
                     return Err(Error::corrupt("the manifest's directory does not begin with the empty key"));
                 }
             }
-            _ => {
-                return Err(Error::corrupt(format!(
-                    "the manifest, of version {}, has runs that it cannot have",
-                    self.version
-                )));
+            _ => return Err(self.wrong_runs()),
+        }
+        if deltas > 0 {
+            // A directory between them would be counted as one.
+            let in_order = self.runs.iter().skip(1).take(deltas).all(|run| run.kind == RunKind::Delta);
+            if self.version < DELTA_VERSION || deltas > Self::DELTA_RUNS_MAX || !in_order {
+                return Err(self.wrong_runs());
+            }
+            if self.delta_runs().any(|run| run.packs.is_empty()) {
+                return Err(Error::corrupt("the manifest has a delta run without packs"));
             }
         }
         if self.version < PLACE_VERSION && self.runs.iter().any(|run| run.place.is_some()) {
@@ -294,21 +345,30 @@ impl Manifest {
             }
         }
         let (record_count, raw_bytes) = run.sums()?;
-        if record_count != self.record_count {
+        // What a chain comes to is known once its runs are merged.
+        if deltas == 0 && record_count != self.record_count {
             return Err(contradiction("record counts"));
         }
         let sizes_agree = match self.kind {
             // `[`, the entries with a comma or `]` behind each; `[]` where there are none.
-            CheckpointKind::State => self.raw_bytes == raw_bytes.saturating_add(1).max(2),
+            CheckpointKind::State => {
+                self.raw_bytes >= 2 && (deltas > 0 || self.raw_bytes == raw_bytes.saturating_add(1).max(2))
+            }
             CheckpointKind::Image => {
                 let page_bytes = u64::from(self.page_bytes.unwrap_or(0));
-                self.raw_bytes == raw_bytes && record_count.checked_mul(page_bytes) == Some(raw_bytes)
+                (deltas > 0 || self.raw_bytes == raw_bytes)
+                    && self.record_count.checked_mul(page_bytes) == Some(self.raw_bytes)
             }
+            CheckpointKind::Rows => deltas > 0 || self.raw_bytes == raw_bytes,
         };
         if !sizes_agree {
             return Err(contradiction("sizes"));
         }
         Ok(())
+    }
+
+    fn wrong_runs(&self) -> Error {
+        Error::corrupt(format!("the manifest, of version {}, has runs that it cannot have", self.version))
     }
 }
 

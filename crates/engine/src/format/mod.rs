@@ -2,12 +2,14 @@
 //! and the reader of each document share one file.
 
 mod bytes;
+pub mod delta;
 pub mod directory;
 pub mod envelope;
 mod key;
 pub mod layout;
 mod manifest;
 mod pack;
+mod patch;
 mod version;
 
 pub use key::RecordKey;

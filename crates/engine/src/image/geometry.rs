@@ -103,6 +103,12 @@ pub struct Basics {
     pub text_encoding: TextEncoding,
     /// Whether pointer map pages are interspersed.
     pub auto_vacuum: bool,
+    /// Whether it vacuums on demand only.
+    pub incremental_vacuum: bool,
+    /// `PRAGMA user_version`: its user's.
+    pub user_version: i32,
+    /// `PRAGMA application_id`: its user's.
+    pub application_id: i32,
     /// The first page of the free list, 0 for none.
     pub freelist_first: u32,
     /// Pages in the free list, as the header counts them.
@@ -141,6 +147,9 @@ impl Basics {
             geometry,
             text_encoding,
             auto_vacuum: word(52) != 0,
+            incremental_vacuum: word(64) != 0,
+            user_version: word(60).cast_signed(),
+            application_id: word(68).cast_signed(),
             freelist_first: word(32),
             freelist_page_count: word(36),
         })

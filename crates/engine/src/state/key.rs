@@ -1,10 +1,39 @@
 //! Keys: from JSON string text to the bytes that order them, and back for people.
 
+use std::borrow::Cow;
+
+use crate::error::{Error, Result};
+
 /// Bytes of a decoded key at most. An object's storage takes 2,048.
 pub const MAX_KEY_BYTES: usize = crate::format::RecordKey::BYTES_MAX;
 
 /// Characters of a key that a message shows.
 const SHOWN_CHARACTERS: usize = 60;
+
+/// The decoded key of an entry's compact text, `["key",{…}]`.
+///
+/// # Errors
+/// Corrupt where the text begins otherwise. The rest of the entry is not looked at.
+pub fn line_key(line: &[u8]) -> Result<Cow<'_, [u8]>> {
+    let text = line.strip_prefix(b"[\"").ok_or_else(no_entry)?;
+    let mut end = memchr::memchr2(b'"', b'\\', text).ok_or_else(no_entry)?;
+    if text.get(end) == Some(&b'"') {
+        return Ok(Cow::Borrowed(text.get(..end).unwrap_or_default()));
+    }
+    while text.get(end) != Some(&b'"') {
+        // An escape's second byte may be a quote.
+        let from = end + 2;
+        let rest = text.get(from..).unwrap_or_default();
+        end = from + memchr::memchr2(b'"', b'\\', rest).ok_or_else(no_entry)?;
+    }
+    let mut key = Vec::new();
+    decode(text.get(..end).unwrap_or_default(), &mut key);
+    Ok(Cow::Owned(key))
+}
+
+fn no_entry() -> Error {
+    Error::corrupt("a chunk of state has a line without an entry")
+}
 
 /// Decodes a checked JSON string's text (without its quotes) and appends it to `into`: UTF-8, with
 /// a lone surrogate as the three bytes that UTF-8's scheme gives its number (WTF-8).
@@ -143,6 +172,21 @@ mod tests {
         assert_eq!(decoded(r"\ude00\ud83d"), [0xed, 0xb8, 0x80, 0xed, 0xa0, 0xbd]);
         assert_eq!(decoded(r"\ud83d\ud83d\ude00"), [&[0xed, 0xa0, 0xbd][..], "😀".as_bytes()].concat());
         assert_eq!(decoded(r"\ud83d\n"), [0xed, 0xa0, 0xbd, b'\n']);
+    }
+
+    #[test]
+    fn the_key_of_a_line_is_found() {
+        for (line, key) in [
+            (r#"["a",{}]"#, "a"),
+            (r#"["",{"value":"b"}]"#, ""),
+            (r#"["a\"b\\",{}]"#, "a\"b\\"),
+            (r#"["\u00e9\\\"x",{}]"#, "é\\\"x"),
+        ] {
+            assert_eq!(line_key(line.as_bytes()).unwrap(), key.as_bytes(), "{line}");
+        }
+        for line in ["", "[", "[\"", "[\"a", "[\"a\\", "[\"a\\\"", "{}"] {
+            assert!(line_key(line.as_bytes()).is_err(), "{line}");
+        }
     }
 
     #[test]

@@ -108,7 +108,7 @@ impl OpenPack {
             })
             .and_then(|()| {
                 read_checked(self.pack.as_ref(), chunk.stored_offset, stored, |stored| match self.kind {
-                    RunKind::Full => reader.read(self.reading.codec(), chunk, stored, raw),
+                    RunKind::Full | RunKind::Delta => reader.read(self.reading.codec(), chunk, stored, raw),
                     RunKind::Directory => reader.read_hidden(self.reading.codec(), chunk, stored, raw),
                 })
             })
@@ -189,10 +189,10 @@ impl ChunkPlan {
     }
 }
 
-/// Refuses a chunk of state that does not end with its last entry's line feed.
+/// Refuses a chunk of lines that does not end with its last one's line feed.
 pub fn check_end(kind: CheckpointKind, raw: &[u8]) -> Result<()> {
-    if kind == CheckpointKind::State && !raw.ends_with(b"\n") {
-        return Err(Error::corrupt("a chunk of state does not end with its last entry"));
+    if kind.has_lines() && !raw.ends_with(b"\n") {
+        return Err(Error::corrupt("a chunk of lines does not end with its last one"));
     }
     Ok(())
 }

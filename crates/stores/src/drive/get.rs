@@ -1,14 +1,17 @@
 //! One entry of a checkpoint.
 
+use std::borrow::Cow;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use dotctl_engine::checkpoint::{KeyFinder, KeyStep, find_page};
 use dotctl_engine::chunk::ChunkReader;
-use dotctl_engine::format::{ChunkEntry, Manifest, RecordKey, Run};
+use dotctl_engine::format::delta::DeltaChunk;
+use dotctl_engine::format::{ChunkEntry, Manifest, PackEntry, RecordKey, Run, RunKind};
 use dotctl_engine::image::geometry::Geometry;
 use dotctl_engine::image::lookup::Lookup;
 use dotctl_engine::image::record::Column;
-use dotctl_engine::state::{EntryReader, Progress};
+use dotctl_engine::state::line_key;
 use dotctl_engine::{Error, ErrorKind, Result, value};
 
 use super::chunks::{ChunkPlan, OpenPack};
@@ -26,17 +29,93 @@ pub struct Got<T> {
     pub directory_damage: Option<Error>,
 }
 
-/// The compact text of the entry with `key` in a checkpoint of state, decoded from one chunk.
+/// The compact text of the entry with `key` in a checkpoint of state, decoded from one chunk of each
+/// run at most.
 pub fn get_entry(store: &dyn Store, manifest: &Manifest, key: &[u8]) -> Result<Got<Vec<u8>>> {
-    let run = manifest.full_run()?;
-    let mut finder = KeyFinder::new(run, key)?;
-    let chunk = find_chunk(store, run, &mut finder)?;
-    let chunks_read = u64::from(chunk.is_some());
-    let found = match chunk {
-        Some((_, raw)) => finder.chunk(&raw, key_of)?.and_then(|range| raw.get(range).map(<[u8]>::to_vec)),
-        None => None,
-    };
-    Ok(Got { found, chunks_read, directory_damage: None })
+    let mut changes = Changes::new(store, manifest);
+    let mut chunks_read = 0;
+    let found = changes.resolve(key, || {
+        let run = manifest.full_run()?;
+        let mut finder = KeyFinder::new(run, key)?;
+        let chunk = find_chunk(store, run, &mut finder)?;
+        chunks_read = u64::from(chunk.is_some());
+        let Some((_, raw)) = chunk else { return Ok(None) };
+        let found = finder.chunk(&raw, |line| line_key(line).map(Cow::into_owned))?;
+        Ok(found.and_then(|range| raw.get(range).map(<[u8]>::to_vec)))
+    })?;
+    Ok(Got { found, chunks_read: chunks_read + changes.chunks_read, directory_damage: None })
+}
+
+/// The delta runs of a checkpoint, for look-ups.
+struct Changes<'a> {
+    store: &'a dyn Store,
+    /// The newest first, each with the chunk of it that was decoded last.
+    runs: Vec<(&'a Run, Option<HeldChunk<'a>>)>,
+    chunks_read: u64,
+}
+
+/// A decoded chunk, and where it lies.
+struct HeldChunk<'a> {
+    pack: &'a PackEntry,
+    first_key: RecordKey,
+    chunk: Rc<DeltaChunk>,
+}
+
+impl<'a> Changes<'a> {
+    fn new(store: &'a dyn Store, manifest: &'a Manifest) -> Self {
+        let runs = manifest.runs.iter().rev().filter(|run| run.kind == RunKind::Delta);
+        Changes { store, runs: runs.map(|run| (run, None)).collect(), chunks_read: 0 }
+    }
+
+    /// The record with `key`, where `full` gives what the full run has of it.
+    fn resolve(
+        &mut self,
+        key: &[u8],
+        full: impl FnOnce() -> Result<Option<Vec<u8>>>,
+    ) -> Result<Option<Vec<u8>>> {
+        let mut records = Vec::new();
+        let mut needs_older = true;
+        for position in 0..self.runs.len() {
+            if let Some(chunk) = self.chunk(position, key)?
+                && let Some(record) = chunk.find(key)
+            {
+                needs_older = chunk.needs_older(record);
+                records.push((chunk, record));
+                if !needs_older {
+                    break;
+                }
+            }
+        }
+        let mut value = if needs_older { full()? } else { None };
+        for (chunk, record) in records.iter().rev() {
+            let mut new = Vec::new();
+            value = chunk.apply(*record, value.as_deref(), &mut new)?.then_some(new);
+        }
+        Ok(value)
+    }
+
+    /// The chunk of a run that can hold the record with `key`.
+    fn chunk(&mut self, position: usize, key: &[u8]) -> Result<Option<Rc<DeltaChunk>>> {
+        let Some((run, held)) = self.runs.get_mut(position) else { return Ok(None) };
+        let run: &'a Run = run;
+        let mut finder = KeyFinder::new(run, key)?;
+        let KeyStep::Index(entry) = finder.step() else { return Ok(None) };
+        let pack = OpenPack::open(self.store, run, entry, Access::Parts)?;
+        finder.index(pack.reading());
+        let KeyStep::Chunk(_, chunk) = finder.step() else { return Ok(None) };
+        if let Some(held) = held
+            && held.pack == entry
+            && held.first_key == chunk.first_key
+        {
+            return Ok(Some(held.chunk.clone()));
+        }
+        let (mut stored, mut raw) = (Vec::new(), AlignedBuffer::default());
+        pack.read(&mut ChunkReader::new()?, &chunk, &mut stored, &mut raw, 0)?;
+        self.chunks_read += 1;
+        let decoded = Rc::new(DeltaChunk::read(raw.to_vec(), chunk.record_count)?);
+        *held = Some(HeldChunk { pack: entry, first_key: chunk.first_key, chunk: decoded.clone() });
+        Ok(Some(decoded))
+    }
 }
 
 /// The one chunk of `run` that can hold what `finder` looks for, decoded.
@@ -56,29 +135,6 @@ fn find_chunk(
     let (mut stored, mut raw) = (Vec::new(), AlignedBuffer::default());
     pack.read(&mut ChunkReader::new()?, &chunk, &mut stored, &mut raw, 0)?;
     Ok(Some((chunk, raw)))
-}
-
-/// The decoded key of an entry's line.
-fn key_of(line: &[u8]) -> Result<Vec<u8>> {
-    let mut reader = EntryReader::new();
-    let mut rest = line;
-    loop {
-        match reader.advance()? {
-            Progress::Entry => return Ok(reader.entry().key.to_vec()),
-            Progress::End => return Err(Error::corrupt("a chunk of state has a line without an entry")),
-            Progress::NeedInput if rest.is_empty() => reader.end(),
-            Progress::NeedInput => {
-                let space = reader.space();
-                let bytes = space.len().min(rest.len());
-                let (now, later) = rest.split_at(bytes);
-                if let Some(space) = space.get_mut(..bytes) {
-                    space.copy_from_slice(now);
-                }
-                reader.filled(bytes);
-                rest = later;
-            }
-        }
-    }
 }
 
 /// A value out of an object's key-value storage.
@@ -171,6 +227,7 @@ struct ImagePages<'a> {
     reader: ChunkReader,
     packs: Vec<(usize, Arc<OpenPack>)>,
     chunks: Vec<DecodedChunk>,
+    changes: Changes<'a>,
     chunks_read: u64,
 }
 
@@ -189,25 +246,44 @@ impl<'a> ImagePages<'a> {
             reader,
             packs: Vec::new(),
             chunks: Vec::new(),
+            changes: Changes::new(store, manifest),
             chunks_read: 0,
         })
     }
 
     fn read(&mut self, number: u32, page: &mut [u8]) -> Result<()> {
-        for chunk in &self.chunks {
-            if let Some(found) = chunk.page(number, self.page_bytes) {
-                page.copy_from_slice(found);
-                return Ok(());
-            }
-        }
-        let chunk = self.decode(number)?;
         let missing = || Error::corrupt(format!("page {number} is in no chunk"));
-        page.copy_from_slice(chunk.page(number, self.page_bytes).ok_or_else(missing)?);
-        if self.chunks.len() == CACHED_CHUNKS_MAX {
-            self.chunks.remove(0);
+        if self.changes.runs.is_empty() {
+            page.copy_from_slice(self.full_page(number)?.ok_or_else(missing)?);
+            return Ok(());
         }
-        self.chunks.push(chunk);
+        let mut changes = std::mem::replace(&mut self.changes, Changes::new(self.store, self.manifest));
+        let read_before = changes.chunks_read;
+        let key = RecordKey::page(number);
+        let found = changes.resolve(key.as_bytes(), || Ok(self.full_page(number)?.map(<[u8]>::to_vec)));
+        self.chunks_read += changes.chunks_read - read_before;
+        self.changes = changes;
+        let found = found?.filter(|found| found.len() == page.len()).ok_or_else(missing)?;
+        page.copy_from_slice(&found);
         Ok(())
+    }
+
+    /// The page as the full run has it, if it does.
+    fn full_page(&mut self, number: u32) -> Result<Option<&[u8]>> {
+        let page_bytes = self.page_bytes;
+        let held = self.chunks.iter().position(|chunk| chunk.page(number, page_bytes).is_some());
+        let position = match held {
+            Some(position) => position,
+            None => {
+                let chunk = self.decode(number)?;
+                if self.chunks.len() == CACHED_CHUNKS_MAX {
+                    self.chunks.remove(0);
+                }
+                self.chunks.push(chunk);
+                self.chunks.len() - 1
+            }
+        };
+        Ok(self.chunks.get(position).and_then(|chunk| chunk.page(number, page_bytes)))
     }
 
     fn decode(&mut self, number: u32) -> Result<DecodedChunk> {

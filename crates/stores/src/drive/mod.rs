@@ -1,12 +1,15 @@
 //! The engine's verbs, driven by this machine's threads.
 
+mod chain;
 mod chunks;
 mod copy;
 mod directory;
 mod get;
 mod image;
+mod increment;
 mod inspect;
 mod lines;
+mod merged;
 mod progress;
 mod prune;
 mod restore;
@@ -18,14 +21,15 @@ mod verify;
 pub use copy::copy;
 pub use get::{Got, StoredValue, get_entry, get_value};
 pub use image::snapshot_image;
+pub use increment::{Increment, increment_image, increment_lines};
 pub use inspect::{
     NamespaceReport, StoreReport, check_database, inspect_database, inspect_state, inspect_store,
 };
 pub use progress::{NoProgress, Progress};
 pub use prune::{Judged, PruneOutcome, PruneSetting, prune};
-pub use restore::{Kept, RestoreForm, Restored, restore};
+pub use restore::{Kept, RestoreForm, Restored, read_rows, restore};
 pub use sample::{CodecReport, SampleKind, SampleReport, SampleSetting, sample_database, sample_file};
-pub use state::{EntrySource, snapshot_state};
+pub use state::{EntrySource, snapshot_lines};
 pub use trace::{TraceSource, trace_log};
 pub use verify::{Verifier, refuse_first, require_whole};
 

@@ -4,11 +4,12 @@ use sha2::{Digest, Sha256};
 
 use dotctl_engine::checkpoint::{ContentHash, StateForm};
 use dotctl_engine::chunk::{ChunkReader, ChunkSize};
-use dotctl_engine::format::Manifest;
+use dotctl_engine::format::{CheckpointKind, Manifest};
 use dotctl_engine::id::Hash;
 use dotctl_engine::{Damage, Error, Result};
 
 use super::chunks::{ChunkPlan, RunReader, check_end};
+use super::merged::read_merged;
 use super::progress::Progress;
 use crate::buffer::AlignedBuffer;
 use crate::interrupt;
@@ -22,7 +23,7 @@ use crate::target::Target;
 pub enum RestoreForm {
     /// The database file.
     Database,
-    /// The state, as an array or as lines.
+    /// State or rows, as an array or as lines.
     State(StateForm),
 }
 
@@ -69,6 +70,9 @@ pub fn restore(
     mut kept: Option<Kept<'_>>,
     progress: &dyn Progress,
 ) -> Result<Restored> {
+    if manifest.is_chain() || manifest.kind == CheckpointKind::Rows {
+        return restore_merged(store, manifest, form, write_at, write_next, progress);
+    }
     let mut chunks = RunReader::new(store, manifest.full_run()?);
     let there = kept.as_ref().map(|kept| kept.read(manifest, form)).transpose()?.flatten();
     let there = there.unwrap_or_else(|| There::nothing(manifest, form));
@@ -76,7 +80,7 @@ pub fn restore(
     let ends: Vec<u64> = pack_ends(manifest).collect();
     chunks.skip(pack_count);
     let array = form == RestoreForm::State(StateForm::Array);
-    let ndjson_bytes = manifest.content_packs().map(|pack| pack.raw_bytes).sum::<u64>();
+    let ndjson_bytes = manifest.records_bytes();
     if array {
         let opening: &[u8] = if ndjson_bytes == 0 { b"[]" } else { b"[" };
         write_at(0, opening)?;
@@ -131,12 +135,114 @@ pub fn restore(
     );
     progress.end();
     run?;
+    finish(manifest, content, lines, ndjson_bytes)
+}
+
+/// The same where several runs have to be merged, and of rows. Where a piece of lines begins is known once
+/// those before it are merged, so that they are written in order.
+fn restore_merged(
+    store: &dyn Store,
+    manifest: &Manifest,
+    form: RestoreForm,
+    write_at: &(dyn Fn(u64, &[u8]) -> Result<()> + Sync),
+    write_next: &mut dyn FnMut(&[u8]) -> Result<()>,
+    progress: &dyn Progress,
+) -> Result<Restored> {
+    let is_rows = manifest.kind == CheckpointKind::Rows;
+    let mut content = ContentHash::new(manifest.kind);
+    let array = form == RestoreForm::State(StateForm::Array);
+    // Where the content's hash is not that of what is written.
+    let mut written = (is_rows || form == RestoreForm::State(StateForm::Lines)).then(Sha256::new);
+    let records_bytes = manifest.records_bytes();
+    if array {
+        let opening: &[u8] = if records_bytes == 0 { b"[]" } else { b"[" };
+        write_at(0, opening)?;
+        write_next(opening)?;
+        if let Some(written) = &mut written {
+            written.update(opening);
+        }
+    }
+    let workers = pipeline::writing_worker_count_for(manifest.chunk_count());
+    progress.begin("restoring", Some(records_bytes));
+    let mut done_bytes = 0_u64;
+    let has_lines = manifest.kind.has_lines();
+    let mut consume = |records: &mut [u8]| {
+        if is_rows {
+            content.update(records);
+        }
+        if array {
+            StateForm::Array.shape(records);
+            // The last entry's comma is the array's closing bracket.
+            let end = done_bytes + records.len() as u64;
+            if let Some(last) = records.last_mut()
+                && end == records_bytes
+            {
+                *last = b']';
+            }
+        }
+        if has_lines {
+            write_at(done_bytes + u64::from(array), records)?;
+        }
+        write_next(records)?;
+        done_bytes += records.len() as u64;
+        progress.advance(records.len() as u64);
+        if let Some(written) = &mut written {
+            written.update(&*records);
+        }
+        if !is_rows {
+            if form == RestoreForm::State(StateForm::Lines) {
+                StateForm::Array.shape(records);
+            }
+            content.update(records);
+        }
+        Ok(())
+    };
+    let run = read_merged(store, manifest, workers, ChunkSize::DEFAULT.bytes(), write_at, &mut consume);
+    progress.end();
+    run?;
+    let written_bytes = match (is_rows && array, records_bytes) {
+        (false, bytes) => bytes,
+        (true, 0) => 2,
+        (true, bytes) => bytes + 1,
+    };
+    finish(manifest, content, written, written_bytes)
+}
+
+/// Gives every line of a checkpoint of rows to `visit`, in the order of the keys and without its line
+/// feed. They are to be believed once this returns.
+pub fn read_rows(
+    store: &dyn Store,
+    manifest: &Manifest,
+    visit: &mut dyn FnMut(&[u8]) -> Result<()>,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let mut each = |lines: &[u8]| {
+        let mut rest = lines;
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            let (line, behind) = rest.split_at(end);
+            visit(line)?;
+            rest = behind.get(1..).unwrap_or_default();
+        }
+        Ok(())
+    };
+    let form = RestoreForm::State(StateForm::Lines);
+    restore_merged(store, manifest, form, &|_, _| Ok(()), &mut each, progress).map(drop)
+}
+
+/// Believes what was written if it is the content. `written` is the hash of that where it has another, and
+/// `written_bytes` its length.
+fn finish(
+    manifest: &Manifest,
+    content: ContentHash,
+    written: Option<Sha256>,
+    written_bytes: u64,
+) -> Result<Restored> {
     let (content_sha256, raw_bytes) = content.finish();
     if content_sha256 != manifest.content_sha256 || raw_bytes != manifest.raw_bytes {
         return Err(Error::damaged(Damage::Checksum, "the content", manifest.content_sha256, content_sha256));
     }
-    Ok(match lines {
-        Some(lines) => Restored { raw_bytes: ndjson_bytes, sha256: Hash::finish(lines) },
+    Ok(match written {
+        Some(written) => Restored { raw_bytes: written_bytes, sha256: Hash::finish(written) },
         None => Restored { raw_bytes, sha256: content_sha256 },
     })
 }

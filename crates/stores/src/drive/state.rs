@@ -1,7 +1,7 @@
-//! State entries into a checkpoint.
+//! Lines in the order of their keys, state entries or rows, into a checkpoint.
 
 use dotctl_engine::Result;
-use dotctl_engine::checkpoint::{Assembler, CheckpointFacts, PackSink, StateForm};
+use dotctl_engine::checkpoint::{Assembler, CheckpointFacts, PackSink, shape_content};
 use dotctl_engine::chunk::{ChunkWriter, PackBorder, RawState, StateChunker, StoredChunk};
 use dotctl_engine::format::CheckpointKind;
 
@@ -9,7 +9,7 @@ use super::SnapshotSetting;
 use super::progress::Progress;
 use crate::pipeline::{self, Slot};
 
-/// Gives state entries, one after another, in key order.
+/// Gives entries, of state or of rows, one after another, in key order.
 pub trait EntrySource: Send {
     /// Moves to the next entry; says `false` when there is none.
     fn advance(&mut self) -> Result<bool>;
@@ -31,8 +31,9 @@ impl Slot for StateSlot {
     }
 }
 
-/// Reads every entry of `source`, which are in key order, into packs.
-pub fn snapshot_state(
+/// Reads every entry of `source`, which are in key order, into packs of a checkpoint of `kind`.
+pub fn snapshot_lines(
+    kind: CheckpointKind,
     source: &mut dyn EntrySource,
     setting: &SnapshotSetting,
     sink: &mut dyn PackSink,
@@ -40,7 +41,7 @@ pub fn snapshot_state(
 ) -> Result<CheckpointFacts> {
     let workers = pipeline::worker_count();
     let chunker = StateChunker::new(setting.chunk_size);
-    let mut assembler = Assembler::new(CheckpointKind::State, setting.codec.codec(), PackBorder::FOLDER);
+    let mut assembler = Assembler::new(kind, setting.codec.codec(), PackBorder::FOLDER);
     // An entry that did not fit its chunk begins the next one.
     let mut waiting = false;
     pipeline::run(
@@ -62,7 +63,7 @@ pub fn snapshot_state(
             slot.stored.first_key.clone_from(&slot.raw.first_key);
             slot.stored.record_count = slot.raw.record_count;
             writer.write(&slot.raw.ndjson, &mut slot.stored)?;
-            StateForm::Array.shape(&mut slot.raw.ndjson);
+            shape_content(kind, &mut slot.raw.ndjson);
             Ok(())
         },
         |slot| {

@@ -2,15 +2,17 @@
 
 use std::collections::HashSet;
 
-use dotctl_engine::checkpoint::{ContentHash, DirectoryCheck, StateForm};
+use dotctl_engine::checkpoint::{ContentHash, DirectoryCheck, shape_content};
 use dotctl_engine::chunk::{ChunkReader, ChunkSize};
 use dotctl_engine::finding::{Checked, Finding};
+use dotctl_engine::format::delta::DeltaChunk;
 use dotctl_engine::format::layout::{MANIFESTS, ManifestKey};
-use dotctl_engine::format::{CheckpointKind, Manifest, PackEntry};
+use dotctl_engine::format::{CheckpointKind, Manifest, PackEntry, Run, RunKind};
 use dotctl_engine::id::Hash;
 use dotctl_engine::{Damage, Error, ErrorKind, Result};
 
 use super::chunks::{ChunkPlan, RunReader, check_end};
+use super::merged::read_merged;
 use super::progress::Progress;
 use crate::buffer::AlignedBuffer;
 use crate::pipeline::{self, Slot};
@@ -189,7 +191,10 @@ impl<'a> Verifier<'a> {
             return self.packs_quickly(manifest, progress);
         }
         if self.substances.insert(manifest.substance()?) {
-            self.content(manifest, progress)?;
+            match manifest.is_chain() {
+                true => self.chain(manifest, progress)?,
+                false => self.content(manifest, progress)?,
+            }
             self.directory(manifest)?;
         }
         Ok(())
@@ -243,9 +248,7 @@ impl<'a> Verifier<'a> {
                 if let Some(Job::Chunk(plan)) = &slot.job {
                     let read = plan.read(reader, &mut slot.stored, &mut slot.raw, 0);
                     slot.outcome = Some(read.and_then(|()| check_end(manifest.kind, &slot.raw)));
-                    if manifest.kind == CheckpointKind::State {
-                        StateForm::Array.shape(&mut slot.raw);
-                    }
+                    shape_content(manifest.kind, &mut slot.raw);
                 }
                 Ok(())
             },
@@ -279,6 +282,74 @@ impl<'a> Verifier<'a> {
                 target,
                 Error::damaged(Damage::Checksum, "the content", manifest.content_sha256, actual),
             );
+        }
+        Ok(())
+    }
+
+    /// Merges all runs and hashes the content. Where that fails, each run is read by itself, so that
+    /// everything that is wrong is found.
+    fn chain(&mut self, manifest: &Manifest, progress: &dyn Progress) -> Result<()> {
+        let mut content = ContentHash::new(manifest.kind);
+        progress.begin("verifying", Some(manifest.raw_bytes));
+        let mut consume = |records: &mut [u8]| {
+            shape_content(manifest.kind, records);
+            content.update(records);
+            progress.advance(records.len() as u64);
+            Ok(())
+        };
+        let workers = pipeline::worker_count_for(manifest.chunk_count());
+        let chunk_bytes = ChunkSize::DEFAULT.bytes();
+        let merged = read_merged(self.store, manifest, workers, chunk_bytes, &|_, _| Ok(()), &mut consume);
+        progress.end();
+        let found = match merged {
+            Ok(()) => {
+                self.checked.chunks += manifest.chunk_count();
+                self.checked.bytes += manifest.content_packs().map(|pack| pack.stored_bytes).sum::<u64>();
+                let (actual, raw_bytes) = content.finish();
+                if actual == manifest.content_sha256 && raw_bytes == manifest.raw_bytes {
+                    return Ok(());
+                }
+                Error::damaged(Damage::Checksum, "the content", manifest.content_sha256, actual)
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
+            Err(error) => {
+                let before = self.findings.len() + self.unread.len();
+                for run in manifest.runs.iter().filter(|run| run.kind != RunKind::Directory) {
+                    self.run(manifest.kind, run)?;
+                }
+                if self.findings.len() + self.unread.len() > before {
+                    return Ok(());
+                }
+                error
+            }
+        };
+        self.note(format!("checkpoint {}", manifest.write()?.0), found)
+    }
+
+    /// Decodes the chunks of one run of a chain.
+    fn run(&mut self, kind: CheckpointKind, run: &Run) -> Result<()> {
+        let mut chunks = RunReader::new(self.store, run);
+        let mut reader = ChunkReader::new()?;
+        let (mut stored, mut raw) = (Vec::new(), AlignedBuffer::default());
+        while let Some(job) = next_job(self.store, &mut chunks) {
+            let plan = match job {
+                Job::Chunk(plan) => plan,
+                Job::Broken(finding) => {
+                    self.note(finding.target, finding.error)?;
+                    continue;
+                }
+            };
+            let read = plan.read(&mut reader, &mut stored, &mut raw, 0).and_then(|()| match run.kind {
+                RunKind::Delta => DeltaChunk::read(raw.to_vec(), plan.entry().record_count).map(|_| ()),
+                RunKind::Full | RunKind::Directory => check_end(kind, &raw),
+            });
+            match read {
+                Ok(()) => {
+                    self.checked.chunks += 1;
+                    self.checked.bytes += stored.len() as u64;
+                }
+                Err(error) => self.note(plan.location().to_owned(), error)?,
+            }
         }
         Ok(())
     }

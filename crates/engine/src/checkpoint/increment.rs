@@ -1,0 +1,146 @@
+//! Changes and their content into a manifest's facts.
+
+use super::assemble::CheckpointFacts;
+use super::chain::Foundation;
+use super::content::ContentHash;
+use super::run::{PackSink, RunWriter};
+use crate::chunk::{ChunkSize, ChunkWriter, PackBorder, StoredChunk};
+use crate::codec::CodecSetting;
+use crate::error::{Error, Result};
+use crate::format::delta::RawDelta;
+use crate::format::{CheckpointKind, RunKind};
+
+/// A delta chunk aims at this part of the chunk size: a reader has one of each run in memory.
+const CHUNK_SHARE: u32 = 4;
+
+/// Takes a source piece by piece, with what has changed in each since its base, and writes the
+/// changes as a delta run. What the checkpoint's content hashes to is taken over the source itself,
+/// piece by piece, as if it were stored whole.
+pub struct DeltaAssembler<'a> {
+    kind: CheckpointKind,
+    foundation: &'a Foundation,
+    content: ContentHash,
+    run: RunWriter,
+    record_count: u64,
+    /// Changes that are not yet a chunk.
+    waiting: RawDelta,
+    chunk_bytes: usize,
+    writer: ChunkWriter,
+    raw: Vec<u8>,
+    stored: StoredChunk,
+    stored_bytes: u64,
+    /// Whether there was more than the foundation allows.
+    pub outgrown: bool,
+}
+
+impl<'a> DeltaAssembler<'a> {
+    /// Assembles changes to `foundation`.
+    pub fn new(
+        kind: CheckpointKind,
+        foundation: &'a Foundation,
+        codec: CodecSetting,
+        size: ChunkSize,
+        border: PackBorder,
+    ) -> Result<Self> {
+        Ok(DeltaAssembler {
+            kind,
+            foundation,
+            content: ContentHash::new(kind),
+            run: RunWriter::new(RunKind::Delta, codec.codec(), border),
+            record_count: 0,
+            waiting: RawDelta::default(),
+            chunk_bytes: Self::chunk_bytes(size),
+            writer: ChunkWriter::new(codec)?,
+            raw: Vec::new(),
+            stored: StoredChunk::default(),
+            stored_bytes: 0,
+            outgrown: false,
+        })
+    }
+
+    /// Raw bytes that a delta chunk aims at. A piece with as many changes is a chunk by itself.
+    pub fn chunk_bytes(size: ChunkSize) -> usize {
+        (size.bytes() / CHUNK_SHARE) as usize
+    }
+
+    /// Takes the next piece: how many records the source has in it, shaped as content, and what has
+    /// changed there; as a chunk already where it is large enough to be one.
+    pub fn add(
+        &mut self,
+        content: &[u8],
+        record_count: u64,
+        changes: &RawDelta,
+        stored: Option<&StoredChunk>,
+        sink: &mut dyn PackSink,
+    ) -> Result<()> {
+        self.content.update(content);
+        self.record_count += record_count;
+        if changes.record_count() == 0 {
+            return Ok(());
+        }
+        let joined = self.waiting.raw_bytes().saturating_add(changes.raw_bytes());
+        if stored.is_some() || joined > self.chunk_bytes {
+            self.end_chunk(sink)?;
+        }
+        match stored {
+            Some(stored) => {
+                self.stored_bytes += stored.bytes.len() as u64;
+                self.run.add(stored, sink)?;
+            }
+            None => self.waiting.append(changes),
+        }
+        self.check_size()
+    }
+
+    fn end_chunk(&mut self, sink: &mut dyn PackSink) -> Result<()> {
+        if self.waiting.record_count() == 0 {
+            return Ok(());
+        }
+        write_delta(&mut self.writer, &self.waiting, &mut self.raw, &mut self.stored)?;
+        self.waiting.clear();
+        self.stored_bytes += self.stored.bytes.len() as u64;
+        self.run.add(&self.stored, sink)
+    }
+
+    fn check_size(&mut self) -> Result<()> {
+        if self.stored_bytes > self.foundation.delta_bytes_max {
+            self.outgrown = true;
+            return Err(Error::unsupported("the changes have outgrown what they are laid over"));
+        }
+        Ok(())
+    }
+
+    /// Writes what is left. `page_bytes` is the page size of an image.
+    pub fn finish(mut self, page_bytes: Option<u32>, sink: &mut dyn PackSink) -> Result<CheckpointFacts> {
+        self.end_chunk(sink)?;
+        let run = self.run.finish(sink)?;
+        let (content_sha256, raw_bytes) = self.content.finish();
+        let mut runs = self.foundation.runs.clone();
+        if !run.packs.is_empty() {
+            runs.push(run);
+        }
+        let is_chain = runs.iter().any(|run| run.kind == RunKind::Delta);
+        Ok(CheckpointFacts {
+            kind: self.kind,
+            base: is_chain.then_some(self.foundation.id),
+            content_sha256,
+            raw_bytes,
+            record_count: self.record_count,
+            page_bytes,
+            runs,
+        })
+    }
+}
+
+/// Turns `changes` into a stored chunk; `raw` is a buffer to reuse.
+pub fn write_delta(
+    writer: &mut ChunkWriter,
+    changes: &RawDelta,
+    raw: &mut Vec<u8>,
+    stored: &mut StoredChunk,
+) -> Result<()> {
+    changes.write(raw);
+    stored.first_key = changes.first_key()?;
+    stored.record_count = changes.record_count();
+    writer.write(raw, stored)
+}

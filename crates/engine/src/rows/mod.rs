@@ -1,0 +1,16 @@
+//! Rows: a database as its schema and its rows, each a line of JSON text with a key that orders it.
+//!
+//! What SQLite says of a value is kept to the bit; how its pages were laid out is not. `docs/FORMAT.md`
+//! describes the lines. Reading a database into lines and lines into a database is the adapters' work:
+//! here is how a line is spelled ([`push_line`]), what it says ([`Line`]) and what many of them come
+//! to ([`RowsSum`]).
+
+mod key;
+mod line;
+mod parse;
+mod sum;
+
+pub use key::{RowKey, RowPlace, push_place, push_rowid, rowid_of, table_prefix};
+pub use line::{Value, push_line};
+pub use parse::Line;
+pub use sum::RowsSum;

@@ -1,0 +1,153 @@
+//! What rows come to, whatever their order: a sum that single rows can be taken out of again.
+
+use sha2::{Digest, Sha256};
+
+use crate::id::Hash;
+
+/// What the final hash begins with, so that it is no other hash's.
+const DOMAIN: &[u8] = b"dotctl rows\0";
+
+/// The sum, modulo 2^256, of the SHA-256 of each line, with the number of lines and their bytes.
+///
+/// Who has a line more or less adds or takes that line alone, which makes the content's hash of a
+/// checkpoint with one changed row as cheap as that row. Who can choose lines at will could find two sets
+/// with one sum; what a checkpoint consists of is named by the SHA-256 of its packs, and this sum
+/// proves that reading and merging them gave what was captured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RowsSum {
+    /// The lowest word first.
+    sum: [u64; 4],
+    record_count: u64,
+    raw_bytes: u64,
+}
+
+impl RowsSum {
+    /// Adds a line, given without its line feed.
+    pub fn add(&mut self, line: &[u8]) {
+        let mut carry = false;
+        for (word, more) in self.sum.iter_mut().zip(words(line)) {
+            (*word, carry) = word.carrying_add_(more, carry);
+        }
+        self.record_count = self.record_count.wrapping_add(1);
+        self.raw_bytes = self.raw_bytes.wrapping_add(line.len() as u64 + 1);
+    }
+
+    /// Takes a line out again.
+    pub fn remove(&mut self, line: &[u8]) {
+        let mut borrow = false;
+        for (word, less) in self.sum.iter_mut().zip(words(line)) {
+            (*word, borrow) = word.borrowing_sub_(less, borrow);
+        }
+        self.record_count = self.record_count.wrapping_sub(1);
+        self.raw_bytes = self.raw_bytes.wrapping_sub(line.len() as u64 + 1);
+    }
+
+    /// Adds each of `lines`, all of which end with a line feed.
+    pub fn add_lines(&mut self, lines: &[u8]) {
+        let mut rest = lines;
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            let (line, behind) = rest.split_at(end);
+            self.add(line);
+            rest = behind.get(1..).unwrap_or_default();
+        }
+    }
+
+    /// Lines so far.
+    pub fn record_count(&self) -> u64 {
+        self.record_count
+    }
+
+    /// The hash of the sum and both numbers, and the bytes of all lines.
+    pub fn finish(&self) -> (Hash, u64) {
+        let mut sha256 = Sha256::new();
+        sha256.update(DOMAIN);
+        sha256.update(self.record_count.to_le_bytes());
+        sha256.update(self.raw_bytes.to_le_bytes());
+        for word in self.sum {
+            sha256.update(word.to_le_bytes());
+        }
+        (Hash::finish(sha256), self.raw_bytes)
+    }
+}
+
+fn words(line: &[u8]) -> [u64; 4] {
+    let digest = Sha256::digest(line);
+    let mut words = [0; 4];
+    let (eights, _) = digest.as_chunks();
+    for (word, bytes) in words.iter_mut().zip(eights) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    words
+}
+
+/// Addition with what comes from the word below.
+trait Carry: Sized {
+    fn carrying_add_(self, more: Self, carry: bool) -> (Self, bool);
+    fn borrowing_sub_(self, less: Self, borrow: bool) -> (Self, bool);
+}
+
+impl Carry for u64 {
+    fn carrying_add_(self, more: u64, carry: bool) -> (u64, bool) {
+        let (sum, first) = self.overflowing_add(more);
+        let (sum, second) = sum.overflowing_add(carry.into());
+        (sum, first || second)
+    }
+
+    fn borrowing_sub_(self, less: u64, borrow: bool) -> (u64, bool) {
+        let (rest, first) = self.overflowing_sub(less);
+        let (rest, second) = rest.overflowing_sub(borrow.into());
+        (rest, first || second)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sum_of<'a>(lines: impl IntoIterator<Item = &'a Vec<u8>>) -> RowsSum {
+        let mut sum = RowsSum::default();
+        lines.into_iter().for_each(|line| sum.add(line));
+        sum
+    }
+
+    #[test]
+    fn one_line_by_hand() {
+        // printf '["row/t/#a1",[1]]' | sha256sum: its words, read from the lowest byte on, are the sum.
+        let mut sum = RowsSum::default();
+        sum.add_lines(b"[\"row/t/#a1\",[1]]\n");
+        assert_eq!((sum.record_count, sum.raw_bytes), (1, 18));
+        assert_eq!(sum.sum, words(b"[\"row/t/#a1\",[1]]"));
+        assert_ne!(sum.finish().0, RowsSum::default().finish().0);
+    }
+
+    #[test]
+    fn carries_go_through_all_words() {
+        let mut sum = RowsSum { sum: [u64::MAX; 4], record_count: 0, raw_bytes: 0 };
+        let full = sum;
+        sum.add(b"x");
+        let mut one_less = words(b"x");
+        // u256::MAX + x = x - 1
+        one_less[0] = one_less[0].wrapping_sub(1);
+        assert_eq!(sum.sum, one_less);
+        sum.remove(b"x");
+        assert_eq!(sum, full);
+    }
+
+    proptest! {
+        #[test]
+        fn order_does_not_matter_and_lines_can_be_taken_out(
+            lines in prop::collection::vec(prop::collection::vec(0x20_u8..0x7f, 0..40), 1..20),
+            taken in any::<prop::sample::Index>(),
+        ) {
+            let whole = sum_of(&lines);
+            prop_assert_eq!(sum_of(lines.iter().rev()), whole);
+            let index = taken.index(lines.len());
+            let mut less = whole;
+            less.remove(&lines[index]);
+            let others = lines.iter().enumerate().filter(|(place, _)| *place != index).map(|(_, line)| line);
+            prop_assert_eq!(sum_of(others), less);
+            prop_assert_ne!(less.finish(), whole.finish());
+        }
+    }
+}

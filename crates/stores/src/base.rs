@@ -1,0 +1,154 @@
+//! What a new checkpoint is built on.
+
+use dotctl_engine::checkpoint::{ChainPolicy, CheckpointFacts, Foundation};
+use dotctl_engine::format::{CheckpointKind, Manifest, PackEntry};
+use dotctl_engine::{Error, ErrorKind, Result};
+
+use crate::drive::{Increment, SnapshotSetting};
+use crate::reference::{Found, find_key, read};
+use crate::store::{Access, Session, Store, check_pack, missing_pack};
+
+/// What somebody wants a checkpoint to be built on.
+#[derive(Debug, Clone)]
+pub enum Base {
+    /// The namespace's newest one, where that can be and pays.
+    Auto,
+    /// Nothing: a full checkpoint.
+    None,
+    /// This one.
+    Of(Box<Found>),
+}
+
+/// What a checkpoint will be built on.
+pub struct Chosen {
+    /// The base, and what of it the changes are laid over.
+    pub built_on: Option<(Manifest, Foundation)>,
+    /// Why the base that was meant cannot be built on: it is damaged.
+    pub damage: Option<Error>,
+    /// Whether the user named it, so that there is no other way.
+    required: bool,
+}
+
+impl Base {
+    /// Finds what a checkpoint of `kind` can be built on.
+    ///
+    /// # Errors
+    /// Unsupported where a base that was named cannot be one; the store's.
+    pub fn choose(
+        &self,
+        store: &dyn Store,
+        setting: &SnapshotSetting,
+        kind: CheckpointKind,
+    ) -> Result<Chosen> {
+        let refused = |why: &str| {
+            Err(Error::unsupported(format!("this checkpoint cannot be built on the one named: {why}"))
+                .hint("leave out --base"))
+        };
+        let found = match self {
+            Base::None => return Ok(Chosen::none()),
+            Base::Of(_) if !store.takes_increments() => return refused("a placed checkpoint stands alone"),
+            Base::Of(found) if found.manifest.kind != kind => return refused("it is of another kind"),
+            Base::Of(found) if found.manifest.namespace != setting.namespace => {
+                return refused("it is of another namespace");
+            }
+            Base::Of(found) => (**found).clone(),
+            Base::Auto if !store.takes_increments() => return Ok(Chosen::none()),
+            Base::Auto => match newest(store, setting) {
+                Ok(Some(found)) if found.manifest.kind == kind => found,
+                Ok(_) => return Ok(Chosen::none()),
+                Err(error) if is_damage(&error) => {
+                    return Ok(Chosen { damage: Some(error), ..Chosen::none() });
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        let foundation = ChainPolicy::DEFAULT.foundation(found.id(), &found.manifest);
+        Ok(Chosen {
+            built_on: foundation.map(|foundation| (found.manifest, foundation)),
+            damage: None,
+            required: matches!(self, Base::Of(_)),
+        })
+    }
+}
+
+fn newest(store: &dyn Store, setting: &SnapshotSetting) -> Result<Option<Found>> {
+    match find_key(store, &format!("{}@latest", setting.namespace)) {
+        Ok(key) => read(store, key).map(Some),
+        Err(error) if error.kind() == ErrorKind::Missing => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_damage(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Corrupt(_) | ErrorKind::Unsupported)
+}
+
+impl Chosen {
+    /// A full checkpoint.
+    pub fn none() -> Self {
+        Chosen { built_on: None, damage: None, required: false }
+    }
+
+    /// Whether an image with such pages can be built on it.
+    ///
+    /// # Errors
+    /// Unsupported where it must be and cannot.
+    pub fn has_pages_of(&self, page_bytes: u32) -> Result<bool> {
+        match &self.built_on {
+            Some((manifest, _)) if manifest.page_bytes != Some(page_bytes) => match self.required {
+                true => Err(Error::unsupported(format!(
+                    "the base has pages of {} bytes, the database of {page_bytes}",
+                    manifest.page_bytes.unwrap_or(0)
+                ))
+                .hint("leave out --base")),
+                false => Ok(false),
+            },
+            _ => Ok(true),
+        }
+    }
+
+    /// What is to be committed, of what came of building on it; `None` where that was in vain, and
+    /// the source is to be read again.
+    pub fn take<'a>(
+        &mut self,
+        store: &'a dyn Store,
+        session: Box<dyn Session + 'a>,
+        increment: Result<Increment>,
+    ) -> Result<Option<(Box<dyn Session + 'a>, CheckpointFacts)>> {
+        match increment {
+            Ok(Increment::Changed(facts)) => return Ok(Some((session, facts))),
+            Ok(Increment::Outgrown) => {}
+            Ok(Increment::Equal) => {
+                // What was written is not needed.
+                drop(session);
+                let held = match &self.built_on {
+                    Some((manifest, foundation)) => holds_rest(store, manifest, foundation),
+                    None => Ok(()),
+                };
+                match (held, &self.built_on) {
+                    (Ok(()), Some((manifest, _))) => {
+                        return Ok(Some((store.begin()?, CheckpointFacts::same_as(manifest))));
+                    }
+                    (Err(error), _) if !is_damage(&error) => return Err(error),
+                    (Err(error), _) => self.damage = Some(error),
+                    (Ok(()), None) => {}
+                }
+            }
+            Err(error) if is_damage(&error) && !self.required => self.damage = Some(error),
+            Err(error) => return Err(error),
+        }
+        self.built_on = None;
+        Ok(None)
+    }
+}
+
+/// Checks the packs of `manifest` that nobody has read when its content was compared.
+fn holds_rest(store: &dyn Store, manifest: &Manifest, foundation: &Foundation) -> Result<()> {
+    let was_read = |pack: &PackEntry| foundation.runs.iter().any(|run| run.packs.contains(pack));
+    let mut buffer = vec![0; 256 << 10];
+    manifest.packs().filter(|pack| !was_read(pack)).try_for_each(|entry| {
+        let pack = store.open_pack(entry, Access::Whole)?.ok_or_else(|| missing_pack(entry))?;
+        check_pack(pack.as_ref(), entry, &mut buffer, |_| ())
+            .map_err(|error| error.at(store.pack_location(&entry.sha256)))
+    })
+}

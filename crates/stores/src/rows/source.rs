@@ -1,0 +1,232 @@
+//! The rows of a database, in the order of their keys.
+
+use rusqlite::Connection;
+
+use dotctl_engine::image::PageReader;
+use dotctl_engine::image::geometry::{Basics, Geometry, TextEncoding};
+use dotctl_engine::image::record::{Column, Columns};
+use dotctl_engine::image::rows::Rows;
+use dotctl_engine::image::schema::{SCHEMA_ROOT, text};
+use dotctl_engine::rows::{RowKey, Value, push_line, table_prefix};
+use dotctl_engine::state::{MAX_ENTRY_BYTES, Order, OrderCheck};
+use dotctl_engine::{Error, Result};
+
+use super::form::TableForm;
+use super::schema::{Definition, ROW_BYTES_MAX, SCHEMA_BYTES_MAX, guard, make, tables};
+use crate::drive::EntrySource;
+
+/// Pages that are read at once where a tree's pages follow each other.
+const READ_PAGES: u32 = 16;
+
+/// The lines of a database.
+pub struct RowSource<'a, P> {
+    /// The database's, for messages.
+    name: String,
+    pages: Ahead<'a, P>,
+    geometry: Geometry,
+    encoding: TextEncoding,
+    /// The line about the database as a whole, where it has something to say.
+    about: Option<Vec<u8>>,
+    definitions: std::vec::IntoIter<Definition>,
+    /// Tables to come, the next one last.
+    tables: Vec<(TableForm, u32)>,
+    walk: Option<(TableForm, Rows)>,
+    page: Vec<u8>,
+    key: String,
+    line: Vec<u8>,
+    check: OrderCheck,
+    /// Whether the order is to be checked, and was found to be another.
+    watched: bool,
+    /// Whether a table keeps its rows in another order than their keys'.
+    pub out_of_order: bool,
+}
+
+impl<'a, P: PageReader> RowSource<'a, P> {
+    /// The lines of the database called `name` with these `pages`. Unless they are `sorted` afterwards, the first one
+    /// out of order ends them.
+    ///
+    /// # Errors
+    /// Malformed where the schema is; unsupported where SQLite does not understand it.
+    pub fn new(pages: &'a P, name: &str, sorted: bool) -> Result<Self> {
+        Self::try_new(pages, name, sorted).map_err(|error| error.at(name))
+    }
+
+    fn try_new(pages: &'a P, name: &str, sorted: bool) -> Result<Self> {
+        let mut pages = Ahead::new(pages);
+        let mut first = vec![0; pages.pages.page_bytes() as usize];
+        pages.read(1, &mut first)?;
+        let basics = Basics::parse(&first, pages.pages.page_count())?;
+        let (geometry, encoding) = (basics.geometry, basics.text_encoding);
+        let mut definitions = definitions(&mut pages, geometry, encoding)?;
+        definitions.sort_by_key(Definition::key);
+        let mut connection = Connection::open_in_memory().map_err(|error| unsupported(&error))?;
+        guard(&mut connection).map_err(|error| unsupported(&error))?;
+        make(&mut connection, tables(&definitions))?;
+        let forms = definitions.iter().filter(|definition| definition.has_rows());
+        let mut tables = forms
+            .map(|table| Ok((TableForm::of(&connection, &table.name)?, table.root)))
+            .collect::<Result<Vec<_>>>()?;
+        tables.sort_by_key(|(form, _)| std::cmp::Reverse(table_prefix(&form.name)));
+        Ok(RowSource {
+            name: name.to_owned(),
+            pages,
+            geometry,
+            encoding,
+            about: about(&basics),
+            definitions: definitions.into_iter(),
+            tables,
+            walk: None,
+            page: Vec::new(),
+            key: String::new(),
+            line: Vec::new(),
+            check: OrderCheck::new(),
+            watched: !sorted,
+            out_of_order: false,
+        })
+    }
+
+    fn next_row(&mut self) -> Result<bool> {
+        loop {
+            if self.walk.is_none() {
+                let Some((form, root)) = self.tables.pop() else { return Ok(false) };
+                self.walk =
+                    Some((form, Rows::new(self.geometry, root).with_payload_max(ROW_BYTES_MAX as u64)));
+            }
+            let Some((form, rows)) = &mut self.walk else { return Ok(false) };
+            let pages = &mut self.pages;
+            let is_there = rows.advance(&mut self.page, |number, page| pages.read(number, page));
+            let place = |error: Error| error.at(format!("{}, table {:?}", self.name, form.name));
+            if !is_there.map_err(place)? {
+                self.walk = None;
+                continue;
+            }
+            if rows.payload_bytes() > ROW_BYTES_MAX as u64 {
+                return Err(place(too_large(rows.payload_bytes())));
+            }
+            form.line(rows.rowid(), rows.payload(), self.encoding, &mut self.key, &mut self.line)
+                .map_err(place)?;
+            if self.line.len() > MAX_ENTRY_BYTES {
+                return Err(place(too_large(self.line.len() as u64)));
+            }
+            return Ok(true);
+        }
+    }
+}
+
+impl<P: PageReader> EntrySource for RowSource<'_, P> {
+    fn advance(&mut self) -> Result<bool> {
+        if let Some(line) = self.about.take() {
+            self.line = line;
+            self.key = String::from_utf8_lossy(&RowKey::database()).into_owned();
+        } else if let Some(definition) = self.definitions.next() {
+            self.line.clear();
+            definition.push_line(&mut self.line);
+            self.key = String::from_utf8_lossy(&definition.key()).into_owned();
+        } else if !self.next_row()? {
+            return Ok(false);
+        }
+        if self.watched && self.check.push(self.key.as_bytes())? == Order::OutOfOrder {
+            self.out_of_order = true;
+            return Err(Error::unsupported("the rows are not in the order of their keys"));
+        }
+        Ok(true)
+    }
+
+    fn entry(&self) -> (&[u8], &[u8]) {
+        (self.key.as_bytes(), &self.line)
+    }
+}
+
+fn unsupported(error: &rusqlite::Error) -> Error {
+    Error::unsupported(format!("SQLite cannot be asked about the schema: {error}"))
+}
+
+fn too_large(bytes: u64) -> Error {
+    Error::unsupported(format!("a row of {bytes} bytes, more than {ROW_BYTES_MAX}"))
+        .hint("a checkpoint of its pages takes rows of any size: --kind image")
+}
+
+/// What is not as in a new database: encoding, bytes of a page, whether it vacuums by itself (1 when a
+/// transaction ends, 2 on demand), and the two numbers that are its user's.
+fn about(basics: &Basics) -> Option<Vec<u8>> {
+    let vacuum = match (basics.auto_vacuum, basics.incremental_vacuum) {
+        (false, _) => 0,
+        (true, false) => 1,
+        (true, true) => 2,
+    };
+    let encoding = basics.text_encoding.name();
+    let page_bytes = basics.geometry.page_bytes;
+    let numbers = [i64::from(page_bytes), vacuum, basics.user_version.into(), basics.application_id.into()];
+    if encoding == "UTF-8" && numbers == [4096, 0, 0, 0] {
+        return None;
+    }
+    let mut line = Vec::new();
+    let encoding = Value::Text(encoding.as_bytes().into());
+    let values = std::iter::once(encoding).chain(numbers.map(Value::Integer));
+    push_line(&String::from_utf8_lossy(&RowKey::database()), values, &mut line);
+    Some(line)
+}
+
+fn definitions<P: PageReader>(
+    pages: &mut Ahead<'_, P>,
+    geometry: Geometry,
+    encoding: TextEncoding,
+) -> Result<Vec<Definition>> {
+    let mut rows = Rows::new(geometry, SCHEMA_ROOT).with_payload_max(SCHEMA_BYTES_MAX as u64);
+    let (mut page, mut definitions, mut held_bytes) = (Vec::new(), Vec::new(), 0_usize);
+    while rows.advance(&mut page, |number, page| pages.read(number, page))? {
+        let columns = Columns::of(rows.payload())?.collect::<Result<Vec<_>>>()?;
+        let [Column::Text(kind), Column::Text(name), Column::Text(table), root, Column::Text(sql)] =
+            columns.as_slice()
+        else {
+            // An index that comes with its table has no SQL.
+            continue;
+        };
+        let root = match root {
+            Column::Integer(root) => u32::try_from(*root).unwrap_or(0),
+            _ => 0,
+        };
+        let text = |bytes: &[u8]| text(bytes, encoding).into_owned();
+        let definition =
+            Definition { kind: text(kind), name: text(name), table: text(table), sql: text(sql), root };
+        held_bytes += definition.held_bytes();
+        if held_bytes > SCHEMA_BYTES_MAX {
+            return Err(Error::unsupported(format!("a schema of more than {SCHEMA_BYTES_MAX} bytes"))
+                .hint("a checkpoint of its pages needs no schema: --kind image"));
+        }
+        definitions.push(definition);
+    }
+    Ok(definitions)
+}
+
+/// Reads single pages, several at once where one followed the other.
+struct Ahead<'a, P> {
+    pages: &'a P,
+    block: Vec<u8>,
+    /// The numbers of the pages in the block.
+    held: std::ops::Range<u32>,
+    last: u32,
+}
+
+impl<'a, P: PageReader> Ahead<'a, P> {
+    fn new(pages: &'a P) -> Self {
+        Ahead { pages, block: Vec::new(), held: 0..0, last: 0 }
+    }
+
+    fn read(&mut self, number: u32, into: &mut [u8]) -> Result<()> {
+        let page_bytes = self.pages.page_bytes() as usize;
+        if !self.held.contains(&number) {
+            let follows = number == self.last.wrapping_add(1);
+            let left = self.pages.page_count().saturating_sub(number).saturating_add(1);
+            let count = if follows { READ_PAGES.min(left).max(1) } else { 1 };
+            self.block.resize(count as usize * page_bytes, 0);
+            self.held = 0..0;
+            self.pages.read_pages(number, &mut self.block)?;
+            self.held = number..number.saturating_add(count);
+        }
+        self.last = number;
+        let begin = (number - self.held.start) as usize * page_bytes;
+        let page = self.block.get(begin..begin + page_bytes);
+        page.map(|page| into.copy_from_slice(page)).ok_or_else(|| Error::malformed("a page is cut short"))
+    }
+}
