@@ -342,7 +342,7 @@ fn partitioning(args: &PlanArgs, declared: &PlanDeclaration) -> Partitioning {
     }
 }
 
-fn trace(log: &Path, args: &PlanArgs, design: &Design) -> Result<TraceSection> {
+fn trace(log: &str, args: &PlanArgs, design: &Design) -> Result<TraceSection> {
     let target = Target {
         recovery_point_ms: args.recovery_point_ms.unwrap_or(RECOVERY_POINT_MS),
         dirty_bytes_max: args.memory_bytes.unwrap_or(MEMORY_BYTES),
@@ -350,7 +350,7 @@ fn trace(log: &Path, args: &PlanArgs, design: &Design) -> Result<TraceSection> {
     let mut model = Trace::new(design.cache);
     let source = trace_log(log, args.namespace.as_deref(), &mut |event| model.see(event))?;
     Ok(TraceSection {
-        log: log.display().to_string(),
+        log: log.to_owned(),
         malformed: source.malformed,
         skipped: source.skipped,
         recovery_point_ms: target.recovery_point_ms,

@@ -3,10 +3,10 @@
 mod chunks;
 mod copy;
 mod directory;
+mod events;
 mod get;
 mod image;
 mod inspect;
-mod lines;
 mod progress;
 mod prune;
 mod restore;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use dotctl_engine::{Error, Result};
+use dotctl_engine::Result;
 
 use crate::drive::Progress;
 use crate::entries::StateEntries;
@@ -50,7 +50,7 @@ impl Respool {
         Input::new(&*self.name, again.map_err(|error| io_error("read the copy of", &self.path, &error))?)
     }
 
-    /// Whether the source is a log of events, an object a line, and not state entries, which are arrays.
+    /// Whether the source is a log of events, which are objects, and not state entries, which are arrays.
     pub fn is_log(&self) -> Result<bool> {
         let mut input = self.open()?;
         let mut block = [0; 4096];
@@ -63,12 +63,7 @@ impl Respool {
             let new = block.get(..bytes).unwrap_or_default();
             first.extend(new.iter().copied().filter(|byte| !byte.is_ascii_whitespace()));
         }
-        if first.starts_with(b"[{") {
-            return Err(Error::unsupported("this is one array of events, and not a line for each")
-                .at(&*self.name)
-                .hint("make lines of it: `jq -c '.[]' FILE | dotctl estimate --sample -`"));
-        }
-        Ok(first.first() == Some(&b'{'))
+        Ok(first.first() == Some(&b'{') || first.starts_with(b"[{"))
     }
 }
 
