@@ -39,9 +39,10 @@ function model(d) {
   const delta = Math.min(compressed, changed * event * d.compression_ratio), deltas = d.compaction.files_min;
   const pipeline = monthly(writes * event), collections = Math.max(1, d.operators);
   const rows = bytes => Math.max(1, Math.ceil(bytes / CHUNK)), packs = bytes => Math.max(1, Math.ceil(bytes / d.pack_bytes));
-  const chunkRows = compressed < limitBytes('one-row') ? 1 : rows(compressed);
-  const kept = d.checkpoints_per_day * d.retention_days;
-  const noMemory = raw > limitBytes('memory'), rejected = raw > limitBytes('state-rejected'), overflow = raw >= limitBytes('state-r2');
+  const chunkRows = rows(compressed) + 1;
+  const kept = d.checkpoints_per_day * d.retention_days, keptBytes = compressed * (2 + kept);
+  const deltasBytes = 2 * compressed + deltas * delta + kept * compressed * d.changed_percent / 100;
+  const noMemory = raw > limitBytes('memory'), rejected = raw >= limitBytes('state-rejected'), overflow = raw >= limitBytes('state-r2');
   const made = {};
   const add = (name, month, piped, impossible) => {
     const items = [item('do-rows-written', month.rows || 0), item('do-rows-read', month.read || 0), item('do-storage', month.object || 0),
@@ -54,12 +55,15 @@ function model(d) {
   add('lazy-rows', { rows: monthly(checkpoints * changed), object: raw * d.objects }, true, noMemory);
   add('lazy-columnar', { rows: monthly(checkpoints * Math.min(collections, Math.ceil(changed))), object: raw * d.objects }, true,
     Math.floor(d.entries / collections) >= 1000 || raw / collections > limitBytes('row') || noMemory);
-  add('object-full', { rows: monthly(checkpoints * 2 * (chunkRows + 1)), object: 2 * compressed * d.objects }, true, rejected || overflow || noMemory);
-  add('object-incremental', { rows: monthly(checkpoints * 2 * (rows(delta) + 1 + (chunkRows + 1) / deltas)),
-    object: (2 * compressed + deltas * delta) * d.objects }, true, rejected || overflow || noMemory);
-  add('r2-full', { rows: monthly(checkpoints), r2: compressed * (2 + kept) * d.objects, puts: monthly(checkpoints * (packs(compressed) + 1)) },
+  const outside = rejected || overflow || noMemory, full = outside || keptBytes > limitBytes('object');
+  add('object-row', { rows: monthly(checkpoints * 2), object: keptBytes * d.objects }, true,
+    full || compressed >= limitBytes('one-row') || raw >= limitBytes('state-chunks'));
+  add('object-chunks', { rows: monthly(checkpoints * 2 * chunkRows), object: keptBytes * d.objects }, true, full);
+  add('object-incremental', { rows: monthly(checkpoints * 2 * (rows(delta) + 1 + chunkRows / deltas)),
+    object: deltasBytes * d.objects }, true, outside || deltasBytes > limitBytes('object'));
+  add('r2-full', { rows: monthly(checkpoints), r2: keptBytes * d.objects, puts: monthly(checkpoints * (packs(compressed) + 1)) },
     true, rejected || noMemory);
-  add('r2-incremental', { rows: monthly(checkpoints), r2: (2 * compressed + deltas * delta + kept * compressed * d.changed_percent / 100) * d.objects,
+  add('r2-incremental', { rows: monthly(checkpoints), r2: deltasBytes * d.objects,
     puts: monthly(checkpoints * (packs(delta) + 1 + (packs(compressed) + 1) / deltas)) }, true, rejected || noMemory);
   return made;
 }
@@ -93,7 +97,7 @@ const row = (tag, cells) => element('tr', {}, ...cells.map(cell => {
 
 const now = structuredClone(plan.design);
 const days = (allowed, actual, daily) => actual > allowed ? 0 : daily > 0 ? (allowed - actual) / daily : Infinity;
-const showDays = number => number <= 0 ? 'passed' : number < 36525 ? (number < 10 ? number.toFixed(1) : count(Math.floor(number))) : 'never';
+const showDays = number => number <= 0 ? 'passed' : number < 36525 ? (number < 10 ? number.toFixed(1) : count(Math.floor(number))) : number < Infinity ? '> 100 years' : 'never';
 
 function limits(d) {
   const { raw, compressed } = sizes(d, d.entries), event = Math.ceil(entryBytes(d));
@@ -174,8 +178,8 @@ function draw() {
   const made = model(now), found = limits(now), today = sizes(now, now.entries);
   document.getElementById('summary').textContent = `${count(now.objects)} objects with ${count(now.entries)} entries each: raw ${size(today.raw)}, compressed ${size(today.compressed)}; ` +
     `${count(now.writes_per_second)} writes a second, ${count(now.growth_per_day)} more entries a day, checkpoints ${now.profile.name}.`;
-  const hard = found.filter(one => ['object', 'memory', 'cache-hard', 'state-rejected'].includes(one.limit) && one.days < 36525);
-  document.getElementById('first').textContent = hard.length ? `First to break: ${hard[0].limit}, ${hard[0].days <= 0 ? 'passed already' : 'in ' + showDays(hard[0].days) + ' days'}; past it ${hard[0].then}.` : 'No limit on size that breaks something is ever met.';
+  const hard = found.filter(one => ['object', 'memory', 'cache-hard', 'state-rejected'].includes(one.limit) && one.days < Infinity);
+  document.getElementById('first').textContent = hard.length ? `First to break: ${hard[0].limit}, ${hard[0].days <= 0 ? 'passed already' : 'in ' + (hard[0].days < 36525 ? showDays(hard[0].days) + ' days' : 'more than 100 years')}; past it ${hard[0].then}.` : 'No limit on size that breaks something is ever met.';
   document.getElementById('limits').replaceChildren(row('th', ['limit', ['today', 'number'], ['allowed', 'number'], ['days', 'number'], 'then']),
     ...found.map(one => row('td', [[one.limit, one.days <= 0 ? 'bad' : one.days < 90 ? 'warn' : ''], [size(one.has), 'number'], [size(one.limit_bytes), 'number'], [showDays(one.days), 'number'], one.then])));
   drawGrowth(now, found);

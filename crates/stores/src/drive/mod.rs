@@ -24,7 +24,9 @@ pub use inspect::{
 pub use progress::{NoProgress, Progress};
 pub use prune::{Judged, PruneOutcome, PruneSetting, prune};
 pub use restore::{Kept, RestoreForm, Restored, restore};
-pub use sample::{CodecReport, SampleKind, SampleReport, SampleSetting, sample_database, sample_file};
+pub use sample::{
+    CodecReport, SampleKind, SampleReport, SampleSetting, sample_database, sample_file, sample_operator,
+};
 pub use state::{EntrySource, snapshot_state};
 pub use trace::{TraceSource, trace_log};
 pub use verify::{Verifier, refuse_first, require_whole};

@@ -36,6 +36,11 @@ impl Respool {
         Ok(Respool { name, path: path.to_owned(), copy: Some(copy) })
     }
 
+    /// What is in a temporary file already.
+    pub fn of_copy(name: String, copy: File) -> Self {
+        Respool { path: PathBuf::from(&name), name, copy: Some(copy) }
+    }
+
     /// What messages call the source.
     pub fn name(&self) -> &str {
         &self.name
@@ -67,7 +72,8 @@ impl Respool {
     }
 }
 
-fn temporary(scratch: &Path) -> Result<File> {
+/// A file without a name.
+pub fn temporary(scratch: &Path) -> Result<File> {
     tempfile::tempfile_in(scratch).map_err(|error| io_error("create a temporary file in", scratch, &error))
 }
 
@@ -87,5 +93,5 @@ pub fn sorted(source: &Respool, scratch: &Path, progress: &dyn Progress) -> Resu
         lines.write_all(text).and_then(|()| lines.write_all(b"\n")).map_err(|error| failed(&error))?;
     }
     let copy = lines.into_inner().map_err(|error| failed(error.error()))?;
-    Ok(Respool { name: source.name.clone(), path: source.path.clone(), copy: Some(copy) })
+    Ok(Respool::of_copy(source.name.clone(), copy))
 }
