@@ -171,3 +171,46 @@ fn people_read_it_in_80_columns() {
         assert!(!text.contains("5.123456"), "{text}");
     }
 }
+
+#[test]
+fn every_field_is_documented() {
+    fn names(value: &Value, into: &mut std::collections::BTreeSet<String>) {
+        match value {
+            Value::Object(members) => members.iter().for_each(|(name, value)| {
+                into.insert(name.clone());
+                names(value, into);
+            }),
+            Value::Array(elements) => elements.iter().for_each(|element| names(element, into)),
+            _ => {}
+        }
+    }
+    let world = folder();
+    std::fs::write(world.path().join("events.ndjson"), log(100)).unwrap();
+    std::fs::write(
+        world.path().join("dotctl.toml"),
+        "[object.A]\nconfiguration = \"light\"\n[object.A.operator.b]\nkind = \"join\"\nentries = 1\nkey_bytes = 1\nvalue_bytes = 1\n",
+    )
+    .unwrap();
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/JSON_OUTPUT.md")).unwrap();
+    for (command, title) in [
+        ("estimate --sample events.ndjson --backend kv --operator join", "estimate"),
+        ("estimate --entries 1 --key-bytes 1 --value-bytes 1", "estimate"),
+        ("budget", "budget"),
+        ("plan --trace events.ndjson --multi-tenant --html page.html", "plan"),
+        ("plan", "plan"),
+    ] {
+        let begin = text.find(&format!("## {title}\n")).unwrap();
+        let end = text[begin + 3..].find("\n## ").map_or(text.len(), |end| begin + 3 + end);
+        // Findings of limits and of budgets are told of in sections of their own, what all have above them.
+        let of = |from: &str, to: &str| &text[text.find(from).unwrap()..text.find(to).unwrap()];
+        let others =
+            [of("## Promises", "## Requests"), of("## inspect", "## estimate"), of("## budget", "## plan")];
+        let mut used = std::collections::BTreeSet::new();
+        names(&run_in(world.path(), &words(&format!("{command} --format json"))).exits(0).json(), &mut used);
+        for name in used {
+            let is_told = others.iter().chain([&&text[begin..end]]).any(|part| part.contains(&name));
+            assert!(is_told, "{title}: {name}");
+            assert!(name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')), "{name}");
+        }
+    }
+}
