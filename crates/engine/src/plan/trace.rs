@@ -6,6 +6,7 @@
 //! gone through once, whatever its length; many settings of the checkpointer are tried side by side.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use serde::Serialize;
 
@@ -131,11 +132,33 @@ const INTERVALS_MS: [u64; 7] = [500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000
 const DIRTY_COUNTS: [u64; 3] = [100, 1_000, 10_000];
 const DIRTY_BYTES: [u64; 3] = [1 << 20, 10 << 20, 50 << 20];
 
+/// Keys are hashes already.
+#[derive(Debug, Clone, Copy, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+}
+
+type ByKey<T> = HashMap<u64, T, BuildHasherDefault<AsItIs>>;
+
 /// A checkpointer at work.
 struct Checkpointer {
     outcome: Outcome,
     /// Dirty entries and the bytes of their newest values.
-    dirty: HashMap<u64, u64>,
+    dirty: ByKey<u64>,
     dirty_bytes: u64,
     events: u64,
     first_ms: i64,
@@ -160,7 +183,7 @@ impl Checkpointer {
                 events_at_risk_max: 0,
                 recovery_point_ms: 0,
             },
-            dirty: HashMap::new(),
+            dirty: ByKey::default(),
             dirty_bytes: 0,
             events: 0,
             first_ms: 0,
@@ -219,7 +242,7 @@ struct Cached {
 /// The actor cache at work.
 struct Cache {
     limits: CacheLimits,
-    entries: HashMap<u64, Cached>,
+    entries: ByKey<Cached>,
     /// Entries by when they were last used.
     order: BTreeMap<u64, u64>,
     dirty: HashSet<u64>,
@@ -234,7 +257,7 @@ impl Cache {
     fn new(limits: CacheLimits) -> Self {
         Cache {
             limits,
-            entries: HashMap::new(),
+            entries: ByKey::default(),
             order: BTreeMap::new(),
             dirty: HashSet::new(),
             clock: 0,
@@ -360,7 +383,7 @@ pub struct Trace {
     target: Target,
     cache: Cache,
     checkpointers: Vec<Checkpointer>,
-    values: HashMap<u64, u64>,
+    values: ByKey<u64>,
     report: TraceReport,
     first_ms: Option<i64>,
     last_ms: i64,
@@ -391,7 +414,7 @@ impl Trace {
             target,
             cache,
             checkpointers: Vec::new(),
-            values: HashMap::new(),
+            values: ByKey::default(),
             report,
             first_ms: None,
             last_ms: i64::MIN,
