@@ -246,7 +246,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand estimate" -l value-bytes -
 complete -c dotctl -n "__fish_dotctl_using_subcommand estimate" -l compression-ratio -d 'Compressed bytes by raw ones [default: 0.1]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand estimate" -l backend -d 'What keeps the object\'s storage' -r -f -a "sqlite\t'Tables of their own, for SQLite-backed objects'
 kv\t'Entries of the key-value storage, which KV-backed objects have'"
-complete -c dotctl -n "__fish_dotctl_using_subcommand estimate" -l sample -d 'Real data: a database, a state snapshot, or `-`; some of its chunks are compressed as a checkpoint would' -r -F
+complete -c dotctl -n "__fish_dotctl_using_subcommand estimate" -l sample -d 'Real data: a database, a state snapshot, an event log, or `-`; some of its chunks are compressed as a checkpoint would' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand estimate" -l chunk-bytes -d 'With --sample, raw size that the checkpoint\'s chunks aim at' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand estimate" -l sample-percent -d 'With --sample, how much of the source is compressed, in percent; never less than 12 chunks' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand estimate" -l operator -d 'The operator whose budget counts: counters, windowed, join, pattern, or one of dotctl.toml\'s' -r
@@ -302,7 +302,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand plan" -l fan-out -d 'Child
 complete -c dotctl -n "__fish_dotctl_using_subcommand plan" -l partition-bytes -d 'Bytes from which a partition is split [default: 500MB]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand plan" -l promoted-keys -d 'Hash keys with a partition of their own [default: 0]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand plan" -l recovery-point-ms -d 'Take only what loses no more than this when an object stops' -r
-complete -c dotctl -n "__fish_dotctl_using_subcommand plan" -l trace -d 'A log of events, run through a model of checkpointer and cache in place of assumed rates' -r -F
+complete -c dotctl -n "__fish_dotctl_using_subcommand plan" -l trace -d 'A log of events, run through a model of checkpointer and cache in place of assumed rates: a file, a folder, a pattern, or `-`, as for replay' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand plan" -l namespace -d 'With --trace, only events of this namespace' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand plan" -l memory-bytes -d 'With --trace, most bytes that may wait for a checkpoint [default: 32MiB]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand plan" -l html -d 'Write a page with charts, complete in itself' -r -F

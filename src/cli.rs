@@ -591,8 +591,8 @@ pub struct EstimateArgs {
     /// What keeps the object's storage
     #[arg(long, value_enum, default_value = "sqlite", value_name = "BACKEND")]
     pub backend: ObjectBackend,
-    /// Real data: a database, a state snapshot, or `-`; some of its chunks are compressed as a
-    /// checkpoint would
+    /// Real data: a database, a state snapshot, an event log, or `-`; some of its chunks are compressed
+    /// as a checkpoint would
     #[arg(long, value_name = "SOURCE", conflicts_with_all = ["key_bytes", "value_bytes"])]
     pub sample: Option<PathBuf>,
     /// With --sample, raw size that the checkpoint's chunks aim at
@@ -735,9 +735,10 @@ pub struct PlanArgs {
     /// Take only what loses no more than this when an object stops
     #[arg(long, value_name = "MS")]
     pub recovery_point_ms: Option<u64>,
-    /// A log of events, run through a model of checkpointer and cache in place of assumed rates
+    /// A log of events, run through a model of checkpointer and cache in place of assumed rates: a file, a folder,
+    /// a pattern, or `-`, as for replay
     #[arg(long, value_name = "LOG")]
-    pub trace: Option<PathBuf>,
+    pub trace: Option<String>,
     /// With --trace, only events of this namespace
     #[arg(long, value_name = "NS", requires = "trace")]
     pub namespace: Option<String>,

@@ -7,7 +7,6 @@ use std::time::Instant;
 use serde::Serialize;
 
 use dotctl_engine::estimate::Sizes;
-use dotctl_engine::limits::CacheLimits;
 use dotctl_engine::placement::PlacementPolicy;
 use dotctl_engine::plan::{
     Alternative, CACHES, CHECKPOINT_PROFILES, COMPACTION_PROFILES, CheckpointProfile, Claim,
@@ -250,86 +249,38 @@ fn report(
 
 /// The design: flags before the file, the file before what is usual.
 fn design(args: &PlanArgs, declared: &PlanDeclaration) -> Result<Design> {
-    let usual = Design::default();
-    Ok(Design {
-        objects: args.objects.or(declared.objects).unwrap_or(usual.objects),
-        operators: args.operators.or(declared.operators).unwrap_or(usual.operators),
-        entries: args.entries.or(declared.entries).unwrap_or(usual.entries),
-        key_bytes: args.key_bytes.or(declared.key_bytes).unwrap_or(usual.key_bytes),
-        value_bytes: args.value_bytes.or(declared.value_bytes).unwrap_or(usual.value_bytes),
-        compression_ratio: args
-            .compression_ratio
-            .or(declared.compression_ratio)
-            .unwrap_or(usual.compression_ratio),
-        growth_per_day: args.growth_per_day.or(declared.growth_per_day).unwrap_or(usual.growth_per_day),
-        writes_per_second: args
-            .writes_per_second
-            .or(declared.writes_per_second)
-            .unwrap_or(usual.writes_per_second),
-        reads_per_second: args
-            .reads_per_second
-            .or(declared.reads_per_second)
-            .unwrap_or(usual.reads_per_second),
-        active_percent: args.active_percent.or(declared.active_percent).unwrap_or(usual.active_percent),
-        changed_percent: args.changed_percent.or(declared.changed_percent).unwrap_or(usual.changed_percent),
-        checkpoints_per_day: args
-            .checkpoints_per_day
-            .or(declared.checkpoints_per_day)
-            .unwrap_or(usual.checkpoints_per_day),
-        retention_days: args.retention_days.or(declared.retention_days).unwrap_or(usual.retention_days),
-        restore_bytes_per_second: args
-            .restore_bytes_per_second
-            .or(declared.restore_bytes_per_second)
-            .unwrap_or(usual.restore_bytes_per_second),
-        pack_bytes: args.pack_bytes.or(declared.pack_bytes).unwrap_or(usual.pack_bytes),
-        multi_tenant: args.multi_tenant || declared.multi_tenant.unwrap_or(usual.multi_tenant),
-        profile: chosen(
-            "checkpoint profile",
-            &CHECKPOINT_PROFILES,
-            |one| one.name,
-            &args.profile,
-            &declared.profile,
-        )?
-        .unwrap_or(usual.profile),
-        compaction: chosen(
-            "compaction profile",
-            &COMPACTION_PROFILES,
-            |one| one.name,
-            &args.compaction,
-            &declared.compaction,
-        )?
-        .unwrap_or(usual.compaction),
-        tiering: chosen(
-            "tiering profile",
-            &TIERING_PROFILES,
-            |one| one.name,
-            &args.tiering,
-            &declared.tiering,
-        )?
-        .unwrap_or(usual.tiering),
-        cache: chosen("cache", &CACHES, |one: &CacheLimits| one.name, &args.cache, &declared.cache)?
-            .unwrap_or(usual.cache),
-    })
+    let mut design = Design::default();
+    macro_rules! number {
+        ($($name:ident),*) => {
+            $(design.$name = args.$name.or(declared.$name).unwrap_or(design.$name);)*
+        };
+    }
+    macro_rules! choice {
+        ($($name:ident: $what:literal of $all:ident),*) => {
+            $(if let Some(wanted) = args.$name.as_ref().or(declared.$name.as_ref()) {
+                design.$name = chosen($what, &$all, |one| one.name, wanted)?;
+            })*
+        };
+    }
+    number!(objects, operators, entries, key_bytes, value_bytes, compression_ratio);
+    number!(growth_per_day, writes_per_second, reads_per_second, active_percent, changed_percent);
+    number!(checkpoints_per_day, retention_days, restore_bytes_per_second, pack_bytes);
+    choice!(
+        profile: "checkpoint profile" of CHECKPOINT_PROFILES,
+        compaction: "compaction profile" of COMPACTION_PROFILES,
+        tiering: "tiering profile" of TIERING_PROFILES,
+        cache: "cache" of CACHES
+    );
+    design.multi_tenant = args.multi_tenant || declared.multi_tenant.unwrap_or(design.multi_tenant);
+    Ok(design)
 }
 
-/// The one of `all` that flag or file names.
-fn chosen<T: Copy>(
-    what: &str,
-    all: &[T],
-    name: impl Fn(&T) -> &'static str,
-    flag: &Option<String>,
-    declared: &Option<String>,
-) -> Result<Option<T>> {
-    let Some(wanted) = flag.as_ref().or(declared.as_ref()) else {
-        return Ok(None);
-    };
+/// The one of `all` that is called `wanted`.
+fn chosen<T: Copy>(what: &str, all: &[T], name: impl Fn(&T) -> &'static str, wanted: &str) -> Result<T> {
     let names: Vec<&str> = all.iter().map(&name).collect();
-    match all.iter().find(|one| name(one) == wanted) {
-        Some(one) => Ok(Some(*one)),
-        None => {
-            Err(Error::malformed(format!("there is no {what} `{wanted}`")).hint(suggestion(wanted, &names)))
-        }
-    }
+    all.iter().find(|one| name(one) == wanted).copied().ok_or_else(|| {
+        Error::malformed(format!("there is no {what} `{wanted}`")).hint(suggestion(wanted, &names))
+    })
 }
 
 fn partitioning(args: &PlanArgs, declared: &PlanDeclaration) -> Partitioning {
@@ -342,20 +293,20 @@ fn partitioning(args: &PlanArgs, declared: &PlanDeclaration) -> Partitioning {
     }
 }
 
-fn trace(log: &Path, args: &PlanArgs, design: &Design) -> Result<TraceSection> {
+fn trace(log: &str, args: &PlanArgs, design: &Design) -> Result<TraceSection> {
     let target = Target {
         recovery_point_ms: args.recovery_point_ms.unwrap_or(RECOVERY_POINT_MS),
         dirty_bytes_max: args.memory_bytes.unwrap_or(MEMORY_BYTES),
     };
-    let mut model = Trace::new(design.cache);
+    let mut model = Trace::new(design.cache, target);
     let source = trace_log(log, args.namespace.as_deref(), &mut |event| model.see(event))?;
     Ok(TraceSection {
-        log: log.display().to_string(),
+        log: log.to_owned(),
         malformed: source.malformed,
         skipped: source.skipped,
         recovery_point_ms: target.recovery_point_ms,
         memory_bytes: target.dirty_bytes_max,
-        report: model.finish(target),
+        report: model.finish(),
     })
 }
 

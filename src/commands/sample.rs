@@ -8,7 +8,9 @@ use dotctl_engine::chunk::ChunkSize;
 use dotctl_engine::codec::{Codec, CodecSetting};
 use dotctl_engine::format::CheckpointKind;
 use dotctl_engine::{Error, Result};
-use dotctl_stores::drive::{SampleReport, SampleSetting, inspect_database, sample_database, sample_file};
+use dotctl_stores::drive::{
+    SampleReport, SampleSetting, inspect_database, sample_database, sample_file, sample_operator,
+};
 
 use crate::open::{self, Source};
 use crate::output::Output;
@@ -103,4 +105,19 @@ pub fn used(path: &Path, entries: Option<u64>, output: &Output) -> Result<Used> 
     let report = sampled.report.rescaled(sampled.entries, count, size.chunk_size);
     let compressed = report.codecs.first().map_or(0, |codec| codec.bounds.compressed_bytes);
     Ok(Used { count, raw_bytes: report.raw_bytes, compressed_bytes: compressed })
+}
+
+/// What the operator has whose keys in the database at `path` begin with `prefix`.
+pub fn used_by_operator(path: &Path, prefix: &str, output: &Output) -> Result<Used> {
+    let (size, scratch) = (SampleSize::default(), open::temporary_folder());
+    let codecs = usual(CheckpointKind::State)?;
+    let setting = SampleSetting {
+        chunk_size: size.chunk_size,
+        percent: size.percent,
+        codecs: &codecs,
+        scratch: &scratch,
+    };
+    let report = sample_operator(path, prefix, &setting, &Bar::new(output.progress))?;
+    let compressed = report.codecs.first().map_or(0, |codec| codec.bounds.compressed_bytes);
+    Ok(Used { count: report.record_count, raw_bytes: report.raw_bytes, compressed_bytes: compressed })
 }

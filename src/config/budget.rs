@@ -32,8 +32,8 @@ impl Default for Budgets {
 impl Budgets {
     pub(super) fn read(section: &Section<'_, '_>) -> Self {
         let mut budgets = Budgets::default();
-        if let Some(percent) = section.count("near_percent") {
-            budgets.near_percent = percent.value;
+        if let Some(percent) = section.percent("near_percent") {
+            budgets.near_percent = percent.value.round() as u64;
         }
         budgets.growth_percent = section.number("growth_percent").map(|percent| percent.value);
         for (kind, own) in section.named("operator") {
@@ -126,7 +126,7 @@ pub enum Measured {
     /// A state snapshot or database of which chunks are compressed, perhaps for another number of entries.
     Sample { path: String, entries: Option<u64> },
     /// The entries of an object's database that begin with a prefix.
-    Database { path: String, prefix: String, compression_ratio: f64 },
+    Database { path: String, prefix: String },
     /// A checkpoint.
     Checkpoint { store: String, reference: String, entries: Option<u64> },
 }
@@ -165,7 +165,6 @@ fn read_operator(name: &str, section: &Section<'_, '_>, budgets: &Budgets) -> Op
     if kind.is_none() && section.is_there() && !section.says("kind") {
         section.note(format!("operator `{name}` has no `kind`: {}", kinds.join(", ")));
     }
-    let compression_ratio = ratio.map_or(DEFAULT_COMPRESSION_RATIO, |ratio| ratio.value);
     let given = [sample, database, checkpoint].into_iter().flatten().count();
     if given > 1 {
         section.note(format!("operator `{name}` has more than one of `sample`, `database` and `checkpoint`"));
@@ -173,21 +172,30 @@ fn read_operator(name: &str, section: &Section<'_, '_>, budgets: &Budgets) -> Op
     }
     let misplaced = |spot: Option<Spot>, what: &str, needs: &str| {
         if let Some(spot) = spot {
-            section.note_at(spot, format!("`{what}` goes with `{needs}`, which is not here"));
+            section.note_at(spot, format!("`{what}` goes with {needs}, which is not here"));
         }
     };
+    if given > 0 {
+        for (what, spot) in [
+            ("key_bytes", key_bytes.map(|number| number.spot)),
+            ("value_bytes", value_bytes.map(|number| number.spot)),
+            ("compression_ratio", ratio.map(|number| number.spot)),
+        ] {
+            misplaced(spot, what, "the formula");
+        }
+    }
     if database.is_none() {
-        misplaced(prefix.map(|text| text.spot), "prefix", "database");
+        misplaced(prefix.map(|text| text.spot), "prefix", "`database`");
     }
     if checkpoint.is_none() {
-        misplaced(store.map(|text| text.spot), "store", "checkpoint");
+        misplaced(store.map(|text| text.spot), "store", "`checkpoint`");
     }
     let entries_given = entries.map(|count| count.value);
     let measured = if let Some(path) = sample {
         Measured::Sample { path: path.value.to_owned(), entries: entries_given }
     } else if let Some(path) = database {
         let prefix = prefix.map_or_else(|| format!("{name}:"), |text| text.value.to_owned());
-        Measured::Database { path: path.value.to_owned(), prefix, compression_ratio }
+        Measured::Database { path: path.value.to_owned(), prefix }
     } else if let Some(reference) = checkpoint {
         Measured::Checkpoint {
             store: store.map_or("./.dotctl", |text| text.value).to_owned(),
@@ -209,6 +217,7 @@ fn read_operator(name: &str, section: &Section<'_, '_>, budgets: &Budgets) -> Op
                 missing.join(", ")
             ));
         }
+        let compression_ratio = ratio.map_or(DEFAULT_COMPRESSION_RATIO, |ratio| ratio.value);
         let shape = Shape::new(entries?.value, key_bytes?.value, value_bytes?.value, compression_ratio);
         Measured::Formula(shape.ok()?)
     };

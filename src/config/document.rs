@@ -160,6 +160,27 @@ impl<'d, 't> Section<'d, 't> {
         }
     }
 
+    /// A size of a byte or more.
+    pub fn size_above_0(&self, name: &'static str) -> Option<Located<u64>> {
+        self.size(name).filter(|size| {
+            if size.value == 0 {
+                self.reporter.note_at(size.spot, format!("`{name}` is to be more than 0"));
+            }
+            size.value > 0
+        })
+    }
+
+    /// A number from 0 to 100.
+    pub fn percent(&self, name: &'static str) -> Option<Located<f64>> {
+        self.number(name).filter(|percent| {
+            if percent.value > 100.0 {
+                let message = format!("`{name}` is to be a number from 0 to 100, it is {}", percent.value);
+                self.reporter.note_at(percent.spot, message);
+            }
+            percent.value <= 100.0
+        })
+    }
+
     /// A whole number of 0 or more.
     pub fn count(&self, name: &'static str) -> Option<Located<u64>> {
         let (value, spot) = self.find(name)?;
@@ -248,7 +269,8 @@ impl<'d, 't> Section<'d, 't> {
         let known = self.known.borrow();
         for (key, _) in self.table.into_iter().flatten() {
             let name = key.get_ref().as_ref();
-            if !known.contains(&name) {
+            // A name that is not there is told of as no TOML.
+            if !name.is_empty() && !known.contains(&name) {
                 let message = format!("there is no `{name}` here; {}", suggestion(name, &known));
                 self.reporter.note(key.span(), message);
             }

@@ -181,6 +181,9 @@ entries = -1
 key_bytes = 12
 value_bytes = 50
 [plann]
+[plan]
+active_percent = 200
+pack_bytes = 0
 ";
         let problems = Config::parse(Path::new("dotctl.toml"), text).unwrap_err();
         let told: Vec<_> = problems
@@ -197,10 +200,12 @@ value_bytes = 50
                 (10, 8, "`kind` cannot be \"counter\"; did you mean `counters`?"),
                 (11, 11, "`entries` is to be a whole number of 0 or more, it is -1"),
                 (14, 2, "there is no `plann` here; did you mean `plan`?"),
+                (16, 18, "`active_percent` is to be a number from 0 to 100, it is 200"),
+                (17, 14, "`pack_bytes` is to be more than 0"),
             ]
         );
         let error = failure(Path::new("dotctl.toml"), &problems);
-        assert_eq!(error.to_string().lines().count(), 8, "{error}");
+        assert_eq!(error.to_string().lines().count(), 10, "{error}");
     }
 
     #[test]

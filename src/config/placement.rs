@@ -8,7 +8,7 @@
 //! chunk_bytes = "100MiB"
 //! overflow_raw_bytes = "500MiB"
 //! overflow_stored_bytes = "1MiB"
-//! raw_bytes_max = "2GiB"
+//! raw_bytes_end = "2GiB"
 //! ```
 
 use dotctl_engine::placement::PlacementPolicy;
@@ -32,7 +32,7 @@ pub fn read(section: &Section<'_, '_>, rule: Option<PlacementRule>) -> Placement
         ("chunk_bytes", &mut policy.chunk_bytes),
         ("overflow_raw_bytes", &mut policy.overflow_raw_bytes),
         ("overflow_stored_bytes", &mut policy.overflow_stored_bytes),
-        ("raw_bytes_max", &mut policy.raw_bytes_max),
+        ("raw_bytes_end", &mut policy.raw_bytes_end),
     ];
     for (name, number) in changes {
         if let Some(size) = section.size(name) {

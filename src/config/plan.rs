@@ -36,7 +36,8 @@ impl PlanDeclaration {
         use dotctl_engine::plan::{CACHES, CHECKPOINT_PROFILES, COMPACTION_PROFILES, TIERING_PROFILES};
         let count = |name| section.count(name).map(|found| found.value);
         let number = |name| section.number(name).map(|found| found.value);
-        let size = |name| section.size(name).map(|found| found.value);
+        let percent = |name| section.percent(name).map(|found| found.value);
+        let size = |name| section.size_above_0(name).map(|found| found.value);
         let choice =
             |name, choices: &[&str]| section.choice(name, choices).map(|found| found.value.to_owned());
         let declared = PlanDeclaration {
@@ -49,8 +50,8 @@ impl PlanDeclaration {
             growth_per_day: number("growth_per_day"),
             writes_per_second: number("writes_per_second"),
             reads_per_second: number("reads_per_second"),
-            active_percent: number("active_percent"),
-            changed_percent: number("changed_percent"),
+            active_percent: percent("active_percent"),
+            changed_percent: percent("changed_percent"),
             checkpoints_per_day: number("checkpoints_per_day"),
             retention_days: number("retention_days"),
             restore_bytes_per_second: size("restore_bytes_per_second"),

@@ -124,7 +124,7 @@ pub fn placement(estimate: &Estimate, policy: &PlacementPolicy) -> String {
             format!("into R2 (raw from {} on)", show_size(policy.overflow_raw_bytes))
         }
         (Placement::R2, _) => "into R2".to_owned(),
-        (Placement::Rejected, _) => format!("nowhere: raw is over {}", show_size(policy.raw_bytes_max)),
+        (Placement::Rejected, _) => format!("nowhere: raw is {} or more", show_size(policy.raw_bytes_end)),
     };
     match estimate.warns && estimate.placement != Placement::Rejected {
         true => format!("{pieces}; large: raw is {} or more", show_size(policy.warn_bytes)),

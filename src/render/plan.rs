@@ -1,13 +1,13 @@
 //! A plan, for people.
 
 use dotctl_engine::limits::LimitStatus;
-use dotctl_engine::plan::{Alternative, Claim, Forecast, Standing, Thresholds};
+use dotctl_engine::plan::{Alternative, Claim, Forecast, Item, Standing, Thresholds};
 
 use super::entries::titled;
 use super::estimate::{painted, show_usd, status};
 use super::look::{Look, Tone};
 use super::name::wrap;
-use super::table::{Align, COLUMNS_MAX, facts, fitted};
+use super::table::{Align, COLUMNS_MAX, fitted, wrapped_facts};
 use crate::commands::PlanReport;
 use crate::size::{show_count, show_duration, show_size};
 
@@ -31,13 +31,18 @@ pub fn show(report: &PlanReport, look: Look) -> String {
     text
 }
 
+/// A number with a decimal, if it has any.
+fn tenths(number: f64) -> String {
+    if number.fract() == 0.0 { number.to_string() } else { format!("{number:.1}") }
+}
+
 fn rounded(number: f64) -> String {
     show_count(number.round().max(0.0) as u64)
 }
 
 fn design(report: &PlanReport) -> String {
     let design = &report.design;
-    facts(&[
+    wrapped_facts(&[
         (
             "fleet",
             format!(
@@ -52,10 +57,10 @@ fn design(report: &PlanReport) -> String {
             "load",
             format!(
                 "{} writes and {} reads a second, {} % of the time; {} more entries a day",
-                design.writes_per_second,
-                design.reads_per_second,
-                design.active_percent,
-                design.growth_per_day
+                tenths(design.writes_per_second),
+                tenths(design.reads_per_second),
+                tenths(design.active_percent),
+                tenths(design.growth_per_day)
             ),
         ),
         (
@@ -103,10 +108,13 @@ pub fn amounts(forecast: &Forecast) -> (String, String) {
     } else if let (Some(actual), Some(limit)) = (forecast.actual_ms, forecast.limit_ms) {
         (show_duration(actual), show_duration(limit))
     } else {
-        let rate = |number: Option<f64>| format!("{}/s", number.unwrap_or(0.0));
+        let rate = |number: Option<f64>| format!("{}/s", tenths(number.unwrap_or(0.0)));
         (rate(forecast.actual_per_second), rate(forecast.limit_per_second))
     }
 }
+
+/// From here on nobody counts days.
+const CENTURY_DAYS: f64 = 36_525.0;
 
 /// Days, or that there are none.
 pub fn days(days: Option<f64>) -> String {
@@ -114,6 +122,7 @@ pub fn days(days: Option<f64>) -> String {
         None => "never".to_owned(),
         Some(passed) if passed <= 0.0 => "passed".to_owned(),
         Some(days) if days < 10.0 => format!("{days:.1}"),
+        Some(days) if days >= CENTURY_DAYS => "> 100 years".to_owned(),
         Some(days) => rounded(days.floor()),
     }
 }
@@ -123,6 +132,7 @@ fn first(report: &PlanReport) -> String {
         None => "no limit that breaks something is ever met".to_owned(),
         Some(first) => {
             let when = match first.days {
+                Some(days) if days >= CENTURY_DAYS => "in more than 100 years".to_owned(),
                 Some(days) if days > 0.0 => format!("in {} days", self::days(Some(days))),
                 _ => "already".to_owned(),
             };
@@ -139,7 +149,6 @@ fn costs(report: &PlanReport, look: Look) -> String {
         ("STORAGE", Align::Right),
         ("R2 PUTS", Align::Right),
         ("SINK", Align::Right),
-        ("OTHER", Align::Right),
         ("$/MONTH", Align::Right),
     ];
     let best = report.recommendation.as_ref().map(|recommendation| recommendation.alternative);
@@ -156,11 +165,17 @@ fn costs(report: &PlanReport, look: Look) -> String {
             sum(&["do-storage", "r2-storage"]),
             sum(&["r2-class-a"]),
             sum(&["pipeline-ingress", "pipeline-sink-json"]),
-            sum(&["do-requests", "do-duration"]),
             if alternative.impossible.is_some() { "no".to_owned() } else { money(alternative.usd_per_month) },
         ]
     });
     let mut text = titled(look, "Cost of the fleet for a month", &fitted(&columns, rows.collect(), 0));
+    // Whatever is chosen, requests come and objects are in memory.
+    let shared = |item: &&Item| ["do-requests", "do-duration"].contains(&item.item);
+    let shared = report
+        .alternatives
+        .first()
+        .map_or(0.0, |one| one.items.iter().filter(shared).map(|item| item.usd).sum());
+    text += &wrap(&format!("each with {} for requests and time in memory", show_usd(shared)), COLUMNS_MAX);
     for alternative in &report.alternatives {
         if let Some(reason) = &alternative.impossible {
             text += &wrap(&format!("{}: not possible, {reason}", alternative.name), COLUMNS_MAX);
@@ -173,17 +188,22 @@ fn costs(report: &PlanReport, look: Look) -> String {
     text + "what is free each month is taken off, the rest is rounded up to whole units\n"
 }
 
+/// US dollars in few columns; the JSON and the page have every cent.
 fn money(usd: f64) -> String {
-    if usd == 0.0 { "-".to_owned() } else { format!("{usd:.2}") }
+    match usd {
+        0.0 => "-".to_owned(),
+        small if small < 100_000.0 => format!("{small:.2}"),
+        some if some < 1e7 => format!("{some:.0}"),
+        many if many < 1e9 => format!("{:.1} M", many / 1e6),
+        many if many < 1e12 => format!("{:.1} B", many / 1e9),
+        many => format!("{:.1e}", many),
+    }
 }
 
 fn recovery(report: &PlanReport, look: Look) -> String {
-    let says = |alternative: &Alternative| {
-        let up_to = match alternative.recovery_point_ms {
-            none if none <= 0.0 => "nothing".to_owned(),
-            some => format!("up to {}", show_duration(some.ceil() as u64)),
-        };
-        format!("{up_to}: {}", alternative.loses)
+    let says = |alternative: &Alternative| match alternative.recovery_point_ms {
+        none if none <= 0.0 => alternative.loses.to_owned(),
+        some => format!("up to {}: {}", show_duration(some.ceil() as u64), alternative.loses),
     };
     // Those that lose the same share a line.
     let mut groups: Vec<(Vec<&str>, String)> = Vec::new();
@@ -390,7 +410,7 @@ fn partitions(report: &PlanReport, look: Look) -> String {
             ),
         ));
     }
-    titled(look, "The fleet's data as one, in partitions", &facts(&lines))
+    titled(look, "The fleet's data as one, in partitions", &wrapped_facts(&lines))
 }
 
 /// How a number stands, in words.

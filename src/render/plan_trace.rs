@@ -6,7 +6,7 @@ use super::entries::titled;
 use super::look::Look;
 use super::name::{escape, wrap};
 use super::plan::{loud, thresholds};
-use super::table::{Align, COLUMNS_MAX, facts, fitted};
+use super::table::{Align, COLUMNS_MAX, fitted, wrapped_facts};
 use crate::commands::TraceSection;
 use crate::size::{show_count, show_duration, show_size};
 
@@ -48,7 +48,7 @@ pub fn show(trace: &TraceSection, look: Look) -> String {
             ),
         ),
     ];
-    let mut text = titled(look, "What the log comes to", &facts(&lines));
+    let mut text = titled(look, "What the log comes to", &wrapped_facts(&lines));
     let columns = [
         ("EVERY, ENTRIES, BYTES", Align::Left),
         ("PROFILE", Align::Left),

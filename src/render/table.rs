@@ -72,6 +72,20 @@ pub fn facts(facts: &[(&str, String)]) -> String {
     facts.iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
 }
 
+/// The same, of values that are sentences: what passes 80 columns goes on in the next line, below its beginning.
+pub fn wrapped_facts(facts: &[(&str, String)]) -> String {
+    let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (name, value) in facts {
+        let lines = name::wrap(value, COLUMNS_MAX.saturating_sub(width + GAP).max(LEFT_COLUMNS_MIN));
+        for (number, line) in lines.lines().enumerate() {
+            let name = if number == 0 { *name } else { "" };
+            text += &format!("{name:width$}  {}\n", line.trim_start());
+        }
+    }
+    text
+}
+
 fn trim_lines(text: &str) -> String {
     text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }

@@ -63,6 +63,10 @@ fn the_page_agrees_with_the_plan_and_its_sliders_move_it() {
             const back = document.getElementById('cheapest').textContent + document.getElementById('bill').textContent;\
             document.body.dataset.moved = String(before !== after && before === back);\
             document.body.dataset.wide = String(document.documentElement.scrollWidth > innerWidth);\
+            const lost = () => document.getElementById('recovery').textContent;\
+            const before_lost = lost(); input.value = 1000; input.dispatchEvent(new Event('input'));\
+            document.body.dataset.lost = String(before_lost !== lost()); document.getElementById('reset').click();\
+            document.body.dataset.window = String(document.getElementById('limits').textContent.includes('restore-window'));\
             document.body.dataset.charts = document.querySelectorAll('svg').length;</script></body>";
         let text = std::fs::read_to_string(&page).unwrap().replace("</body>", probe);
         std::fs::write(&page, text).unwrap();
@@ -72,6 +76,8 @@ fn the_page_agrees_with_the_plan_and_its_sliders_move_it() {
         assert!(body.contains("data-agrees=\"true\""), "{design}: {body}");
         assert!(body.contains("data-moved=\"true\""), "{design}: {body}");
         assert!(body.contains("data-wide=\"false\""), "{design}: {body}");
+        assert!(body.contains("data-lost=\"true\""), "{design}: {body}");
+        assert!(body.contains("data-window=\"true\""), "{design}: {body}");
         let charts = if design.contains("trace") { 3 } else { 2 };
         assert!(body.contains(&format!("data-charts=\"{charts}\"")), "{design}: {body}");
     }

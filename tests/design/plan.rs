@@ -45,6 +45,18 @@ fn days_costs_and_a_recommendation() {
 }
 
 #[test]
+fn no_limit_is_too_far_to_be_told() {
+    // 134.4 and a tenth of it a day: 10 GB are 185,000 years away.
+    let made = plan("--growth-per-day 1");
+    let object = made["forecasts"].as_array().unwrap().iter().find(|one| one["limit"] == "object").unwrap();
+    let (raw, a_day) = (1_344_000.0 * 1.1, 135.0 * 1.1);
+    let expected = (10e9 - raw) / a_day;
+    assert!((object["days"].as_f64().unwrap() - expected).abs() < expected * 1e-6, "{object}");
+    let text = String::from_utf8(run(words("plan --growth-per-day 1")).exits(0).stdout).unwrap();
+    assert!(text.contains("> 100 years"), "{text}");
+}
+
+#[test]
 fn the_claim_beside_the_bill() {
     let made = plan("--writes-per-second 1000 --entries 1000000");
     let claim = &made["claim"]["as_made"];
@@ -120,4 +132,85 @@ fn a_log_goes_through_the_model() {
         .refuses(2)
         .mentions("no event");
     run_in(world.path(), &words("plan --trace absent.ndjson")).refuses(3);
+    // What is allowed is tried too, and not only what people like to set: seven seconds of the sixty.
+    let seven =
+        run_in(world.path(), &words("plan --format json --trace events.ndjson --recovery-point-ms 7000"))
+            .exits(0)
+            .json();
+    assert_eq!(
+        (&seven["trace"]["best"]["interval_ms"], &seven["trace"]["best"]["rows_written"]),
+        (&json!(7_000), &json!(90))
+    );
+    // One array of the same events, over many lines, in a folder.
+    let events: Vec<Value> = log(6_000).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    std::fs::create_dir(world.path().join("logs")).unwrap();
+    std::fs::write(world.path().join("logs/all.json"), serde_json::to_string_pretty(&events).unwrap())
+        .unwrap();
+    let array = run_in(world.path(), &words("plan --format json --trace logs")).exits(0).json();
+    assert_eq!((&array["trace"]["events"], &array["trace"]["malformed"]), (&json!(6_000), &json!(0)));
+    assert_eq!(array["trace"]["outcomes"], trace["outcomes"]);
+}
+
+#[test]
+fn people_read_it_in_80_columns() {
+    let world = folder();
+    std::fs::write(world.path().join("events.ndjson"), log(1_000)).unwrap();
+    for more in [
+        "--objects 1000 --entries 20000 --growth-per-day 500 --writes-per-second 5.123456 --operators 3",
+        "--objects 1000000 --entries 9000000 --writes-per-second 900 --multi-tenant --growth-per-day 1",
+        "--trace events.ndjson --objects 100000",
+    ] {
+        let text =
+            String::from_utf8(run_in(world.path(), &words(&format!("plan {more}"))).exits(0).stdout).unwrap();
+        for line in text.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        for name in ["object-incremental", "speed and durability"] {
+            assert!(text.contains(name), "{name}: {text}");
+        }
+        assert!(!text.contains("5.123456"), "{text}");
+    }
+}
+
+#[test]
+fn every_field_is_documented() {
+    fn names(value: &Value, into: &mut std::collections::BTreeSet<String>) {
+        match value {
+            Value::Object(members) => members.iter().for_each(|(name, value)| {
+                into.insert(name.clone());
+                names(value, into);
+            }),
+            Value::Array(elements) => elements.iter().for_each(|element| names(element, into)),
+            _ => {}
+        }
+    }
+    let world = folder();
+    std::fs::write(world.path().join("events.ndjson"), log(100)).unwrap();
+    std::fs::write(
+        world.path().join("dotctl.toml"),
+        "[object.A]\nconfiguration = \"light\"\n[object.A.operator.b]\nkind = \"join\"\nentries = 1\nkey_bytes = 1\nvalue_bytes = 1\n",
+    )
+    .unwrap();
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/JSON_OUTPUT.md")).unwrap();
+    for (command, title) in [
+        ("estimate --sample events.ndjson --backend kv --operator join", "estimate"),
+        ("estimate --entries 1 --key-bytes 1 --value-bytes 1", "estimate"),
+        ("budget", "budget"),
+        ("plan --trace events.ndjson --multi-tenant --html page.html", "plan"),
+        ("plan", "plan"),
+    ] {
+        let begin = text.find(&format!("## {title}\n")).unwrap();
+        let end = text[begin + 3..].find("\n## ").map_or(text.len(), |end| begin + 3 + end);
+        // Findings of limits and of budgets are told of in sections of their own, what all have above them.
+        let of = |from: &str, to: &str| &text[text.find(from).unwrap()..text.find(to).unwrap()];
+        let others =
+            [of("## Promises", "## Requests"), of("## inspect", "## estimate"), of("## budget", "## plan")];
+        let mut used = std::collections::BTreeSet::new();
+        names(&run_in(world.path(), &words(&format!("{command} --format json"))).exits(0).json(), &mut used);
+        for name in used {
+            let is_told = others.iter().chain([&&text[begin..end]]).any(|part| part.contains(&name));
+            assert!(is_told, "{title}: {name}");
+            assert!(name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')), "{name}");
+        }
+    }
 }

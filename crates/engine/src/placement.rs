@@ -47,20 +47,20 @@ pub struct PlacementPolicy {
     pub overflow_raw_bytes: u64,
     /// Stored bytes from which it goes into R2.
     pub overflow_stored_bytes: u64,
-    /// Raw bytes that are still taken.
-    pub raw_bytes_max: u64,
+    /// Raw bytes from which it is rejected.
+    pub raw_bytes_end: u64,
 }
 
 impl PlacementPolicy {
-    /// The spike's table of budgets: 50 MiB warns, 100 MiB forces chunks, 500 MiB forces R2, more
-    /// than 2 GiB is rejected.
+    /// The spike's table of budgets: 50 MiB warns, 100 MiB forces chunks, 500 MiB forces R2,
+    /// 2 GiB is rejected.
     pub const BUDGET: PlacementPolicy = PlacementPolicy {
         row_bytes_end: MIB,
         warn_bytes: 50 * MIB,
         chunk_bytes: 100 * MIB,
         overflow_raw_bytes: 500 * MIB,
         overflow_stored_bytes: u64::MAX,
-        raw_bytes_max: 2048 * MIB,
+        raw_bytes_end: 2048 * MIB,
     };
 
     /// The spike's Solution 2: what compresses to less than 1 MiB is one row, all else goes into R2.
@@ -70,12 +70,12 @@ impl PlacementPolicy {
         chunk_bytes: u64::MAX,
         overflow_raw_bytes: u64::MAX,
         overflow_stored_bytes: MIB,
-        raw_bytes_max: u64::MAX,
+        raw_bytes_end: u64::MAX,
     };
 
     /// Where a checkpoint of these sizes goes.
     pub fn place(&self, raw_bytes: u64, stored_bytes: u64) -> Placement {
-        if raw_bytes > self.raw_bytes_max {
+        if raw_bytes >= self.raw_bytes_end {
             Placement::Rejected
         } else if raw_bytes >= self.overflow_raw_bytes || stored_bytes >= self.overflow_stored_bytes {
             Placement::R2
@@ -106,8 +106,8 @@ mod tests {
             (100 * MIB, 1, Placement::DoChunks),
             (500 * MIB - 1, 100 * MIB, Placement::DoChunks),
             (500 * MIB, 1, Placement::R2),
-            (2048 * MIB, 1, Placement::R2),
-            (2048 * MIB + 1, 1, Placement::Rejected),
+            (2048 * MIB - 1, 1, Placement::R2),
+            (2048 * MIB, 1, Placement::Rejected),
         ] {
             assert_eq!(budget.place(raw_bytes, stored_bytes), expected, "{raw_bytes} {stored_bytes}");
         }

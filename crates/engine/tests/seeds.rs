@@ -132,7 +132,7 @@ mod checkpoint_size_limits_in_do_storage {
         assert_eq!(budget.warn_bytes, 50 * 1024 * 1024, "WARN_THRESHOLD");
         assert_eq!(budget.chunk_bytes, 100 * 1024 * 1024, "CHUNK_THRESHOLD");
         assert_eq!(budget.overflow_raw_bytes, 500 * 1024 * 1024, "R2_THRESHOLD");
-        assert_eq!(budget.raw_bytes_max, 2 * 1024 * 1024 * 1024, "MAX_THRESHOLD");
+        assert_eq!(budget.raw_bytes_end, 2 * 1024 * 1024 * 1024, "MAX_THRESHOLD");
     }
 
     #[test]
@@ -154,6 +154,37 @@ mod unified_storage {
         let conservative = claim(1_000.0, 1_000_000_000, 1_000);
         assert_eq!(conservative.claimed_writes_per_day, 86_400.0, "interval of 1 second");
         assert_eq!(format!("{:.1}", conservative.claimed_reduction_percent), "99.9");
+    }
+
+    /// "PipelineEmitterConfig": what it holds back, and so what is lost.
+    #[test]
+    fn pipeline_emitter_config() {
+        let lost = |writes_per_second: f64, value_bytes: f64| {
+            let design = Design { writes_per_second, value_bytes, ..Design::default() };
+            let all = dotctl_engine::plan::alternatives(&design, &PlacementPolicy::BUDGET);
+            all.into_iter().find(|one| one.name == "lazy-rows").unwrap().recovery_point_ms
+        };
+        assert_eq!(lost(1.0, 50.0), 60_000.0, "flushInterval");
+        assert_eq!(lost(100.0, 50.0), 1_000.0 / 100.0 * 1_000.0, "batchSize");
+        let event_bytes = (12.0 + 8_000.0 + 50.0) * 1.2_f64;
+        assert_eq!(
+            lost(100.0, 8_000.0),
+            (MIB as f64 / (100.0 * event_bytes.ceil()) * 1_000.0).round(),
+            "batchBytes"
+        );
+    }
+
+    /// "UnifiedStoreConfig" and "LazyCheckpointerOptions".
+    #[test]
+    fn unified_store_config() {
+        let made = dotctl_engine::plan::claim_as_made(&Design::default());
+        assert_eq!(made.interval_ms, 5_000, "checkpointInterval");
+        let many = claim(1_000.0, 1_000_000_000, 5_000);
+        let each = many.writes_per_day / many.checkpoints_per_day;
+        assert_eq!(each.round(), 100.0, "dirtyCountThreshold");
+        assert_eq!(dotctl_engine::plan::COLUMNAR_THRESHOLD, 1_000, "columnarThreshold");
+        let [_, balanced, _] = CHECKPOINT_PROFILES;
+        assert_eq!(balanced.bytes, 10 * MIB, "memoryThresholdBytes");
     }
 
     #[test]

@@ -275,11 +275,8 @@ impl Session for PlacedSession<'_> {
 }
 
 fn too_large(policy: &PlacementPolicy) -> Error {
-    Error::unsupported(format!(
-        "the state has more than {} bytes, the most that is placed anywhere",
-        policy.raw_bytes_max
-    ))
-    .hint("split it into several namespaces, or set a larger limit in dotctl.toml")
+    Error::unsupported(format!("the state has {} bytes or more, and is placed nowhere", policy.raw_bytes_end))
+        .hint("split it into several namespaces, or set a larger limit in dotctl.toml")
 }
 
 /// Packs in a temporary file, until it is known where they go.

@@ -27,7 +27,7 @@ const POLICY: PlacementPolicy = PlacementPolicy {
     chunk_bytes: 1 << 20,
     overflow_raw_bytes: 20 << 20,
     overflow_stored_bytes: u64::MAX,
-    raw_bytes_max: 40 << 20,
+    raw_bytes_end: 40 << 20,
 };
 
 fn open(folder: &Path) -> FolderStore {

@@ -10,7 +10,7 @@ use dotctl_engine::format::CheckpointKind;
 use dotctl_engine::{Error, Result};
 use dotctl_stores::reference::resolve;
 
-use super::report::{BudgetReport, Growths};
+use super::report::{BudgetReport, Growths, OperatorReport};
 use crate::cli::StoreArgs;
 use crate::open;
 
@@ -41,7 +41,8 @@ struct PrintedOperator {
 }
 
 /// Reads the baseline: a file that `budget --format json` printed, or a checkpoint in the store, which stands for the
-/// object or the operator whose name is its namespace.
+/// object or the operator whose name is its namespace,
+/// or whose own checkpoint is of it.
 pub fn read(baseline: &str, store: &StoreArgs, report: &BudgetReport) -> Result<Before> {
     let path = Path::new(baseline);
     if path.is_file() {
@@ -62,7 +63,10 @@ pub fn read(baseline: &str, store: &StoreArgs, report: &BudgetReport) -> Result<
         if [Some(namespace), namespace.split('/').next()].contains(&Some(&object.name)) {
             before.insert((object.name.clone(), None), used(0));
         }
-        for operator in object.operators.iter().filter(|operator| operator.name == namespace) {
+        let is_of = |operator: &&OperatorReport| {
+            operator.name == namespace || operator.namespace.as_deref() == Some(namespace)
+        };
+        for operator in object.operators.iter().filter(is_of) {
             before.insert((object.name.clone(), Some(operator.name.clone())), used(entries));
         }
     }

@@ -59,6 +59,9 @@ pub struct OperatorReport {
     pub kind: String,
     /// Where its numbers come from.
     pub source: &'static str,
+    /// The namespace of the checkpoint, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
     pub status: LimitStatus,
     pub entries: u64,
     pub raw_bytes: u64,
@@ -117,7 +120,7 @@ pub fn judge(config: &Config, measured: &[Vec<Measurement>]) -> BudgetReport {
             .operators
             .iter()
             .zip(of_operators)
-            .map(|(operator, Measurement { used, source })| {
+            .map(|(operator, Measurement { used, source, namespace })| {
                 total.count += 1;
                 total.raw_bytes = total.raw_bytes.saturating_add(used.raw_bytes);
                 total.compressed_bytes = total.compressed_bytes.saturating_add(used.compressed_bytes);
@@ -129,6 +132,7 @@ pub fn judge(config: &Config, measured: &[Vec<Measurement>]) -> BudgetReport {
                     column: operator.spot.column,
                     kind: operator.kind.clone(),
                     source,
+                    namespace: namespace.clone(),
                     status: worst(&findings),
                     entries: used.count,
                     raw_bytes: used.raw_bytes,

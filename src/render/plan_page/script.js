@@ -27,21 +27,24 @@ const sizes = (d, entries) => {
   return { raw: Math.ceil(raw), compressed: Math.ceil(raw * d.compression_ratio) };
 };
 
+// Checkpoints a second, by the first threshold of a profile.
+const perSecond = (d, profile) => Math.min(d.writes_per_second, Math.max(1000 / profile.interval_ms, d.writes_per_second / profile.events,
+  d.writes_per_second * Math.ceil(entryBytes(d)) / profile.bytes));
+
 function model(d) {
   const { raw, compressed } = sizes(d, d.entries);
   const event = Math.ceil(entryBytes(d)), active = d.active_percent / 100;
-  const perSecond = Math.min(d.writes_per_second, Math.max(1000 / d.profile.interval_ms, d.writes_per_second / d.profile.events,
-    d.writes_per_second * event / d.profile.bytes));
-  const checkpoints = perSecond * DAY * active, writes = d.writes_per_second * DAY * active;
+  const checkpoints = perSecond(d, d.profile) * DAY * active, writes = d.writes_per_second * DAY * active;
   const changed = checkpoints > 0 ? distinct(writes / checkpoints, d.entries) : 0;
   const monthly = daily => daily * MONTH * d.objects;
   const seconds = DAY * MONTH * active * d.objects;
   const delta = Math.min(compressed, changed * event * d.compression_ratio), deltas = d.compaction.files_min;
   const pipeline = monthly(writes * event), collections = Math.max(1, d.operators);
   const rows = bytes => Math.max(1, Math.ceil(bytes / CHUNK)), packs = bytes => Math.max(1, Math.ceil(bytes / d.pack_bytes));
-  const chunkRows = compressed < limitBytes('one-row') ? 1 : rows(compressed);
-  const kept = d.checkpoints_per_day * d.retention_days;
-  const noMemory = raw > limitBytes('memory'), rejected = raw > limitBytes('state-rejected'), overflow = raw >= limitBytes('state-r2');
+  const chunkRows = rows(compressed) + 1;
+  const kept = d.checkpoints_per_day * d.retention_days, keptBytes = compressed * (2 + kept);
+  const deltasBytes = 2 * compressed + deltas * delta + kept * compressed * d.changed_percent / 100;
+  const noMemory = raw > limitBytes('memory'), rejected = raw >= limitBytes('state-rejected'), overflow = raw >= limitBytes('state-r2');
   const made = {};
   const add = (name, month, piped, impossible) => {
     const items = [item('do-rows-written', month.rows || 0), item('do-rows-read', month.read || 0), item('do-storage', month.object || 0),
@@ -54,12 +57,15 @@ function model(d) {
   add('lazy-rows', { rows: monthly(checkpoints * changed), object: raw * d.objects }, true, noMemory);
   add('lazy-columnar', { rows: monthly(checkpoints * Math.min(collections, Math.ceil(changed))), object: raw * d.objects }, true,
     Math.floor(d.entries / collections) >= 1000 || raw / collections > limitBytes('row') || noMemory);
-  add('object-full', { rows: monthly(checkpoints * 2 * (chunkRows + 1)), object: 2 * compressed * d.objects }, true, rejected || overflow || noMemory);
-  add('object-incremental', { rows: monthly(checkpoints * 2 * (rows(delta) + 1 + (chunkRows + 1) / deltas)),
-    object: (2 * compressed + deltas * delta) * d.objects }, true, rejected || overflow || noMemory);
-  add('r2-full', { rows: monthly(checkpoints), r2: compressed * (2 + kept) * d.objects, puts: monthly(checkpoints * (packs(compressed) + 1)) },
+  const outside = rejected || overflow || noMemory, full = outside || keptBytes > limitBytes('object');
+  add('object-row', { rows: monthly(checkpoints * 2), object: keptBytes * d.objects }, true,
+    full || compressed >= limitBytes('one-row') || raw >= limitBytes('state-chunks'));
+  add('object-chunks', { rows: monthly(checkpoints * 2 * chunkRows), object: keptBytes * d.objects }, true, full);
+  add('object-incremental', { rows: monthly(checkpoints * 2 * (rows(delta) + 1 + chunkRows / deltas)),
+    object: deltasBytes * d.objects }, true, outside || deltasBytes > limitBytes('object'));
+  add('r2-full', { rows: monthly(checkpoints), r2: keptBytes * d.objects, puts: monthly(checkpoints * (packs(compressed) + 1)) },
     true, rejected || noMemory);
-  add('r2-incremental', { rows: monthly(checkpoints), r2: (2 * compressed + deltas * delta + kept * compressed * d.changed_percent / 100) * d.objects,
+  add('r2-incremental', { rows: monthly(checkpoints), r2: deltasBytes * d.objects,
     puts: monthly(checkpoints * (packs(delta) + 1 + (packs(compressed) + 1) / deltas)) }, true, rejected || noMemory);
   return made;
 }
@@ -93,16 +99,18 @@ const row = (tag, cells) => element('tr', {}, ...cells.map(cell => {
 
 const now = structuredClone(plan.design);
 const days = (allowed, actual, daily) => actual > allowed ? 0 : daily > 0 ? (allowed - actual) / daily : Infinity;
-const showDays = number => number <= 0 ? 'passed' : number < 36525 ? (number < 10 ? number.toFixed(1) : count(Math.floor(number))) : 'never';
+const showDays = number => number <= 0 ? 'passed' : number < 36525 ? (number < 10 ? number.toFixed(1) : count(Math.floor(number))) : number < Infinity ? '> 100 years' : 'never';
 
 function limits(d) {
   const { raw, compressed } = sizes(d, d.entries), event = Math.ceil(entryBytes(d));
   const daily = event * d.growth_per_day;
   const actual = { 'one-row': compressed, row: compressed, object: raw + compressed, 'cache-dirty': null };
   const growth = { 'one-row': daily * d.compression_ratio, row: daily * d.compression_ratio, object: daily * (1 + d.compression_ratio) };
-  return plan.forecasts.filter(one => one.limit_bytes !== undefined && one.limit !== 'cache-dirty').map(one => {
+  const restored = bytes => bytes * 1000 / d.restore_bytes_per_second;
+  return plan.forecasts.filter(one => one.limit_per_second === undefined && one.limit !== 'cache-dirty').map(one => {
+    if (one.limit_ms !== undefined) return { ...one, shown: [duration(restored(raw)), duration(one.limit_ms)], days: days(one.limit_ms, restored(raw), restored(daily)) };
     const has = actual[one.limit] ?? raw, per = growth[one.limit] ?? daily;
-    return { ...one, has, days: days(one.limit_bytes, has, per) };
+    return { ...one, shown: [size(has), size(one.limit_bytes)], days: days(one.limit_bytes, has, per) };
   }).sort((a, b) => a.days - b.days);
 }
 
@@ -124,11 +132,13 @@ function drawGrowth(d, found) {
     svg.append(shape('text', { x: left - 6, y: line + 4, 'text-anchor': 'end', class: 'soft' }, size(10 ** power)));
   }
   for (let day = 0; day <= span; day += width < 500 ? 365 : 182.5) svg.append(shape('text', { x: x(day), y: height - 8, 'text-anchor': 'middle', class: 'soft' }, day === 0 ? 'today' : `day ${Math.round(day)}`));
-  let last = Infinity;
-  for (const one of [...found].sort((a, b) => a.limit_bytes - b.limit_bytes)) {
+  let last = height;
+  for (const one of found.filter(one => one.limit_bytes !== undefined).sort((a, b) => a.limit_bytes - b.limit_bytes)) {
     const line = y(one.limit_bytes);
     svg.append(shape('line', { x1: left, x2: width - right, y1: line, y2: line, class: 'limit' }));
-    if (last - line > 11) { svg.append(shape('text', { x: width - right + 4, y: line + 4, class: 'soft' }, one.limit)); last = line; }
+    // Limits near each other: the label goes up until it is free.
+    last = Math.min(line, last - 11);
+    svg.append(shape('text', { x: width - right + 4, y: last + 4, class: 'soft' }, one.limit));
   }
   for (const [name, color, of] of series) {
     const path = Array.from({ length: points + 1 }, (_, point) => span * point / points).map((day, point) => `${point ? 'L' : 'M'}${x(day).toFixed(1)},${y(of(at(day))).toFixed(1)}`).join('');
@@ -170,16 +180,29 @@ function drawCost(made) {
   document.getElementById('bill').replaceChildren(head, ...lines, row('td', ['all', ...list.map(one => [usd(one.usd), 'number'])]));
 }
 
+// What the emitter holds back: 60 s, 1,000 events or 1 MiB, whichever comes first.
+const held = d => d.writes_per_second <= 0 ? 0 : Math.min(60000, 1e6 / d.writes_per_second, CHUNK * 1000 / (d.writes_per_second * Math.ceil(entryBytes(d))));
+const since = (d, profile) => d.writes_per_second <= 0 ? 0 : Math.min(profile.interval_ms, 1000 / perSecond(d, profile));
+function drawRecovery(d) {
+  const groups = new Map();
+  for (const one of plan.alternatives) groups.set(one.loses, [...(groups.get(one.loses) ?? []), one]);
+  const lost = all => all.some(one => one.recovery_point_ms > 0) ? duration(held(d)) : '0';
+  document.getElementById('recovery').replaceChildren(row('th', ['alternative', ['up to', 'number'], 'what']),
+    ...[...groups].map(([loses, all]) => row('td', [all.map(one => one.name).join(', '), [lost(all), 'number'], loses])),
+    ...plan.profiles.checkpoint.map(one => row('td', [`${one.name}, without a Pipeline`, [duration(since(d, one)), 'number'], 'everything since the last checkpoint'])));
+}
+
 function draw() {
   const made = model(now), found = limits(now), today = sizes(now, now.entries);
   document.getElementById('summary').textContent = `${count(now.objects)} objects with ${count(now.entries)} entries each: raw ${size(today.raw)}, compressed ${size(today.compressed)}; ` +
     `${count(now.writes_per_second)} writes a second, ${count(now.growth_per_day)} more entries a day, checkpoints ${now.profile.name}.`;
-  const hard = found.filter(one => ['object', 'memory', 'cache-hard', 'state-rejected'].includes(one.limit) && one.days < 36525);
-  document.getElementById('first').textContent = hard.length ? `First to break: ${hard[0].limit}, ${hard[0].days <= 0 ? 'passed already' : 'in ' + showDays(hard[0].days) + ' days'}; past it ${hard[0].then}.` : 'No limit on size that breaks something is ever met.';
+  const hard = found.filter(one => ['object', 'memory', 'cache-hard', 'restore-window', 'state-rejected'].includes(one.limit) && one.days < Infinity);
+  document.getElementById('first').textContent = hard.length ? `First to break: ${hard[0].limit}, ${hard[0].days <= 0 ? 'passed already' : 'in ' + (hard[0].days < 36525 ? showDays(hard[0].days) + ' days' : 'more than 100 years')}; past it ${hard[0].then}.` : 'No limit that breaks something is ever met.';
   document.getElementById('limits').replaceChildren(row('th', ['limit', ['today', 'number'], ['allowed', 'number'], ['days', 'number'], 'then']),
-    ...found.map(one => row('td', [[one.limit, one.days <= 0 ? 'bad' : one.days < 90 ? 'warn' : ''], [size(one.has), 'number'], [size(one.limit_bytes), 'number'], [showDays(one.days), 'number'], one.then])));
+    ...found.map(one => row('td', [[one.limit, one.days <= 0 ? 'bad' : one.days < 90 ? 'warn' : ''], [one.shown[0], 'number'], [one.shown[1], 'number'], [showDays(one.days), 'number'], one.then])));
   drawGrowth(now, found);
   drawCost(made);
+  drawRecovery(now);
   return made;
 }
 
@@ -193,12 +216,12 @@ function sliders() {
     const linear = most === 100, top = linear ? 100 : 1000;
     const toNumber = place => linear ? place : place <= 0 ? least : Number((10 ** (Math.log10(least || 0.01) + (Math.log10(most) - Math.log10(least || 0.01)) * place / top)).toPrecision(2));
     const toPlace = number => linear ? number : number <= least ? 0 : Math.round(top * (Math.log10(number) - Math.log10(least || 0.01)) / (Math.log10(most) - Math.log10(least || 0.01)));
-    const shown = element('output', {}, String(now[name].toLocaleString('en-US')));
+    const shown = element('output', {}, now[name].toLocaleString('en-US', { maximumFractionDigits: 1 }));
     const input = element('input', { type: 'range', min: 0, max: top, value: toPlace(now[name]), name, 'aria-label': title });
     input.addEventListener('input', () => {
       const number = toNumber(Number(input.value));
       now[name] = ['objects', 'entries'].includes(name) ? Math.round(number) : number;
-      shown.textContent = now[name].toLocaleString('en-US');
+      shown.textContent = now[name].toLocaleString('en-US', { maximumFractionDigits: 2 });
       draw();
     });
     form.append(element('label', {}, element('span', {}, title, shown), input));
@@ -213,9 +236,6 @@ function sliders() {
 }
 
 function once() {
-  document.getElementById('recovery').replaceChildren(row('th', ['alternative', ['up to', 'number'], 'what']),
-    ...plan.alternatives.map(one => row('td', [one.name, [one.recovery_point_ms > 0 ? duration(one.recovery_point_ms) : 'nothing', 'number'], one.loses])),
-    ...plan.profiles.checkpoint.map(one => row('td', [`${one.name}, without a Pipeline`, [duration(one.recovery_point_ms), 'number'], 'everything since the last checkpoint'])));
   const fleet = plan.partitions.fleet;
   document.getElementById('partitions').replaceChildren(row('th', ['', ['partitions', 'number'], ['data', 'number'], ['topology', 'number'], ['filter', 'number']]),
     row('td', ['this fleet', [count(fleet.holding + fleet.forwarding), 'number'], [size(fleet.data_bytes), 'number'], [size(fleet.topology_bytes), 'number'], [size(fleet.filter_bytes), 'number']]),

@@ -53,6 +53,8 @@ struct Line {
     what: &'static str,
     then: &'static str,
     kind: Kind,
+    /// Whether it is passed as soon as it is met.
+    is_end: bool,
     allowed: f64,
     actual: f64,
     per_day: f64,
@@ -60,16 +62,16 @@ struct Line {
 
 impl Line {
     fn forecast(&self) -> Forecast {
-        let days = if self.actual > self.allowed {
+        let is_passed = self.actual > self.allowed || (self.is_end && self.actual == self.allowed);
+        let days = if is_passed {
             Some(0.0)
         } else if self.per_day > 0.0 {
             let days = (self.allowed - self.actual) / self.per_day;
-            // Further away than anybody plans is never.
-            (days < DAYS_MAX).then(|| (days * 10.0).floor() / 10.0)
+            Some((days * 10.0).floor() / 10.0).filter(|days| days.is_finite())
         } else {
             None
         };
-        let status = if self.actual > self.allowed {
+        let status = if is_passed {
             LimitStatus::Exceeded
         } else if self.actual * 100.0 >= self.allowed * WARN_PERCENT as f64 && self.actual > 0.0 {
             LimitStatus::Warn
@@ -94,9 +96,6 @@ impl Line {
     }
 }
 
-/// A century of days.
-const DAYS_MAX: f64 = 36_525.0;
-
 /// Every limit that an object of `design` may meet, the first to come first; those that never come last.
 pub fn forecasts(design: &Design, policy: &PlacementPolicy) -> Vec<Forecast> {
     let today = design.sizes_after(0.0);
@@ -108,6 +107,7 @@ pub fn forecasts(design: &Design, policy: &PlacementPolicy) -> Vec<Forecast> {
         what,
         then,
         kind: Kind::Bytes,
+        is_end: false,
         allowed: allowed as f64,
         actual,
         per_day,
@@ -117,6 +117,7 @@ pub fn forecasts(design: &Design, policy: &PlacementPolicy) -> Vec<Forecast> {
         what,
         then,
         kind: Kind::Rate,
+        is_end: false,
         allowed: allowed as f64,
         actual,
         per_day: 0.0,
@@ -125,14 +126,17 @@ pub fn forecasts(design: &Design, policy: &PlacementPolicy) -> Vec<Forecast> {
     let restore_rate = design.restore_bytes_per_second.max(1) as f64 / 1000.0;
     let dirty = design.writes_per_second * design.event_bytes() * cache.flush_ms as f64 / 1000.0;
     let mut lines = vec![
-        bytes(
-            "one-row",
-            "the checkpoint, compressed",
-            "it becomes chunks",
-            policy.row_bytes_end,
-            compressed,
-            compressed_per_day,
-        ),
+        Line {
+            is_end: true,
+            ..bytes(
+                "one-row",
+                "the checkpoint, compressed",
+                "it becomes chunks",
+                policy.row_bytes_end,
+                compressed,
+                compressed_per_day,
+            )
+        },
         bytes(
             "row",
             "the checkpoint, compressed, in one row",
@@ -194,6 +198,7 @@ pub fn forecasts(design: &Design, policy: &PlacementPolicy) -> Vec<Forecast> {
             what: "a restore in one piece",
             then: "the start times out",
             kind: Kind::Milliseconds,
+            is_end: false,
             allowed: RESTORE_WINDOW.amount as f64,
             actual: raw / restore_rate,
             per_day: raw_per_day / restore_rate,
@@ -205,11 +210,12 @@ pub fn forecasts(design: &Design, policy: &PlacementPolicy) -> Vec<Forecast> {
         ("state-warn", "people are warned", policy.warn_bytes),
         ("state-chunks", "it is always chunks", policy.chunk_bytes),
         ("state-r2", "it goes to R2", policy.overflow_raw_bytes),
-        ("state-rejected", "it is rejected", policy.raw_bytes_max),
+        ("state-rejected", "it is rejected", policy.raw_bytes_end),
     ];
     for (limit, then, allowed) in thresholds {
         if allowed < u64::MAX {
-            lines.push(bytes(limit, "the state, raw", then, allowed, raw, raw_per_day));
+            let line = bytes(limit, "the state, raw", then, allowed, raw, raw_per_day);
+            lines.push(Line { is_end: true, ..line });
         }
     }
     let mut forecasts: Vec<Forecast> = lines.iter().map(Line::forecast).collect();
@@ -247,6 +253,9 @@ mod tests {
         assert_eq!(days(&design, "cache-dirty"), None);
         let still = Design::default();
         assert_eq!(days(&still, "object"), None);
+        // Further away than anybody plans, and still no never.
+        let slow = Design { growth_per_day: 1.0, ..Design::default() };
+        assert!(days(&slow, "object").unwrap() > 36_525.0);
         let full = Design { entries: 1_000_000_000, ..Design::default() };
         assert_eq!(days(&full, "object"), Some(0.0));
         // 134.4 GB at 20 MB a second.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::design::{DAYS_PER_MONTH, Design};
 use super::profiles::SECONDS_PER_DAY;
-use crate::limits::{MEMORY, ROW};
+use crate::limits::{MEMORY, OBJECT, ROW};
 use crate::placement::PlacementPolicy;
 use crate::prices::{
     OBJECT_DURATION, OBJECT_REQUESTS, OBJECT_STORAGE, PIPELINE_INGRESS, PIPELINE_JSON, Price, R2_CLASS_A,
@@ -186,8 +186,8 @@ pub fn alternatives(design: &Design, policy: &PlacementPolicy) -> Vec<Alternativ
     let deltas = design.compaction.files_min as f64;
     let held_in_memory = (raw > MEMORY.amount as f64)
         .then(|| "the state is held in memory, and is more than the 128 MB of an isolate".to_owned());
-    let rejected = (sizes.raw_bytes > policy.raw_bytes_max)
-        .then(|| format!("state of more than {} bytes has no checkpoint", policy.raw_bytes_max));
+    let rejected = (sizes.raw_bytes >= policy.raw_bytes_end)
+        .then(|| format!("state of {} bytes or more has no checkpoint", policy.raw_bytes_end));
     let in_object = (sizes.raw_bytes >= policy.overflow_raw_bytes)
         .then(|| format!("state of {} bytes or more goes to R2", policy.overflow_raw_bytes));
     let rows = |bytes: f64| (bytes / CHUNK_BYTES).ceil().max(1.0);
@@ -231,39 +231,60 @@ pub fn alternatives(design: &Design, policy: &PlacementPolicy) -> Vec<Alternativ
         too_many.or(too_large).or(held_in_memory.clone()),
     ));
 
-    // Rows of the old checkpoint are deleted, and a delete is a row written. The manifest is one more.
-    let chunk_rows = if sizes.compressed_bytes < policy.row_bytes_end { 1.0 } else { rows(compressed) };
-    let full = Month {
-        rows_written: common.monthly(checkpoints * 2.0 * (chunk_rows + 1.0)),
-        object_bytes: 2.0 * compressed * objects,
+    // What is kept for its retention, beside the newest checkpoint and the one that is being made.
+    let kept = design.checkpoints_per_day * design.retention_days;
+    let kept_bytes = compressed * (2.0 + kept);
+    let no_room = |bytes: f64| {
+        (bytes > OBJECT.amount as f64).then(|| {
+            "the state and the checkpoints that are kept are more than the object's 10 GB".to_owned()
+        })
+    };
+    let not_in_object = rejected.clone().or(in_object).or(held_in_memory.clone());
+    // Each row is written, and deleted some day: a delete is a row written too.
+    let in_rows = |checkpoint_rows: f64| Month {
+        rows_written: common.monthly(checkpoints * 2.0 * checkpoint_rows),
+        object_bytes: kept_bytes * objects,
         pipeline_bytes,
         ..Month::default()
     };
-    let is_one_row = sizes.compressed_bytes < policy.row_bytes_end && sizes.raw_bytes < policy.chunk_bytes;
-    let title = match is_one_row {
-        true => "Pipeline, full checkpoints in the object, one row each",
-        false => "Pipeline, full checkpoints in the object, in chunks",
+    let full_not_possible = not_in_object.clone().or(no_room(kept_bytes));
+    let too_large_for_a_row = if sizes.compressed_bytes >= policy.row_bytes_end {
+        Some(format!("what compresses to {} bytes or more is chunks", policy.row_bytes_end))
+    } else {
+        (sizes.raw_bytes >= policy.chunk_bytes)
+            .then(|| format!("state of {} bytes or more is chunks", policy.chunk_bytes))
     };
-    let not_in_object = rejected.clone().or(in_object).or(held_in_memory.clone());
-    found.push(common.alternative(("object-full", title), &full, true, not_in_object.clone()));
+    let title = "Pipeline, full checkpoints in the object, one row each";
+    let impossible = too_large_for_a_row.or(full_not_possible.clone());
+    found.push(common.alternative(("object-row", title), &in_rows(1.0), true, impossible));
 
+    // A row tells which chunks there are.
+    let chunk_rows = rows(compressed) + 1.0;
+    let title = "Pipeline, full checkpoints in the object, in chunks";
+    found.push(common.alternative(("object-chunks", title), &in_rows(chunk_rows), true, full_not_possible));
+
+    let kept_delta = compressed * design.changed_percent / 100.0;
+    let deltas_bytes = 2.0 * compressed + deltas * delta + kept * kept_delta;
     let delta_rows = rows(delta) + 1.0;
     let incremental = Month {
-        rows_written: common.monthly(checkpoints * 2.0 * (delta_rows + (chunk_rows + 1.0) / deltas)),
-        object_bytes: (2.0 * compressed + deltas * delta) * objects,
+        rows_written: common.monthly(checkpoints * 2.0 * (delta_rows + chunk_rows / deltas)),
+        object_bytes: deltas_bytes * objects,
         pipeline_bytes,
         ..Month::default()
     };
     let title = "Pipeline, incremental checkpoints in the object";
-    found.push(common.alternative(("object-incremental", title), &incremental, true, not_in_object));
+    found.push(common.alternative(
+        ("object-incremental", title),
+        &incremental,
+        true,
+        not_in_object.or(no_room(deltas_bytes)),
+    ));
 
     let in_r2 = rejected.or(held_in_memory);
-    // What is kept for its retention, beside the newest.
-    let kept = design.checkpoints_per_day * design.retention_days;
     let full_r2 = Month {
         rows_written: common.monthly(checkpoints),
         is_in_r2: true,
-        r2_bytes: compressed * (2.0 + kept) * objects,
+        r2_bytes: kept_bytes * objects,
         r2_writes: common.monthly(checkpoints * (packs(compressed) + 1.0)),
         pipeline_bytes,
         ..Month::default()
@@ -271,11 +292,10 @@ pub fn alternatives(design: &Design, policy: &PlacementPolicy) -> Vec<Alternativ
     let title = "Pipeline, full checkpoints in R2";
     found.push(common.alternative(("r2-full", title), &full_r2, true, in_r2.clone()));
 
-    let kept_delta = compressed * design.changed_percent / 100.0;
     let incremental_r2 = Month {
         rows_written: common.monthly(checkpoints),
         is_in_r2: true,
-        r2_bytes: (2.0 * compressed + deltas * delta + kept * kept_delta) * objects,
+        r2_bytes: deltas_bytes * objects,
         r2_writes: common.monthly(checkpoints * (packs(delta) + 1.0 + (packs(compressed) + 1.0) / deltas)),
         pipeline_bytes,
         ..Month::default()
@@ -392,6 +412,26 @@ mod tests {
         let (strict, reason) = recommend(&all, Some(0.0)).unwrap();
         assert_eq!(strict.name, "every-write");
         assert!(reason.contains("lose 0 ms"), "{reason}");
+    }
+
+    #[test]
+    fn a_row_or_chunks_in_the_object() {
+        // 10 writes a second to one object: a checkpoint every 5 s, 518,400 a month, each row of it written and deleted.
+        let design = Design { writes_per_second: 10.0, ..Design::default() };
+        let all = alternatives(&design, &PlacementPolicy::BUDGET);
+        assert_eq!(amount(named(&all, "object-row"), "do-rows-written"), 1_036_800);
+        // A chunk and the row that tells of it.
+        assert_eq!(amount(named(&all, "object-chunks"), "do-rows-written"), 2_073_600);
+        // 24 a day for 7 days, the newest and the next, of 134,400 bytes each.
+        assert_eq!(amount(named(&all, "object-row"), "do-storage"), 170 * 134_400);
+        assert_eq!(amount(named(&all, "r2-full"), "r2-storage"), 170 * 134_400);
+        let large = Design { entries: 900_000, ..design };
+        let all = alternatives(&large, &PlacementPolicy::BUDGET);
+        assert!(named(&all, "object-row").impossible.is_some());
+        assert!(named(&all, "object-chunks").impossible.is_none());
+        let many = Design { checkpoints_per_day: 17_280.0, ..large };
+        let all = alternatives(&many, &PlacementPolicy::BUDGET);
+        assert!(named(&all, "object-chunks").impossible.as_deref().unwrap().contains("10 GB"));
     }
 
     #[test]

@@ -37,7 +37,7 @@ const fn checkpoint(
 /// The checkpoint profiles.
 pub const CHECKPOINT_PROFILES: [CheckpointProfile; 3] = [
     checkpoint("frequent", 100, 1_000, 1, "minimal loss"),
-    checkpoint("balanced", 1_000, 5_000, 10, "good performance with reasonable durability"),
+    checkpoint("balanced", 1_000, 5_000, 10, "speed and durability"),
     checkpoint("performance", 10_000, 30_000, 50, "the most throughput"),
 ];
 
@@ -132,7 +132,7 @@ pub const TIERING_PROFILES: [TieringProfile; 3] = [
         hot_bytes_max: 50 * MIB,
         migrates: true,
         cache_ttl_ms: 86_400_000,
-        purpose: "nearly all of it is cold; the object only caches",
+        purpose: "mostly cold: a cache, no more",
     },
 ];
 

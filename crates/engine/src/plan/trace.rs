@@ -6,6 +6,7 @@
 //! gone through once, whatever its length; many settings of the checkpointer are tried side by side.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use serde::Serialize;
 
@@ -126,15 +127,38 @@ pub struct Target {
 /// Entities told apart; each takes some 40 bytes.
 const KEYS_MAX: usize = 400_000;
 
+/// Settings that are tried, beside those that use up what the target allows.
 const INTERVALS_MS: [u64; 7] = [500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000];
 const DIRTY_COUNTS: [u64; 3] = [100, 1_000, 10_000];
 const DIRTY_BYTES: [u64; 3] = [1 << 20, 10 << 20, 50 << 20];
+
+/// Keys are hashes already.
+#[derive(Debug, Clone, Copy, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+}
+
+type ByKey<T> = HashMap<u64, T, BuildHasherDefault<AsItIs>>;
 
 /// A checkpointer at work.
 struct Checkpointer {
     outcome: Outcome,
     /// Dirty entries and the bytes of their newest values.
-    dirty: HashMap<u64, u64>,
+    dirty: ByKey<u64>,
     dirty_bytes: u64,
     events: u64,
     first_ms: i64,
@@ -159,7 +183,7 @@ impl Checkpointer {
                 events_at_risk_max: 0,
                 recovery_point_ms: 0,
             },
-            dirty: HashMap::new(),
+            dirty: ByKey::default(),
             dirty_bytes: 0,
             events: 0,
             first_ms: 0,
@@ -218,7 +242,7 @@ struct Cached {
 /// The actor cache at work.
 struct Cache {
     limits: CacheLimits,
-    entries: HashMap<u64, Cached>,
+    entries: ByKey<Cached>,
     /// Entries by when they were last used.
     order: BTreeMap<u64, u64>,
     dirty: HashSet<u64>,
@@ -233,7 +257,7 @@ impl Cache {
     fn new(limits: CacheLimits) -> Self {
         Cache {
             limits,
-            entries: HashMap::new(),
+            entries: ByKey::default(),
             order: BTreeMap::new(),
             dirty: HashSet::new(),
             clock: 0,
@@ -324,11 +348,42 @@ impl Cache {
     }
 }
 
+/// The settings to try for `target`, each once.
+fn settings(target: Target) -> Vec<Thresholds> {
+    let with = |usual: &[u64], own: &[u64]| {
+        let mut all: Vec<u64> = usual.iter().chain(own).copied().filter(|number| *number > 0).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    };
+    let intervals = with(&INTERVALS_MS, &[target.recovery_point_ms]);
+    // The event that reaches the bytes may pass them, so a setting with some room is tried too.
+    let memory_bytes = target.dirty_bytes_max;
+    let bytes = with(&DIRTY_BYTES, &[memory_bytes, memory_bytes / 10 * 9, memory_bytes / 2]);
+    let mut settings = Vec::new();
+    for interval_ms in &intervals {
+        for dirty_count in DIRTY_COUNTS {
+            let of = |dirty_bytes: &u64| Thresholds {
+                interval_ms: *interval_ms,
+                dirty_count,
+                dirty_bytes: *dirty_bytes,
+            };
+            settings.extend(bytes.iter().map(of));
+        }
+    }
+    // Every event at once: nothing is ever lost.
+    let [interval_ms, ..] = INTERVALS_MS;
+    let [dirty_bytes, ..] = DIRTY_BYTES;
+    settings.push(Thresholds { interval_ms, dirty_count: 1, dirty_bytes });
+    settings
+}
+
 /// Goes through a log.
 pub struct Trace {
+    target: Target,
     cache: Cache,
     checkpointers: Vec<Checkpointer>,
-    values: HashMap<u64, u64>,
+    values: ByKey<u64>,
     report: TraceReport,
     first_ms: Option<i64>,
     last_ms: i64,
@@ -337,8 +392,8 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// A model with these limits of the cache.
-    pub fn new(cache: CacheLimits) -> Self {
+    /// A model with these limits of the cache, that looks for a setting within `target`.
+    pub fn new(cache: CacheLimits, target: Target) -> Self {
         let cache = Cache::new(cache);
         let report = TraceReport {
             events: 0,
@@ -356,9 +411,10 @@ impl Trace {
             cache: cache.outcome,
         };
         Trace {
+            target,
             cache,
             checkpointers: Vec::new(),
-            values: HashMap::new(),
+            values: ByKey::default(),
             report,
             first_ms: None,
             last_ms: i64::MIN,
@@ -376,14 +432,8 @@ impl Trace {
         }
         if self.first_ms.is_none() {
             self.first_ms = Some(event.time_ms);
-            for interval_ms in INTERVALS_MS {
-                for dirty_count in DIRTY_COUNTS {
-                    for dirty_bytes in DIRTY_BYTES {
-                        let thresholds = Thresholds { interval_ms, dirty_count, dirty_bytes };
-                        self.checkpointers.push(Checkpointer::new(thresholds, event.time_ms));
-                    }
-                }
-            }
+            let new = |thresholds| Checkpointer::new(thresholds, event.time_ms);
+            self.checkpointers = settings(self.target).into_iter().map(new).collect();
         }
         self.last_ms = event.time_ms;
         report.events += 1;
@@ -409,7 +459,8 @@ impl Trace {
     }
 
     /// What it came to, and the setting to take.
-    pub fn finish(mut self, target: Target) -> TraceReport {
+    pub fn finish(mut self) -> TraceReport {
+        let target = self.target;
         let last_ms = self.last_ms;
         let span_ms = self.first_ms.map_or(0, |first_ms| last_ms.abs_diff(first_ms));
         // A log of a moment is taken for one of a second.
@@ -462,11 +513,11 @@ mod tests {
     const TARGET: Target = Target { recovery_point_ms: 5_000, dirty_bytes_max: 64 << 20 };
 
     fn run(cache: CacheLimits, events: impl Iterator<Item = (i64, u64, u64)>) -> TraceReport {
-        let mut trace = Trace::new(cache);
+        let mut trace = Trace::new(cache, TARGET);
         for (time_ms, key, bytes) in events {
             trace.see(TraceEvent { time_ms, key, bytes });
         }
-        trace.finish(TARGET)
+        trace.finish()
     }
 
     fn of(report: &TraceReport, interval_ms: u64, dirty_count: u64) -> Outcome {
@@ -515,6 +566,33 @@ mod tests {
         let tight = CacheLimits { hard_bytes: 10 << 20, ..SERVER_CACHE };
         let report = run(tight, [(0, 1, 11 << 20)].into_iter());
         assert_eq!(report.cache.resets, 1);
+    }
+
+    #[test]
+    fn the_target_itself_is_tried() {
+        let events = || {
+            (0..6_000).map(|number| TraceEvent {
+                time_ms: number * 10,
+                key: (number % 10) as u64,
+                bytes: 100,
+            })
+        };
+        let best = |recovery_point_ms, dirty_bytes_max| {
+            let mut trace = Trace::new(SPIKE_CACHE, Target { recovery_point_ms, dirty_bytes_max });
+            events().for_each(|event| trace.see(event));
+            trace.finish().best
+        };
+        // 59,990 ms in steps of 7 s: eight looks of the timer and what is left, ten rows each.
+        let seven = best(7_000, 64 << 20).unwrap();
+        assert_eq!((seven.thresholds.interval_ms, seven.rows_written), (7_000, 90));
+        // Half of what may wait: each five entries are a checkpoint, as every write is a row then.
+        let tight = best(7_000, 1_000).unwrap();
+        assert!(tight.dirty_bytes_max <= 1_000 && tight.rows_written >= 90, "{tight:?}");
+        let nothing = best(0, 64 << 20).unwrap();
+        assert_eq!(
+            (nothing.thresholds.dirty_count, nothing.rows_written, nothing.recovery_point_ms),
+            (1, 6_000, 0)
+        );
     }
 
     proptest! {

@@ -26,6 +26,7 @@ pub use folder::FolderObjects;
 pub use json_file::{JsonFile, is_json};
 pub use key_values::KeyValues;
 pub use miniflare::{MiniflareObjects, is_miniflare_bucket};
+pub(crate) use table::Table;
 
 /// A place with such checkpoints, looked through.
 pub struct Foreign {

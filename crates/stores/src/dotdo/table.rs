@@ -10,7 +10,7 @@ use crate::database::LiveDatabase;
 
 /// A table.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Table {
+pub(crate) struct Table {
     geometry: Geometry,
     root: u32,
 }

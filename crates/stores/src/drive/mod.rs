@@ -4,11 +4,11 @@ mod chain;
 mod chunks;
 mod copy;
 mod directory;
+mod events;
 mod get;
 mod image;
 mod increment;
 mod inspect;
-mod lines;
 mod merged;
 mod progress;
 mod prune;
@@ -28,7 +28,9 @@ pub use inspect::{
 pub use progress::{NoProgress, Progress};
 pub use prune::{Judged, PruneOutcome, PruneSetting, prune};
 pub use restore::{Kept, RestoreForm, Restored, read_rows, restore};
-pub use sample::{CodecReport, SampleKind, SampleReport, SampleSetting, sample_database, sample_file};
+pub use sample::{
+    CodecReport, SampleKind, SampleReport, SampleSetting, sample_database, sample_file, sample_operator,
+};
 pub use state::{EntrySource, snapshot_lines};
 pub use trace::{TraceSource, trace_log};
 pub use verify::{Verifier, refuse_first, require_whole};

@@ -1,35 +1,35 @@
 //! A log of events as the planner's model wants it.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
 
 use dotctl_engine::event::{Event, EventParser, Item};
 use dotctl_engine::plan::TraceEvent;
 use dotctl_engine::{Error, Result};
 
-use super::lines::each_line;
-use crate::input::Input;
+use super::events::each_event;
+use crate::replay::LogFile;
+use crate::replay::parquet::each_row;
 
 /// What a log had besides events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TraceSource {
-    /// Lines that are no events.
+    /// What is no event.
     pub malformed: u64,
     /// Events of other namespaces, and those that concern no entity.
     pub skipped: u64,
 }
 
-/// Gives each event in the log at `path` (`-` is stdin) that concerns an entity, of `namespace` if one is
-/// given. Lines that are none are counted.
+/// Gives each event in the log that `word` names, as for a replay, if it concerns an entity, of `namespace` if
+/// one is given. What is no event is counted.
 pub fn trace_log(
-    path: &Path,
+    word: &str,
     namespace: Option<&str>,
     visit: &mut dyn FnMut(TraceEvent),
 ) -> Result<TraceSource> {
     let mut parser = EventParser::default();
     let mut source = TraceSource::default();
     let mut seen = 0_u64;
-    each_line(Input::open(path)?, &mut |line| {
+    let mut see = |text: &[u8]| {
         let mut take = |item: Item<'_>| match item {
             Item::Malformed(_) => source.malformed += 1,
             Item::Event(event) if is_wanted(&event, namespace) => {
@@ -38,15 +38,21 @@ pub fn trace_log(
             }
             Item::Event(_) => source.skipped += 1,
         };
-        if parser.parse(line, 0, &mut take).is_err() {
+        if parser.parse(text, 0, &mut take).is_err() {
             source.malformed += 1;
         }
         Ok(())
-    })?;
+    };
+    for file in LogFile::find(word)? {
+        match file.is_parquet(&file.head()?) {
+            true => each_row(&file, &mut |_, row| see(row))?,
+            false => each_event(file.open()?, &mut see)?,
+        }
+    }
     if seen == 0 {
         return Err(Error::malformed("there is no event of an entity in it")
-            .at(path.display().to_string())
-            .hint("a log has an event on each line, with an entity's id and a time"));
+            .at(word.to_owned())
+            .hint("a log is JSON events, with an entity's id and a time: lines, an array, or Parquet"));
     }
     Ok(source)
 }

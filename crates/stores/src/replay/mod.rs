@@ -20,7 +20,7 @@ mod image;
 mod ingest;
 mod keys;
 mod marks;
-mod parquet;
+pub(crate) mod parquet;
 mod partition;
 mod placer;
 mod source;
@@ -41,6 +41,7 @@ use partition::Splitters;
 use spill::Spill;
 
 pub use compare::{Comparison, Difference, DifferenceKind, compare};
+pub(crate) use ingest::{Layout, layout_of};
 pub use ingest::{MalformedPlace, NamespaceFacts, Rules};
 pub use source::LogFile;
 

@@ -1,11 +1,11 @@
-//! An event log's lines, in chunks as a checkpoint's.
+//! A log's events, in chunks as a checkpoint's.
 
 use dotctl_engine::Result;
 use dotctl_engine::chunk::{ChunkSize, RawState, StateChunker};
 
 use super::respool::Respool;
 use super::{ChunkSource, Visit};
-use crate::drive::lines::each_line;
+use crate::drive::events::each_event;
 
 /// Bytes of a line by which chunks are told apart.
 const KEY_BYTES: usize = 256;
@@ -34,7 +34,7 @@ impl ChunkSource for LogChunks<'_> {
             raw.ndjson.clear();
             Ok(())
         };
-        each_line(self.source.open()?, &mut |line| {
+        each_event(self.source.open()?, &mut |line| {
             let key = line.get(..KEY_BYTES).unwrap_or(line);
             if !self.chunker.push(&mut raw, key, line)? {
                 end_chunk(&mut raw)?;

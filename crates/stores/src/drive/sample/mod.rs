@@ -2,6 +2,7 @@
 
 mod image;
 mod log;
+mod operator;
 mod respool;
 mod state;
 
@@ -18,6 +19,7 @@ use dotctl_engine::{Result, estimate};
 
 use super::Progress;
 pub use image::sample_database;
+pub use operator::sample_operator;
 pub use state::sample_file;
 
 /// How a source is sampled.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use dotctl_engine::{Error, Result};
+use dotctl_engine::Result;
 
 use crate::drive::Progress;
 use crate::entries::StateEntries;
@@ -36,6 +36,11 @@ impl Respool {
         Ok(Respool { name, path: path.to_owned(), copy: Some(copy) })
     }
 
+    /// What is in a temporary file already.
+    pub fn of_copy(name: String, copy: File) -> Self {
+        Respool { path: PathBuf::from(&name), name, copy: Some(copy) }
+    }
+
     /// What messages call the source.
     pub fn name(&self) -> &str {
         &self.name
@@ -50,7 +55,7 @@ impl Respool {
         Input::new(&*self.name, again.map_err(|error| io_error("read the copy of", &self.path, &error))?)
     }
 
-    /// Whether the source is a log of events, an object a line, and not state entries, which are arrays.
+    /// Whether the source is a log of events, which are objects, and not state entries, which are arrays.
     pub fn is_log(&self) -> Result<bool> {
         let mut input = self.open()?;
         let mut block = [0; 4096];
@@ -63,16 +68,12 @@ impl Respool {
             let new = block.get(..bytes).unwrap_or_default();
             first.extend(new.iter().copied().filter(|byte| !byte.is_ascii_whitespace()));
         }
-        if first.starts_with(b"[{") {
-            return Err(Error::unsupported("this is one array of events, and not a line for each")
-                .at(&*self.name)
-                .hint("make lines of it: `jq -c '.[]' FILE | dotctl estimate --sample -`"));
-        }
-        Ok(first.first() == Some(&b'{'))
+        Ok(first.first() == Some(&b'{') || first.starts_with(b"[{"))
     }
 }
 
-fn temporary(scratch: &Path) -> Result<File> {
+/// A file without a name.
+pub fn temporary(scratch: &Path) -> Result<File> {
     tempfile::tempfile_in(scratch).map_err(|error| io_error("create a temporary file in", scratch, &error))
 }
 
@@ -92,5 +93,5 @@ pub fn sorted(source: &Respool, scratch: &Path, progress: &dyn Progress) -> Resu
         lines.write_all(text).and_then(|()| lines.write_all(b"\n")).map_err(|error| failed(&error))?;
     }
     let copy = lines.into_inner().map_err(|error| failed(error.error()))?;
-    Ok(Respool { name: source.name.clone(), path: source.path.clone(), copy: Some(copy) })
+    Ok(Respool::of_copy(source.name.clone(), copy))
 }

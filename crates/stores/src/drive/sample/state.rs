@@ -25,12 +25,13 @@ pub fn sample_file(
             let mut chunks = LogChunks::new(&source, setting.chunk_size);
             try_codecs(SampleKind::Log, &mut chunks, setting, progress).map(|(report, _)| report)
         }
-        false => sample_state(source, setting, progress),
+        false => sample_state(&source, setting, progress),
     }
 }
 
-fn sample_state(
-    source: Respool,
+/// Samples state entries.
+pub fn sample_state(
+    source: &Respool,
     setting: &SampleSetting<'_>,
     progress: &dyn Progress,
 ) -> Result<SampleReport> {
@@ -39,9 +40,10 @@ fn sample_state(
     let (mut report, _) = match outcome {
         Err(_) if chunks.out_of_order => {
             progress.begin("sorting entries", None);
-            let source = sorted(&chunks.source, setting.scratch, progress);
+            let source = sorted(source, setting.scratch, progress);
             progress.end();
-            let mut chunks = StateChunks::new(source?, setting);
+            let source = source?;
+            let mut chunks = StateChunks::new(&source, setting);
             try_codecs(SampleKind::State, &mut chunks, setting, progress)?
         }
         outcome => outcome?,
@@ -51,19 +53,19 @@ fn sample_state(
     Ok(report)
 }
 
-struct StateChunks {
-    source: Respool,
+struct StateChunks<'a> {
+    source: &'a Respool,
     chunker: StateChunker,
     out_of_order: bool,
 }
 
-impl StateChunks {
-    fn new(source: Respool, setting: &SampleSetting<'_>) -> Self {
+impl<'a> StateChunks<'a> {
+    fn new(source: &'a Respool, setting: &SampleSetting<'_>) -> Self {
         StateChunks { source, chunker: StateChunker::new(setting.chunk_size), out_of_order: false }
     }
 }
 
-impl ChunkSource for StateChunks {
+impl ChunkSource for StateChunks<'_> {
     fn each(&mut self, wanted: Option<&[usize]>, visit: &mut Visit<'_>) -> Result<()> {
         let mut entries = StateEntries::new(self.source.open()?);
         let mut check = OrderCheck::new();
