@@ -134,6 +134,17 @@ pub fn document(foreign: &Foreign, found: &Checkpoint) -> Value {
     })
 }
 
+/// An id as far as it tells checkpoints apart: one of ours has 64 digits, and a chain's base a word more.
+fn shown_id(id: &str) -> String {
+    match id.split_at_checked(64) {
+        Some((digits, rest)) if digits.bytes().all(|digit| digit.is_ascii_hexdigit()) => {
+            let ellipsis = if rest.is_empty() { "" } else { "…" };
+            format!("{}{ellipsis}{rest}", digits.get(..12).unwrap_or(digits))
+        }
+        _ => id.to_owned(),
+    }
+}
+
 /// Checkpoints for people.
 pub fn table_of(foreign: &Foreign, listed: &[&Checkpoint]) -> String {
     if listed.is_empty() {
@@ -149,7 +160,7 @@ pub fn table_of(foreign: &Foreign, listed: &[&Checkpoint]) -> String {
     ];
     let rows = listed.iter().map(|found| {
         vec![
-            found.id.clone(),
+            shown_id(&found.id),
             created_at(found).map_or("unknown".to_owned(), |time| show_moment(&time.to_string())),
             found.form.name().to_owned(),
             found.chunk_count.map_or(String::new(), show_count),

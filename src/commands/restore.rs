@@ -59,11 +59,11 @@ pub fn run(args: &RestoreArgs, output: &Output) -> Result<Exit> {
     let bar = Bar::new(output.progress);
     let written = |offset: u64, bytes: &[u8]| target.write_at(offset, bytes);
     let kept = journal.as_mut().map(|journal| Kept { target: &target, journal });
-    let restored = match restore(store.as_ref(), &found.manifest, form, &written, &mut |_| Ok(()), kept, &bar)
-    {
-        Ok(restored) => restored,
-        Err(error) => return Err(leave(refuse(error, &to), target, journal.as_ref())),
-    };
+    let restored =
+        match restore(store.as_ref(), &found.manifest, form, Some(&written), &mut |_| Ok(()), kept, &bar) {
+            Ok(restored) => restored,
+            Err(error) => return Err(leave(refuse(error, &to), target, journal.as_ref())),
+        };
     let alarm = match local {
         Some(place) => Some(publish_local(place, target, &found.manifest)?),
         None => {
@@ -135,9 +135,9 @@ fn restore_to_stdout(
     output: &Output,
 ) -> Result<()> {
     let bar = Bar::new(output.progress);
-    restore(store, manifest, form, &|_, _| Ok(()), &mut |bytes| print(bytes), None, &bar).map_err(
-        |error| error.hint("what was written to stdout so far is not to be trusted; run `dotctl verify`"),
-    )?;
+    restore(store, manifest, form, None, &mut |bytes| print(bytes), None, &bar).map_err(|error| {
+        error.hint("what was written to stdout so far is not to be trusted; run `dotctl verify`")
+    })?;
     Ok(())
 }
 

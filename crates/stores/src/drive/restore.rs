@@ -57,18 +57,23 @@ pub struct Kept<'k> {
     pub journal: &'k mut Journal,
 }
 
-/// Restores `manifest` from `store`: `write_at` is called by several threads and in any order,
-/// `write_next` in order, each with the same bytes; use one. Everything has been checked once
+/// Restores `manifest` from `store`: `write_at`, if it is given, is called by several threads and in any
+/// order, `write_next` in order, each with the same bytes; use one. Everything has been checked once
 /// this returns, and nothing before.
 pub fn restore(
     store: &dyn Store,
     manifest: &Manifest,
     form: RestoreForm,
-    write_at: &(dyn Fn(u64, &[u8]) -> Result<()> + Sync),
+    write_at: Option<&(dyn Fn(u64, &[u8]) -> Result<()> + Sync)>,
     write_next: &mut dyn FnMut(&[u8]) -> Result<()>,
     mut kept: Option<Kept<'_>>,
     progress: &dyn Progress,
 ) -> Result<Restored> {
+    let workers = match write_at {
+        Some(_) => pipeline::writing_worker_count_for(manifest.chunk_count()),
+        None => pipeline::worker_count_for(manifest.chunk_count()),
+    };
+    let write_at = write_at.unwrap_or(&|_, _| Ok(()));
     let mut chunks = RunReader::new(store, manifest.full_run()?);
     let there = kept.as_ref().map(|kept| kept.read(manifest, form)).transpose()?.flatten();
     let there = there.unwrap_or_else(|| There::nothing(manifest, form));
@@ -82,7 +87,6 @@ pub fn restore(
         write_at(0, opening)?;
         write_next(opening)?;
     }
-    let workers = pipeline::writing_worker_count_for(manifest.chunk_count());
     progress.begin("restoring", Some(ndjson_bytes));
     progress.advance(raw_bytes);
     let run = pipeline::run(
