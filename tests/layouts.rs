@@ -366,7 +366,8 @@ fn one_more(scratch: &Scratch, target: &Path, id: &str, name: &str) -> Value {
     scratch.snapshot(&source, &[]);
     let copied = copy(scratch, target, "incremental", &[]).expect(0).json();
     let mut command = dotctl();
-    finish(command.args(["verify", "--store"]).arg(target)).expect(0);
+    let written = copied["checkpoint"]["id"].as_str().unwrap();
+    finish(command.args(["verify", written, "--store"]).arg(target)).expect(0);
     copied["checkpoint"].clone()
 }
 

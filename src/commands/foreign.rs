@@ -19,7 +19,7 @@ use crate::cli::{RestoreArgs, StoreArgs};
 use crate::error::Exit;
 use crate::open::{self, Stores};
 use crate::output::{Output, print};
-use crate::render::{Align, facts, shorten, table};
+use crate::render::{Align, facts, fitted};
 use crate::size::{show_count, show_duration, show_size};
 
 /// Bytes that are gathered before they are written: a delta's result comes in small pieces.
@@ -151,9 +151,9 @@ pub fn table_of(foreign: &Foreign, listed: &[&Checkpoint]) -> String {
         return "no checkpoints in this store\n".to_owned();
     }
     let columns = [
-        ("ID", Align::Left),
-        ("CREATED", Align::Left),
-        ("FORM", Align::Left),
+        ("ID", Align::Whole),
+        ("CREATED", Align::Whole),
+        ("FORM", Align::Whole),
         ("CHUNKS", Align::Right),
         ("STORED", Align::Right),
         ("NAMESPACE", Align::Left),
@@ -165,10 +165,10 @@ pub fn table_of(foreign: &Foreign, listed: &[&Checkpoint]) -> String {
             found.form.name().to_owned(),
             found.chunk_count.map_or(String::new(), show_count),
             found.stored_bytes.map_or(String::new(), show_size),
-            shorten(foreign.namespace(found).unwrap_or("unknown"), 14),
+            foreign.namespace(found).unwrap_or("unknown").to_owned(),
         ]
     });
-    table(&columns, rows)
+    fitted(&columns, rows.collect(), columns.len() - 1)
 }
 
 /// One checkpoint for people.

@@ -143,8 +143,11 @@ fn restore_to_stdout(
 
 pub(super) fn refuse(error: Error, to: &str) -> Error {
     match error.kind() {
-        ErrorKind::Corrupt(_) => error
-            .hint(format!("nothing was written to {to}; run `dotctl verify` for everything that is damaged")),
+        ErrorKind::Corrupt(_) => {
+            let next = error.next_step().unwrap_or("run `dotctl verify` for everything that is damaged");
+            let hint = format!("nothing was written to {to}; {next}");
+            error.hint(hint)
+        }
         _ => error,
     }
 }
