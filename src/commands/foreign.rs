@@ -19,7 +19,7 @@ use crate::cli::{RestoreArgs, StoreArgs};
 use crate::error::Exit;
 use crate::open::{self, Stores};
 use crate::output::{Output, print};
-use crate::render::{Align, facts, fitted};
+use crate::render::{Align, facts, shorten, table};
 use crate::size::{show_count, show_duration, show_size};
 
 /// Bytes that are gathered before they are written: a delta's result comes in small pieces.
@@ -145,7 +145,7 @@ fn shown_id(id: &str) -> String {
     }
 }
 
-/// Checkpoints for people.
+/// Checkpoints for people: wider than 80 columns where ids are long, which are to be copied.
 pub fn table_of(foreign: &Foreign, listed: &[&Checkpoint]) -> String {
     if listed.is_empty() {
         return "no checkpoints in this store\n".to_owned();
@@ -156,7 +156,7 @@ pub fn table_of(foreign: &Foreign, listed: &[&Checkpoint]) -> String {
         ("FORM", Align::Whole),
         ("CHUNKS", Align::Right),
         ("STORED", Align::Right),
-        ("NAMESPACE", Align::Left),
+        ("NAMESPACE", Align::Whole),
     ];
     let rows = listed.iter().map(|found| {
         vec![
@@ -165,10 +165,10 @@ pub fn table_of(foreign: &Foreign, listed: &[&Checkpoint]) -> String {
             found.form.name().to_owned(),
             found.chunk_count.map_or(String::new(), show_count),
             found.stored_bytes.map_or(String::new(), show_size),
-            foreign.namespace(found).unwrap_or("unknown").to_owned(),
+            shorten(foreign.namespace(found).unwrap_or("unknown"), 14),
         ]
     });
-    fitted(&columns, rows.collect(), columns.len() - 1)
+    table(&columns, rows)
 }
 
 /// One checkpoint for people.

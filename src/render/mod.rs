@@ -19,4 +19,4 @@ mod table;
 
 pub use bar::Bar;
 pub use look::Look;
-pub use table::{Align, facts, fitted, shorten, table};
+pub use table::{Align, facts, shorten, table};

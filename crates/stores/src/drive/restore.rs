@@ -57,6 +57,9 @@ pub struct Kept<'k> {
     pub journal: &'k mut Journal,
 }
 
+/// Writes bytes at an offset; called by several threads at once.
+pub type WriteAt<'w> = dyn Fn(u64, &[u8]) -> Result<()> + Sync + 'w;
+
 /// Restores `manifest` from `store`: `write_at`, if it is given, is called by several threads and in any
 /// order, `write_next` in order, each with the same bytes; use one. Everything has been checked once
 /// this returns, and nothing before.
@@ -64,7 +67,7 @@ pub fn restore(
     store: &dyn Store,
     manifest: &Manifest,
     form: RestoreForm,
-    write_at: Option<&(dyn Fn(u64, &[u8]) -> Result<()> + Sync)>,
+    write_at: Option<&WriteAt<'_>>,
     write_next: &mut dyn FnMut(&[u8]) -> Result<()>,
     mut kept: Option<Kept<'_>>,
     progress: &dyn Progress,
