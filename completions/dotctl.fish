@@ -109,7 +109,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l to-overflow -d 'T
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l to-layout -d 'How the copy is laid out: as dotctl\'s own checkpoints, or as TypeScript writes them' -r -f -a "dotctl\t'dotctl\'s own checkpoints'
 chunked\t'A manifest and chunks, all in the object'
 hybrid\t'Below 1 MiB compressed in the object, from there in the bucket'
-incremental\t'A base in chunks, and the first delta on it, which changes nothing'
+incremental\t'A delta on the chain that is there; else a base in chunks, and a delta that changes nothing'
 manager\t'A checkpoint manager\'s snapshot in a bucket, with its record if an object is named'
 state-snapshot\t'A state backend\'s snapshot: one record, not compressed'"
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l object-backend -d 'Where in an object checkpoints are put, with an object\'s database as the other store; in TypeScript\'s layouts, what its storage takes under one key' -r -f -a "sqlite\t'Tables of their own, for SQLite-backed objects'

@@ -341,7 +341,7 @@ pub enum ToLayout {
     Chunked,
     /// Below 1 MiB compressed in the object, from there in the bucket
     Hybrid,
-    /// A base in chunks, and the first delta on it, which changes nothing
+    /// A delta on the chain that is there; else a base in chunks, and a delta that changes nothing
     Incremental,
     /// A checkpoint manager's snapshot in a bucket, with its record if an object is named
     Manager,

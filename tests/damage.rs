@@ -106,7 +106,7 @@ impl World {
         };
         let target = Target::begin(&self.targets().join("restored"), 0, false)?;
         let write = |offset: u64, bytes: &[u8]| target.write_at(offset, bytes);
-        restore(&store, &found.manifest, form, &write, &mut |_| Ok(()), None, &NoProgress)?;
+        restore(&store, &found.manifest, form, Some(&write), &mut |_| Ok(()), None, &NoProgress)?;
         target.publish()
     }
 

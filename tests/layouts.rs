@@ -54,6 +54,7 @@ fn restores(store: &Path, overflow: Option<&Path>, id: &str, expected: &[u8]) {
     assert!(at(&["restore", id, "--to", "-"]).stdout == expected, "{}", store.display());
     at(&["verify"]);
     at(&["verify", id]);
+    assert!(at(&["restore", &id[..12], "--to", "-"]).stdout == expected, "by its beginning");
     assert!(at(&["list"]).text().contains(&id[..8]));
 }
 
@@ -93,6 +94,10 @@ fn every_layout_into_every_target() {
         }
         let bucket = scratch.path(&format!("bucket-{number}"));
         copy(&scratch, &bucket, "manager", &[]).expect(0);
+        // A folder keeps the names as TypeScript spells them.
+        let metadata = json_file(&bucket.join(format!("snapshots/{id}.gz.metadata.json")));
+        let names: Vec<&String> = metadata.as_object().unwrap().keys().collect();
+        assert_eq!(names, ["checksum", "schemaVersion", "createdAt", "ns"]);
         restores(&bucket, None, id, &content);
     }
 }
@@ -271,6 +276,132 @@ fn a_run_that_was_stopped_is_run_again() {
     }
 }
 
+/// Changes a few entries of a state: one is modified, one added in the middle, one deleted.
+fn change(entries: &mut Value, step: usize) {
+    let entries = entries.as_array_mut().unwrap();
+    entries[step * 7][1]["value"] = json!({ "step": step, "numbers": [0.1, -3, 1e21], "text": "λ\n" });
+    entries.insert(step * 11, json!([format!("key:{:08}+", step * 11 - 1 + step), { "value": step }]));
+    entries.remove(step * 20);
+    entries.sort_by(|a, b| a[0].as_str().cmp(&b[0].as_str()));
+}
+
+/// A chain goes on where it ended, with what has changed and nothing else.
+#[test]
+fn a_chain_goes_on() {
+    let scratch = Scratch::new();
+    let first = scratch.snapshot(&state(&scratch, 300), &[]);
+    let source = scratch.path("step.json");
+    for target in [object(&scratch, "o.sqlite"), scratch.path("o.json")] {
+        let mut entries = json_file(&scratch.path("state-300.json"));
+        let extend = |text: &str, sequence: u64, base: &Value| -> Value {
+            fs::write(&source, text).unwrap();
+            let made = scratch.snapshot(&source, &[]);
+            let id = made["id"].as_str().unwrap();
+            let to = ["copy", id, "--to-layout", "incremental", "--to-store", target.to_str().unwrap()];
+            let copied = scratch.json(to);
+            let link = &copied["checkpoint"];
+            assert_eq!(
+                (&link["sequence"], &copied["existed"]),
+                (&json!(sequence), &json!(false)),
+                "{copied}"
+            );
+            assert_eq!(link["base"], format!("{}-base", base["id"].as_str().unwrap()));
+            assert_eq!(scratch.json(to)["existed"], true);
+            let mut command = dotctl();
+            command.args(["restore", id, "--to", "-", "--store"]).arg(&target);
+            let mut restored: Value = serde_json::from_slice(&finish(&mut command).expect(0).stdout).unwrap();
+            let restored = restored.as_array_mut().unwrap();
+            restored.sort_by(|a, b| a[0].as_str().cmp(&b[0].as_str()));
+            assert_eq!(*restored, *serde_json::from_str::<Value>(text).unwrap().as_array().unwrap());
+            let mut command = dotctl();
+            finish(command.args(["verify", "--store"]).arg(&target)).expect(0);
+            if sequence > 0 {
+                assert!(copied["stored_bytes"].as_u64().unwrap() < 2_000, "{copied}");
+            }
+            made
+        };
+        scratch.json([
+            "copy",
+            first["id"].as_str().unwrap(),
+            "--to-layout",
+            "incremental",
+            "--to-store",
+            target.to_str().unwrap(),
+        ]);
+        for step in 1..=3 {
+            change(&mut entries, step);
+            extend(&entries.to_string(), step as u64, &first);
+        }
+        // Nothing but the spelling of a number: JavaScript has one for both, so a base is written.
+        let text = entries.to_string().replacen("\"createdAt\":1", "\"createdAt\":1.0", 1);
+        fs::write(&source, &text).unwrap();
+        let id = scratch.snapshot(&source, &[])["id"].as_str().unwrap().to_owned();
+        let copied =
+            scratch.json(["copy", &id, "--to-layout", "incremental", "--to-store", target.to_str().unwrap()]);
+        assert_eq!(copied["checkpoint"]["sequence"], 0);
+        let mut command = dotctl();
+        command.args(["restore", &id, "--to", "-", "--store"]).arg(&target);
+        assert_eq!(finish(&mut command).expect(0).text(), text, "byte for byte");
+        // Most of it is another: a base again.
+        let most: Vec<&Value> = entries.as_array().unwrap().iter().take(100).collect();
+        fs::write(&source, json!(most).to_string()).unwrap();
+        let id = scratch.snapshot(&source, &[])["id"].as_str().unwrap().to_owned();
+        let copied =
+            scratch.json(["copy", &id, "--to-layout", "incremental", "--to-store", target.to_str().unwrap()]);
+        assert_eq!(
+            (&copied["checkpoint"]["sequence"], &copied["checkpoint"]["base"]),
+            (&json!(0), &json!(format!("{id}-base")))
+        );
+    }
+}
+
+/// The state at the end of the chain `id` with one entry more, copied to where it is; the copy.
+fn one_more(scratch: &Scratch, target: &Path, id: &str, name: &str) -> Value {
+    let mut command = dotctl();
+    command.args(["restore", id, "--to", "-", "--store"]).arg(target);
+    let mut entries: Value = serde_json::from_slice(&finish(&mut command).expect(0).stdout).unwrap();
+    entries.as_array_mut().unwrap().push(json!([name, { "value": 1 }]));
+    let source = scratch.path("one-more.json");
+    fs::write(&source, entries.to_string()).unwrap();
+    scratch.snapshot(&source, &[]);
+    let copied = copy(scratch, target, "incremental", &[]).expect(0).json();
+    let mut command = dotctl();
+    let written = copied["checkpoint"]["id"].as_str().unwrap();
+    finish(command.args(["verify", written, "--store"]).arg(target)).expect(0);
+    copied["checkpoint"].clone()
+}
+
+/// A chain goes on in the way it has: on the base of all, or on the delta before.
+#[test]
+fn a_chain_goes_on_in_its_own_way() {
+    let scratch = Scratch::new();
+    copy_folder(&fixture("dotdo/sound"), &scratch.path("from"));
+    let object = contents(&scratch.path("from/do/spike-Store")).into_keys().next().unwrap();
+    // What TypeScript wrote. The last checksum is of the result, and would prove nothing in the middle.
+    let link = one_more(&scratch, &object, "mk9inc-4", "z");
+    assert_eq!(link["sequence"], 0, "{link}");
+    let connection = rusqlite::Connection::open(&object).unwrap();
+    let gone = "DELETE FROM _cf_KV WHERE key = 'checkpoint:mk9inc-4' OR key GLOB 'checkpoint:' || ?1 || '*'";
+    assert_eq!(connection.execute(gone, [link["id"].as_str().unwrap()]).unwrap(), 4);
+    drop(connection);
+    let link = one_more(&scratch, &object, "mk9inc-3", "zz");
+    assert_eq!((&link["sequence"], &link["base"]), (&json!(4), &json!("mk9inc-base")), "{link}");
+
+    // Ours, with the second delta on the first.
+    let source = state(&scratch, 100);
+    let first = scratch.snapshot(&source, &[]);
+    let first = first["id"].as_str().unwrap();
+    let target = scratch.path("o.json");
+    copy(&scratch, &target, "incremental", &[]).expect(0);
+    let second = one_more(&scratch, &target, first, "z");
+    let second = second["id"].as_str().unwrap();
+    let mut records = json_file(&target);
+    records[format!("checkpoint:{second}")]["baseCheckpointId"] = json!(first);
+    fs::write(&target, records.to_string()).unwrap();
+    let third = one_more(&scratch, &target, second, "zz");
+    assert_eq!((&third["sequence"], &third["base"]), (&json!(2), &json!(second)), "{third}");
+}
+
 /// tests/workerd/typescript.mjs, running.
 struct TypeScript {
     child: Child,
@@ -379,6 +510,27 @@ fn workerd_reads_what_was_written() {
             }
         }
         assert!(written.len() >= 11, "{written:?}");
+        // The chain goes on, by small deltas.
+        let mut entries = json_file(&scratch.path("state-3000.json"));
+        let steps: Vec<Value> = (1..=3)
+            .map(|step| {
+                change(&mut entries, step);
+                let source = scratch.path(&format!("step-{step}.json"));
+                fs::write(&source, entries.to_string()).unwrap();
+                let made = scratch.snapshot(&source, &["--namespace", "large"]);
+                let mut command = scratch.dotctl_json(["copy", made["id"].as_str().unwrap()]);
+                command.args(["--to-layout", "incremental", "--to-store"]);
+                command.arg(databases["of-incremental"].as_str().unwrap());
+                command.args(["--object-backend", if kv { "kv" } else { "sqlite" }]);
+                let copied = finish(&mut command).expect(0).json();
+                let link = &copied["checkpoint"];
+                assert_eq!(link["base"], format!("{}-base", large["id"].as_str().unwrap()));
+                assert_eq!(link["sequence"], step, "{copied}");
+                made
+            })
+            .collect();
+        let incremental = (&"incremental", &names[2]);
+        written.extend(steps.iter().map(|made| (*incremental.0, incremental.1, made)));
         for (layout, name, made) in &written {
             let restored = running.restores(name, layout, made["id"].as_str().unwrap());
             assert_eq!(restored["sha256"], made["content_sha256"], "{layout}, kv {kv}: {restored}");

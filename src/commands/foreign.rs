@@ -134,22 +134,33 @@ pub fn document(foreign: &Foreign, found: &Checkpoint) -> Value {
     })
 }
 
-/// Checkpoints for people.
+/// An id as far as it tells checkpoints apart: one of ours has 64 digits, and a chain's base a word more.
+fn shown_id(id: &str) -> String {
+    match id.split_at_checked(64) {
+        Some((digits, rest)) if digits.bytes().all(|digit| digit.is_ascii_hexdigit()) => {
+            let ellipsis = if rest.is_empty() { "" } else { "…" };
+            format!("{}{ellipsis}{rest}", digits.get(..12).unwrap_or(digits))
+        }
+        _ => id.to_owned(),
+    }
+}
+
+/// Checkpoints for people: wider than 80 columns where ids are long, which are to be copied.
 pub fn table_of(foreign: &Foreign, listed: &[&Checkpoint]) -> String {
     if listed.is_empty() {
         return "no checkpoints in this store\n".to_owned();
     }
     let columns = [
-        ("ID", Align::Left),
-        ("CREATED", Align::Left),
-        ("FORM", Align::Left),
+        ("ID", Align::Whole),
+        ("CREATED", Align::Whole),
+        ("FORM", Align::Whole),
         ("CHUNKS", Align::Right),
         ("STORED", Align::Right),
-        ("NAMESPACE", Align::Left),
+        ("NAMESPACE", Align::Whole),
     ];
     let rows = listed.iter().map(|found| {
         vec![
-            found.id.clone(),
+            shown_id(&found.id),
             created_at(found).map_or("unknown".to_owned(), |time| show_moment(&time.to_string())),
             found.form.name().to_owned(),
             found.chunk_count.map_or(String::new(), show_count),

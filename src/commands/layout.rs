@@ -53,6 +53,12 @@ pub fn run(args: &CopyArgs, named: Named, begun: Instant, output: &Output) -> Re
     // It may lie in the very file that is written to.
     drop(named);
     let (existed, written) = destination.write(layout, &facts, &content, foreign::document)?;
+    // A chain that was there is gone on with by its next delta alone.
+    let is_delta = written["sequence"].as_u64().is_some_and(|sequence| sequence > 0);
+    let stored_bytes = match &written["stored_bytes"] {
+        Value::Number(bytes) if is_delta => bytes.as_u64().unwrap_or_default(),
+        _ => content.stored_bytes,
+    };
     let document = json!({
         "checkpoint": written,
         "original": original,
@@ -61,14 +67,18 @@ pub fn run(args: &CopyArgs, named: Named, begun: Instant, output: &Output) -> Re
         "to_layout": layout.name(),
         "existed": existed,
         "raw_bytes": content.raw_bytes,
-        "stored_bytes": content.stored_bytes,
+        "stored_bytes": stored_bytes,
         "content_sha256": content.raw_sha256,
         "duration_ms": elapsed_ms(begun),
     });
     let requests = destination.requests();
     tell_of(requests, output);
     output.result(&with_requests_of(document, requests), || {
-        let what = if existed { "was there already" } else { "copied" };
+        let what = match (existed, is_delta) {
+            (true, _) => "was there already",
+            (false, true) => "copied, as the next delta of a chain,",
+            (false, false) => "copied",
+        };
         format!(
             "{} of {} {what} in the layout {}: {}\n{} raw, {} stored, in {}; both sides verified\ncontent SHA-256 {}",
             facts.id,
@@ -76,7 +86,7 @@ pub fn run(args: &CopyArgs, named: Named, begun: Instant, output: &Output) -> Re
             layout.name(),
             args.to_store,
             show_size(content.raw_bytes),
-            show_size(content.stored_bytes),
+            show_size(stored_bytes),
             show_duration(elapsed_ms(begun)),
             content.raw_sha256
         )
@@ -141,7 +151,7 @@ fn read(named: &Named, sink: &mut dyn FnMut(&[u8]) -> Result<()>, output: &Outpu
                 CheckpointKind::State | CheckpointKind::Rows => RestoreForm::State(StateForm::Array),
             };
             let bar = Bar::new(output.progress);
-            restore(store.as_ref(), &found.manifest, form, &|_, _| Ok(()), sink, None, &bar).map(drop)
+            restore(store.as_ref(), &found.manifest, form, None, sink, None, &bar).map(drop)
         }
         Named::Foreign(foreign, found) => foreign.restore(found, sink).map(drop),
     }

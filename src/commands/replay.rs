@@ -50,7 +50,7 @@ pub fn run(args: &ReplayArgs, output: &Output) -> Result<Exit> {
             store.as_ref(),
             &found.manifest,
             RestoreForm::Database,
-            &write_at,
+            Some(&write_at),
             &mut |_| Ok(()),
             None,
             &bar,

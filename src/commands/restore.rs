@@ -62,7 +62,7 @@ pub fn run(args: &RestoreArgs, output: &Output) -> Result<Exit> {
     let kept = journal.as_mut().map(|journal| Kept { target: &target, journal });
     let restored = match is_built(&found.manifest, form) {
         true => restore_database(store.as_ref(), &found.manifest, target.partial(), &bar),
-        false => restore(store.as_ref(), &found.manifest, form, &written, &mut |_| Ok(()), kept, &bar),
+        false => restore(store.as_ref(), &found.manifest, form, Some(&written), &mut |_| Ok(()), kept, &bar),
     };
     let restored = match restored {
         Ok(restored) => restored,
@@ -154,16 +154,19 @@ fn restore_to_stdout(
     if is_built(manifest, form) {
         return restore_database_stream(store, manifest, &mut |bytes| print(bytes), &bar).map(drop);
     }
-    restore(store, manifest, form, &|_, _| Ok(()), &mut |bytes| print(bytes), None, &bar).map_err(
-        |error| error.hint("what was written to stdout so far is not to be trusted; run `dotctl verify`"),
-    )?;
+    restore(store, manifest, form, None, &mut |bytes| print(bytes), None, &bar).map_err(|error| {
+        error.hint("what was written to stdout so far is not to be trusted; run `dotctl verify`")
+    })?;
     Ok(())
 }
 
 pub(super) fn refuse(error: Error, to: &str) -> Error {
     match error.kind() {
-        ErrorKind::Corrupt(_) => error
-            .hint(format!("nothing was written to {to}; run `dotctl verify` for everything that is damaged")),
+        ErrorKind::Corrupt(_) => {
+            let next = error.next_step().unwrap_or("run `dotctl verify` for everything that is damaged");
+            let hint = format!("nothing was written to {to}; {next}");
+            error.hint(hint)
+        }
         _ => error,
     }
 }

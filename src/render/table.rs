@@ -8,6 +8,8 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Wi
 pub enum Align {
     Left,
     Right,
+    /// To the left, and never wrapped: what people copy.
+    Whole,
 }
 
 /// Widest table: what a terminal has when nobody changed it.
@@ -19,7 +21,7 @@ const GAP: usize = 2;
 /// Columns that text gets at least.
 const LEFT_COLUMNS_MIN: usize = 8;
 
-/// A table without lines. Cells wrap where the row would pass 80 columns; numbers never do.
+/// A table without lines. Cells wrap where the row would pass 80 columns; numbers and what people copy never do.
 pub fn table(columns: &[(&str, Align)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table
@@ -35,6 +37,8 @@ pub fn table(columns: &[(&str, Align)], rows: impl IntoIterator<Item = Vec<Strin
             column.set_padding((0, 2));
             if *align == Align::Right {
                 column.set_cell_alignment(CellAlignment::Right);
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            } else if *align == Align::Whole {
                 column.set_constraint(ColumnConstraint::ContentWidth);
             } else {
                 column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(LEFT_COLUMNS_MIN as u16)));

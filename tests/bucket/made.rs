@@ -97,6 +97,6 @@ pub fn restored(store: &dyn Store, manifest: &Manifest) -> Result<Vec<u8>> {
         bytes.extend_from_slice(part);
         Ok(())
     };
-    restore(store, manifest, form, &|_, _| Ok(()), &mut keep, None, &NoProgress)?;
+    restore(store, manifest, form, None, &mut keep, None, &NoProgress)?;
     Ok(bytes)
 }

@@ -5,6 +5,7 @@ mod command;
 mod conformance;
 mod faults;
 mod going_on;
+mod killed_prune;
 mod made;
 mod memory;
 mod proxy;

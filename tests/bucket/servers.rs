@@ -1,18 +1,29 @@
 //! Real S3 servers on this machine, each started by the test that needs it and stopped with it.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dotctl_stores::bucket::{BucketSetting, Credentials, Patience};
+use hyper::service::{Service, service_fn};
 use tempfile::TempDir;
 
 pub const BUCKET: &str = "checkpoints";
 pub const ACCESS_KEY_ID: &str = "an-access-key";
 pub const SECRET_ACCESS_KEY: &str = "a-secret-key";
+
+/// When a server looks at a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// It has arrived.
+    Before,
+    /// It was carried out, and is not answered yet.
+    After,
+}
 
 /// A server that holds one bucket.
 pub struct Server {
@@ -48,8 +59,15 @@ impl Server {
     /// s3s-fs, in this process: fast, and refuses a wrong hash.
     pub fn s3s() -> Self {
         let folder = crate::support::folder();
+        fs::create_dir(folder.path().join(BUCKET)).expect("a folder");
+        Server::s3s_of(folder, |_| true)
+    }
+
+    /// The same over a folder; `watch` is called with each request and says whether to go on. One that
+    /// does not is cut off.
+    pub fn s3s_of(folder: TempDir, watch: impl Fn(Moment) -> bool + Send + Sync + 'static) -> Self {
         let files = folder.path().join(BUCKET);
-        fs::create_dir(&files).expect("a folder");
+        let watch = Arc::new(watch);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -63,7 +81,22 @@ impl Server {
         let address = listener.local_addr().expect("an address");
         runtime.spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                let service = service.clone();
+                let (service, watch) = (service.clone(), watch.clone());
+                let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+                    let (service, watch) = (service.clone(), watch.clone());
+                    async move {
+                        if !watch(Moment::Before) {
+                            return Err(io::Error::other("cut off"));
+                        }
+                        let answer = Service::call(&service, request)
+                            .await
+                            .map_err(|_| io::Error::other("it failed"))?;
+                        if !watch(Moment::After) {
+                            return Err(io::Error::other("cut off"));
+                        }
+                        Ok(answer)
+                    }
+                });
                 tokio::spawn(async move {
                     let _ =
                         hyper_util::server::conn::auto::Builder::new(hyper_util::rt::TokioExecutor::new())

@@ -77,14 +77,30 @@ export class Restorer extends DurableObject {
 
   async incremental(id) {
     const link = await this.record(`checkpoint:${id}`);
-    same("the sequence", link.sequence, 0);
-    same("the checksum", await sha256(new TextEncoder().encode(JSON.stringify(link.delta))), link.checksum);
+    const records = [...(await this.ctx.storage.list({ prefix: "checkpoint:" })).values()];
+    const links = records
+      .filter((other) => other.baseCheckpointId === link.baseCheckpointId && other.sequence <= link.sequence)
+      .sort((a, b) => a.sequence - b.sequence);
     const base = await this.chunked(link.baseCheckpointId);
     const map = new Map(JSON.parse(new TextDecoder().decode(base)));
-    for (const [key, value] of [...link.delta.added, ...link.delta.modified]) map.set(key, value);
-    for (const key of link.delta.deleted) map.delete(key);
-    same("the entries", map.size, JSON.parse(new TextDecoder().decode(base)).length);
-    return base;
+    for (const [index, { sequence, delta, checksum }] of links.entries()) {
+      same("the sequence", sequence, index);
+      same("the checksum", await sha256(new TextEncoder().encode(JSON.stringify(delta))), checksum);
+      for (const [key, value] of delta.added) {
+        same(`whether ${key} was there`, map.has(key), false);
+        map.set(key, value);
+      }
+      for (const [key, value] of delta.modified) {
+        same(`whether ${key} was there`, map.has(key), true);
+        map.set(key, value);
+      }
+      for (const key of delta.deleted) same(`whether ${key} was there`, map.delete(key), true);
+    }
+    same("the deltas", links.length, link.sequence + 1);
+    if (link.sequence === 0) return base;
+    // A map has what was added at its end; the checkpoint that was copied has its keys, here ASCII, in order.
+    const entries = [...map].sort(([a], [b]) => (a < b ? -1 : 1));
+    return new TextEncoder().encode(JSON.stringify(entries));
   }
 
   async manager(id) {
@@ -92,10 +108,10 @@ export class Restorer extends DurableObject {
     same("the id", record.id, id);
     const object = await this.object(`snapshots/${record.snapshotId}.gz`);
     const data = new Uint8Array(await object.arrayBuffer());
-    // S3 hands names of custom metadata on in small letters.
-    const metadata = Object.fromEntries(
-      Object.entries(object.customMetadata).map(([name, value]) => [name.toLowerCase(), value]),
-    );
+    // It was written over S3, which hands names of custom metadata on in small letters; a binding shows
+    // them as they arrived.
+    const metadata = object.customMetadata;
+    same("the names", Object.keys(metadata).sort().join(), "checksum,createdat,ns,schemaversion");
     same("the checksum", await sha256(data), metadata.checksum);
     same("ns", metadata.ns, record.ns);
     same("createdAt", Number(metadata.createdat), record.createdAt);

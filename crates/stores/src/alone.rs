@@ -13,20 +13,11 @@ use dotctl_engine::{Error, ErrorKind};
 /// Memory that SQLite keeps pages in, in KiB; what a transaction has more goes to the log.
 const CACHE_KIB: i32 = 8 * 1024;
 
-/// Opens the database at `path` and begins a transaction, alone from now on until the connection is
-/// closed. Its journal mode stays as it is, and no `-shm` is made. `create`: where there is none,
-/// an empty one is made, in log mode as workerd's are.
-///
-/// # Errors
-/// SQLite's; busy while anybody has it open, who reads included.
-pub fn open_alone(path: &Path, create: bool) -> rusqlite::Result<Connection> {
-    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    if create {
-        flags |= OpenFlags::SQLITE_OPEN_CREATE;
-    }
+/// Opens the database at `path` for writing, for one thread at a time. The schema is whoever's:
+/// nothing in it is to run.
+pub fn open_guarded(path: &Path, more_flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more_flags;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(Duration::ZERO)?;
-    // The schema is whoever's: nothing in it is to run.
     for (setting, on) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
@@ -35,6 +26,19 @@ pub fn open_alone(path: &Path, create: bool) -> rusqlite::Result<Connection> {
     ] {
         connection.set_db_config(setting, on)?;
     }
+    Ok(connection)
+}
+
+/// Opens the database at `path` and begins a transaction, alone from now on until the connection is
+/// closed. Its journal mode stays as it is, and no `-shm` is made. `create`: where there is none,
+/// an empty one is made, in log mode as workerd's are.
+///
+/// # Errors
+/// SQLite's; busy while anybody has it open, who reads included.
+pub fn open_alone(path: &Path, create: bool) -> rusqlite::Result<Connection> {
+    let flags = if create { OpenFlags::SQLITE_OPEN_CREATE } else { OpenFlags::empty() };
+    let connection = open_guarded(path, flags)?;
+    connection.busy_timeout(Duration::ZERO)?;
     let length = i32::try_from(WORKERD_LENGTH.amount).unwrap_or(i32::MAX);
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, length)?;
     connection.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, 1 << 20)?;

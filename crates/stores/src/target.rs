@@ -58,9 +58,7 @@ impl Target {
             .map_err(|error| io_error("create", path, &error))?;
         // Until it is locked another restore may take it for abandoned; what then lies there is not ours
         // to remove or to publish.
-        if file.try_lock().is_err() || !lies_at(&file, &partial) {
-            return Err(busy(&partial));
-        }
+        lock(&file, &partial)?;
         let mut target = Target {
             path: path.to_owned(),
             partial,
@@ -100,9 +98,7 @@ impl Target {
         else {
             return Ok(None);
         };
-        if file.try_lock().is_err() || !lies_at(&file, &partial) {
-            return Err(busy(&partial));
-        }
+        lock(&file, &partial)?;
         // One with a second name is a finished file, which is not written to.
         let ours = |facts: &fs::Metadata| facts.is_file() && facts.nlink() == 1 && facts.len() == raw_bytes;
         if !file.metadata().is_ok_and(|facts| ours(&facts)) {
@@ -314,15 +310,21 @@ fn remove_abandoned(partial: &Path, journal: &Path) -> Result<()> {
     };
     match OpenOptions::new().read(true).open(partial) {
         Ok(file) => {
-            if file.try_lock().is_err() || !lies_at(&file, partial) {
-                return Err(busy(partial));
-            }
+            lock(&file, partial)?;
             remove_journal()?;
             fs::remove_file(partial).map_err(|error| failed(&error))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => remove_journal(),
         Err(error) => Err(failed(&error)),
     }
+}
+
+/// Locks `file`, which was opened at `partial`.
+fn lock(file: &File, partial: &Path) -> Result<()> {
+    if file.try_lock().is_err() || !lies_at(file, partial) {
+        return Err(busy(partial));
+    }
+    Ok(())
 }
 
 /// Whether `file` is still what lies at `path`. Once it is locked, nobody else removes it.

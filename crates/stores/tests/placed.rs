@@ -68,7 +68,7 @@ fn restored(store: &dyn Store, id: &str) -> Vec<u8> {
         bytes.extend_from_slice(part);
         Ok(())
     };
-    restore(store, &found.manifest, form, &|_, _| Ok(()), &mut write, None, &NoProgress).unwrap();
+    restore(store, &found.manifest, form, None, &mut write, None, &NoProgress).unwrap();
     bytes
 }
 

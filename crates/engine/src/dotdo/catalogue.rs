@@ -20,6 +20,9 @@ pub const BARE_PREFIX: &str = "checkpoints/";
 /// Where R2 holds the checkpoint manager's snapshots.
 pub const SNAPSHOT_PREFIX: &str = "snapshots/";
 
+/// What a base's id has behind that of the delta it was written with.
+pub const BASE_SUFFIX: &str = "-base";
+
 /// How the keys in R2 end.
 pub const GZIP_SUFFIX: &str = ".gz";
 
@@ -193,6 +196,9 @@ impl Catalogue {
         // What a record of the same id names is found through it.
         let ids: HashSet<&str> = matching.iter().filter_map(|found| found.snapshot.as_deref()).collect();
         matching.retain(|found| found.form != Form::ManagerSnapshot || !ids.contains(found.id.as_str()));
+        // The base that was written with a delta has a longer id.
+        let ids: HashSet<&str> = matching.iter().map(|found| found.id.as_str()).collect();
+        matching.retain(|found| found.id.strip_suffix(BASE_SUFFIX).is_none_or(|delta| !ids.contains(delta)));
         // What no record names may be another object's.
         if matching.iter().any(|found| !found.is_bare()) {
             matching.retain(|found| !found.is_bare());

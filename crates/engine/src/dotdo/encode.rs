@@ -1,5 +1,6 @@
 //! Records as an object stores them: V8's bytes, spelled as V8 spells them.
 
+use super::exact::{Exact, exact};
 use super::value::Value;
 use crate::error::{Error, Result};
 use crate::value::{decode, encode as respell};
@@ -126,7 +127,8 @@ impl Encoder {
 /// `value` as an object stores it.
 ///
 /// # Errors
-/// Unsupported where a part of it is too large for V8's format, or is JSON text.
+/// Unsupported where a part of it is too large for V8's format, or is JSON text that JavaScript would
+/// spell otherwise: what is read back is to be the same text.
 pub fn encode(value: &Value<'_>) -> Result<Vec<u8>> {
     let mut encoder = Encoder::default();
     encoder.value(value)?;
@@ -155,8 +157,25 @@ impl Encoder {
                 }
                 self.end_object(u32::try_from(members.len()).unwrap_or(u32::MAX));
             }
-            Value::Json(_) => return Err(Error::unsupported("JSON text is no value that an object stores")),
+            Value::Json(text) => self.exact(&exact(text)?)?,
         }
         Ok(())
+    }
+
+    // Recurses as deep as `exact` lets it be.
+    fn exact(&mut self, value: &Exact) -> Result<()> {
+        match value {
+            Exact::Plain(value) => self.value(value),
+            Exact::List(elements) => self.list(elements, Encoder::exact),
+            Exact::Object(members) => {
+                self.begin_object();
+                for (name, value) in members {
+                    self.text(name)?;
+                    self.exact(value)?;
+                }
+                self.end_object(u32::try_from(members.len()).unwrap_or(u32::MAX));
+                Ok(())
+            }
+        }
     }
 }

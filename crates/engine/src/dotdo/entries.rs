@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
+use crate::state::decode_key;
 
 /// Where one entry lies: offsets in the whole text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,6 +188,76 @@ impl EntrySpans {
     fn end_value(&mut self, end: u64, found: &mut impl FnMut(&EntrySpan) -> Result<()>) -> Result<State> {
         found(&EntrySpan { key: self.key.clone(), value: self.value_from..end })?;
         Ok(if self.is_array { State::PairEnd } else { State::AfterEntry })
+    }
+}
+
+/// The largest entry that is held in memory: 16 MiB.
+const ENTRY_BYTES_MAX: usize = 16 << 20;
+
+/// An entry as it is spelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntryText<'t> {
+    /// The key, a JSON string with its quotes.
+    pub key: &'t [u8],
+    /// The value.
+    pub value: &'t [u8],
+}
+
+impl EntryText<'_> {
+    /// Puts the bytes that the key stands for into `into`.
+    pub fn decode_key(&self, into: &mut Vec<u8>) {
+        into.clear();
+        decode_key(self.key.get(1..self.key.len().saturating_sub(1)).unwrap_or_default(), into);
+    }
+}
+
+/// The entries of a text that comes in parts; an entry is held until it is whole.
+#[derive(Debug, Clone, Default)]
+pub struct EntryTexts {
+    spans: EntrySpans,
+    /// The text from `held_from` on.
+    held: Vec<u8>,
+    held_from: u64,
+}
+
+impl EntryTexts {
+    /// Takes more text; `found` is called with each entry that ends in it.
+    ///
+    /// # Errors
+    /// Malformed where the text has another form; unsupported where an entry is too large; those of
+    /// `found`.
+    pub fn feed(&mut self, text: &[u8], mut found: impl FnMut(EntryText<'_>) -> Result<()>) -> Result<()> {
+        self.held.extend_from_slice(text);
+        let EntryTexts { spans, held, held_from } = self;
+        let begin = *held_from;
+        let mut done_to = begin;
+        spans.feed(text, |span| {
+            let part = |range: &Range<u64>| {
+                let from = usize::try_from(range.start - begin).unwrap_or(usize::MAX);
+                let to = usize::try_from(range.end - begin).unwrap_or(usize::MAX);
+                held.get(from..to).unwrap_or_default()
+            };
+            done_to = span.value.end;
+            found(EntryText { key: part(&span.key), value: part(&span.value) })
+        })?;
+        let done = usize::try_from(done_to - begin).unwrap_or(usize::MAX).min(held.len());
+        held.drain(..done);
+        *held_from = done_to;
+        if held.len() > ENTRY_BYTES_MAX {
+            return Err(Error::unsupported(format!(
+                "an entry takes more than {} MiB",
+                ENTRY_BYTES_MAX >> 20
+            )));
+        }
+        Ok(())
+    }
+
+    /// Says that the text is over.
+    ///
+    /// # Errors
+    /// Malformed where it ends too early.
+    pub fn finish(&self) -> Result<()> {
+        self.spans.finish()
     }
 }
 

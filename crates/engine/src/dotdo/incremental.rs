@@ -136,6 +136,48 @@ impl Chains<'_> {
     }
 }
 
+/// Where a chain ends, and how the next delta goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChainEnd<'c> {
+    /// Its last delta.
+    pub last: &'c Checkpoint,
+    /// The base of the next delta: as the chain has it, the one of all or the delta before.
+    pub base: &'c str,
+    /// The next delta's sequence.
+    pub sequence: u64,
+    /// Bytes of its deltas' records.
+    pub delta_bytes: u64,
+}
+
+/// The ends of all chains that are sound, by key.
+pub fn chain_ends(catalogue: &Catalogue) -> Vec<ChainEnd<'_>> {
+    let chains = Chains::of(catalogue);
+    let mut ends: Vec<ChainEnd<'_>> = chains.by_base.values().filter_map(|links| chains.end(links)).collect();
+    ends.sort_by_key(|end| end.last.key.as_str());
+    ends
+}
+
+impl<'c> Chains<'c> {
+    /// The end of the chain with the deltas `links` of one base.
+    fn end(&self, links: &[&'c Checkpoint]) -> Option<ChainEnd<'c>> {
+        let last = *links.last()?;
+        // One that another chain goes on from is not the end.
+        if self.by_base.contains_key(last.id.as_str()) {
+            return None;
+        }
+        let chain = self.to(last).ok()?;
+        let base = self.base(last.base.as_deref()?).ok()?;
+        let base = match base.form {
+            // Another checkpoint with its id would be taken for the base.
+            Form::Incremental if self.base(&last.id).ok() != Some(last) => return None,
+            Form::Incremental => &last.id,
+            _ => &base.id,
+        };
+        let delta_bytes = chain.links.iter().filter_map(|link| link.stored_bytes).sum();
+        Some(ChainEnd { last, base, sequence: sequence(last).checked_add(1)?, delta_bytes })
+    }
+}
+
 fn circle() -> Error {
     Error::corrupt("the chain of its bases leads back to itself")
 }

@@ -13,6 +13,7 @@ mod checksum;
 mod content;
 mod encode;
 mod entries;
+mod exact;
 mod glance;
 mod incremental;
 mod json;
@@ -26,19 +27,22 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-pub use catalogue::{BARE_PREFIX, Body, Catalogue, Checkpoint, Form, GZIP_SUFFIX, SNAPSHOT_PREFIX};
+pub use catalogue::{
+    BARE_PREFIX, BASE_SUFFIX, Body, Catalogue, Checkpoint, Form, GZIP_SUFFIX, SNAPSHOT_PREFIX,
+};
 pub use checksum::{Checksum, Hasher, Murmur3};
 pub use content::CONTENT_BYTES_MAX;
 pub use encode::{Encoder, encode};
-pub use entries::{EntrySpan, EntrySpans};
+pub use entries::{EntrySpan, EntrySpans, EntryText, EntryTexts};
 pub use glance::{glance, may_be_record};
+pub use incremental::{ChainEnd, chain_ends};
 pub use json::{begins_as_chunk, read_json, read_json_slice};
 pub use record::{
     CHECKPOINT_PREFIX, CHUNK_INFIX, Change, Chunk, ChunkedManifest, HybridManifest, Incremental,
     ManagerRecord, Record, Snapshot, recognise,
 };
 pub use restore::{Covers, Restored, restore};
-pub use spell::{SNAPSHOT_METADATA, empty_delta, incremental_value};
+pub use spell::{SNAPSHOT_METADATA, delta_value, incremental_value};
 pub use value::{Value, with_v8};
 pub use verify::{verify, verify_strays};
 
@@ -92,10 +96,12 @@ pub struct BucketObject {
 }
 
 impl BucketObject {
-    /// The custom metadata under `name`, whose case the S3 protocol does not keep.
+    /// The custom metadata under `name`, or else under the same letters in another case: S3 hands
+    /// names on in small ones.
     pub fn metadata(&self, name: &str) -> Option<&str> {
-        let mut found = self.metadata.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.next().map(|(_, value)| value.as_str())
+        let exact = self.metadata.iter().find(|(key, _)| key == name);
+        let found = exact.or_else(|| self.metadata.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)));
+        found.map(|(_, value)| value.as_str())
     }
 }
 

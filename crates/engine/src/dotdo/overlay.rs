@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::entries::EntrySpans;
+use super::entries::EntryTexts;
 use super::record::Change;
 use crate::error::{Error, Result};
 use crate::state::decode_key;
@@ -107,30 +107,16 @@ fn decoded(key: &str) -> Result<Vec<u8>> {
 /// The base's text on its way through the changes: one JSON array comes out.
 pub(super) struct Merge<'m> {
     overlay: Overlay,
-    spans: EntrySpans,
-    /// The base's text from `held_from` on.
-    held: Vec<u8>,
-    held_from: u64,
+    base: EntryTexts,
     has_entries: bool,
     sink: &'m mut dyn FnMut(&[u8]) -> Result<()>,
     key: Vec<u8>,
 }
 
-/// The largest entry of a base that is held in memory: 16 MiB.
-const ENTRY_BYTES_MAX: usize = 16 << 20;
-
 impl<'m> Merge<'m> {
     /// A merge of `overlay` into a base that is to come.
     pub fn new(overlay: Overlay, sink: &'m mut dyn FnMut(&[u8]) -> Result<()>) -> Self {
-        Merge {
-            overlay,
-            spans: EntrySpans::default(),
-            held: Vec::new(),
-            held_from: 0,
-            has_entries: false,
-            sink,
-            key: Vec::new(),
-        }
+        Merge { overlay, base: EntryTexts::default(), has_entries: false, sink, key: Vec::new() }
     }
 
     /// Takes more of the base's text.
@@ -138,40 +124,16 @@ impl<'m> Merge<'m> {
     /// # Errors
     /// Malformed where it is no list of entries; those of the sink.
     pub fn write(&mut self, text: &[u8]) -> Result<()> {
-        self.held.extend_from_slice(text);
-        let Merge { overlay, spans, held, held_from, has_entries, sink, key } = self;
-        let mut written_to = *held_from;
-        let begin = *held_from;
-        spans.feed(text, |span| {
-            let part = |range: &std::ops::Range<u64>| {
-                let from = usize::try_from(range.start - begin).unwrap_or(usize::MAX);
-                let to = usize::try_from(range.end - begin).unwrap_or(usize::MAX);
-                held.get(from..to).unwrap_or_default()
-            };
-            let key_text = part(&span.key);
-            key.clear();
-            decode_key(key_text.get(1..key_text.len().saturating_sub(1)).unwrap_or_default(), key);
+        let Merge { overlay, base, has_entries, sink, key } = self;
+        base.feed(text, |entry| {
+            entry.decode_key(key);
             let value = match overlay.entry(key) {
-                Some(None) => None,
-                Some(Some(value)) => Some(value.as_bytes()),
-                None => Some(part(&span.value)),
+                Some(None) => return Ok(()),
+                Some(Some(value)) => value.as_bytes(),
+                None => entry.value,
             };
-            if let Some(value) = value {
-                write_entry(sink, has_entries, key_text, value)?;
-            }
-            written_to = span.value.end;
-            Ok(())
-        })?;
-        let done = usize::try_from(written_to - *held_from).unwrap_or(usize::MAX).min(held.len());
-        held.drain(..done);
-        *held_from = written_to;
-        if held.len() > ENTRY_BYTES_MAX {
-            return Err(Error::unsupported(format!(
-                "an entry of the base takes more than {} MiB",
-                ENTRY_BYTES_MAX >> 20
-            )));
-        }
-        Ok(())
+            write_entry(sink, has_entries, entry.key, value)
+        })
     }
 
     /// Ends the base, and writes what it does not have.
@@ -179,8 +141,8 @@ impl<'m> Merge<'m> {
     /// # Errors
     /// Malformed where its text ends too early; those of the sink.
     pub fn finish(self) -> Result<()> {
-        let Merge { overlay, spans, mut has_entries, sink, .. } = self;
-        spans.finish()?;
+        let Merge { overlay, base, mut has_entries, sink, .. } = self;
+        base.finish()?;
         for (key, value) in overlay.rest() {
             write_entry(sink, &mut has_entries, key.as_bytes(), value.as_bytes())?;
         }

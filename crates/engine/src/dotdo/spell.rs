@@ -91,12 +91,16 @@ impl Snapshot<'_> {
     }
 }
 
-/// The delta of an `IncrementalCheckpoint` that changes nothing.
-pub fn empty_delta<'v>() -> Value<'v> {
+/// The delta of an `IncrementalCheckpoint`: pairs of keys and values, and keys.
+pub fn delta_value<'v>(
+    added: Vec<Value<'v>>,
+    modified: Vec<Value<'v>>,
+    deleted: Vec<Value<'v>>,
+) -> Value<'v> {
     object(vec![
-        ("added", Value::List(Vec::new())),
-        ("modified", Value::List(Vec::new())),
-        ("deleted", Value::List(Vec::new())),
+        ("added", Value::List(added)),
+        ("modified", Value::List(modified)),
+        ("deleted", Value::List(deleted)),
     ])
 }
 

@@ -347,3 +347,18 @@ fn broken_records_are_told_wherever_they_lie() {
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!(findings[0].target, "operator:h");
 }
+
+/// Names of custom metadata as TypeScript spells them, in small letters as S3 hands them on, and both.
+#[test]
+fn custom_metadata_in_either_spelling() {
+    let object = |names: &[&str]| BucketObject {
+        key: "snapshots/a.gz".to_owned(),
+        stored_bytes: 1,
+        metadata: names.iter().map(|name| ((*name).to_owned(), format!("of {name}"))).collect(),
+        keeps_metadata: true,
+    };
+    assert_eq!(object(&["createdAt"]).metadata("createdAt"), Some("of createdAt"));
+    assert_eq!(object(&["createdat"]).metadata("createdAt"), Some("of createdat"));
+    assert_eq!(object(&["createdat", "createdAt"]).metadata("createdAt"), Some("of createdAt"));
+    assert_eq!(object(&["created"]).metadata("createdAt"), None);
+}

@@ -58,14 +58,17 @@ pub struct Kept<'k> {
     pub journal: &'k mut Journal,
 }
 
-/// Restores `manifest` from `store`: `write_at` is called by several threads and in any order,
-/// `write_next` in order, each with the same bytes; use one. Everything has been checked once
+/// Writes bytes at an offset; called by several threads at once.
+pub type WriteAt<'w> = dyn Fn(u64, &[u8]) -> Result<()> + Sync + 'w;
+
+/// Restores `manifest` from `store`: `write_at`, if it is given, is called by several threads and in any
+/// order, `write_next` in order, each with the same bytes; use one. Everything has been checked once
 /// this returns, and nothing before.
 pub fn restore(
     store: &dyn Store,
     manifest: &Manifest,
     form: RestoreForm,
-    write_at: &(dyn Fn(u64, &[u8]) -> Result<()> + Sync),
+    write_at: Option<&WriteAt<'_>>,
     write_next: &mut dyn FnMut(&[u8]) -> Result<()>,
     mut kept: Option<Kept<'_>>,
     progress: &dyn Progress,
@@ -73,6 +76,8 @@ pub fn restore(
     if manifest.is_chain() || manifest.kind == CheckpointKind::Rows {
         return restore_merged(store, manifest, form, write_at, write_next, progress);
     }
+    let workers = workers(write_at, manifest);
+    let write_at = write_at.unwrap_or(&|_, _| Ok(()));
     let mut chunks = RunReader::new(store, manifest.full_run()?);
     let there = kept.as_ref().map(|kept| kept.read(manifest, form)).transpose()?.flatten();
     let there = there.unwrap_or_else(|| There::nothing(manifest, form));
@@ -86,7 +91,6 @@ pub fn restore(
         write_at(0, opening)?;
         write_next(opening)?;
     }
-    let workers = pipeline::writing_worker_count_for(manifest.chunk_count());
     progress.begin("restoring", Some(ndjson_bytes));
     progress.advance(raw_bytes);
     let run = pipeline::run(
@@ -138,17 +142,27 @@ pub fn restore(
     finish(manifest, content, lines, ndjson_bytes)
 }
 
+/// More of them where they wait for the disk.
+fn workers(write_at: Option<&WriteAt<'_>>, manifest: &Manifest) -> usize {
+    match write_at {
+        Some(_) => pipeline::writing_worker_count_for(manifest.chunk_count()),
+        None => pipeline::worker_count_for(manifest.chunk_count()),
+    }
+}
+
 /// The same where several runs have to be merged, and of rows. Where a piece of lines begins is known once
 /// those before it are merged, so that they are written in order.
 fn restore_merged(
     store: &dyn Store,
     manifest: &Manifest,
     form: RestoreForm,
-    write_at: &(dyn Fn(u64, &[u8]) -> Result<()> + Sync),
+    write_at: Option<&WriteAt<'_>>,
     write_next: &mut dyn FnMut(&[u8]) -> Result<()>,
     progress: &dyn Progress,
 ) -> Result<Restored> {
     let is_rows = manifest.kind == CheckpointKind::Rows;
+    let workers = workers(write_at, manifest);
+    let write_at = write_at.unwrap_or(&|_, _| Ok(()));
     let mut content = ContentHash::new(manifest.kind);
     let array = form == RestoreForm::State(StateForm::Array);
     // Where the content's hash is not that of what is written.
@@ -162,7 +176,6 @@ fn restore_merged(
             written.update(opening);
         }
     }
-    let workers = pipeline::writing_worker_count_for(manifest.chunk_count());
     progress.begin("restoring", Some(records_bytes));
     let mut done_bytes = 0_u64;
     let has_lines = manifest.kind.has_lines();
@@ -226,7 +239,7 @@ pub fn read_rows(
         Ok(())
     };
     let form = RestoreForm::State(StateForm::Lines);
-    restore_merged(store, manifest, form, &|_, _| Ok(()), &mut each, progress).map(drop)
+    restore_merged(store, manifest, form, None, &mut each, progress).map(drop)
 }
 
 /// Believes what was written if it is the content. `written` is the hash of that where it has another, and

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::entities;
 use super::image::{FORM, REPLAY};
-use crate::alone::failure;
+use crate::alone::{failure, open_guarded};
 
 /// Sees to it that the database at `path`, which has no name yet, is an image. One that `replay` made
 /// is; in another, such as an object's, `things` and `collections` are counted, and each entity is
@@ -22,19 +22,7 @@ pub fn adopt(path: &Path, columnar_threshold: u64) -> Result<()> {
         failure(&place, "read", &error)
             .hint("a checkpoint to begin with has the tables `things` and `collections`")
     };
-    let connection = Connection::open_with_flags(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )
-    .map_err(failed)?;
-    for (setting, on) in [
-        (rusqlite::config::DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
-        (rusqlite::config::DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
-        (rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
-        (rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
-    ] {
-        connection.set_db_config(setting, on).map_err(failed)?;
-    }
+    let connection = open_guarded(path, OpenFlags::empty()).map_err(failed)?;
     let ready = || -> rusqlite::Result<bool> {
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         // An object's is in log mode; a file without a name needs neither log nor journal.

@@ -14,7 +14,7 @@ use dotctl_engine::image::PageReader;
 use dotctl_engine::{Error, Result};
 
 use super::{LogFile, Report, Request, Rules, fresh, read, refusal};
-use crate::alone::failure;
+use crate::alone::{failure, open_guarded};
 use crate::database::{is_database, read_still};
 use crate::drive::Progress;
 use crate::{interrupt, io_error};
@@ -142,19 +142,7 @@ impl Side {
     fn open(path: &Path) -> Result<Self> {
         let place = path.display().to_string();
         let failed = |error: rusqlite::Error| failure(&place, "read", &error);
-        let connection = Connection::open_with_flags(
-            path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )
-        .map_err(failed)?;
-        for (setting, on) in [
-            (rusqlite::config::DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
-            (rusqlite::config::DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
-            (rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
-            (rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
-        ] {
-            connection.set_db_config(setting, on).map_err(failed)?;
-        }
+        let connection = open_guarded(path, OpenFlags::empty()).map_err(failed)?;
         let rows: Vec<String> = connection
             .prepare("SELECT data FROM collections")
             .and_then(|mut all| all.query_map([], |row| row.get(0))?.collect())

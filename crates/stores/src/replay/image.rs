@@ -4,7 +4,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use dotctl_engine::event::SequenceSet;
@@ -13,7 +12,7 @@ use dotctl_engine::{Error, ErrorKind, Result};
 use super::entities::EntityBuckets;
 use super::ingest::NamespaceFacts;
 use super::keys::KeyBuckets;
-use crate::alone::failure;
+use crate::alone::{failure, open_guarded};
 
 /// The form of the tables; another one is not read.
 pub const FORM: i64 = 1;
@@ -94,20 +93,8 @@ impl Image {
     pub fn open(path: &Path, durable: bool) -> Result<Self> {
         let place = path.display().to_string();
         let opened = || -> rusqlite::Result<Connection> {
-            let connection = Connection::open_with_flags(
-                path,
-                OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-            )?;
+            let connection = open_guarded(path, OpenFlags::empty())?;
             connection.busy_timeout(Duration::from_secs(2))?;
-            // The schema is whoever's: nothing in it is to run.
-            for (setting, on) in [
-                (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
-                (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
-                (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
-                (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
-            ] {
-                connection.set_db_config(setting, on)?;
-            }
             connection.pragma_update(None, "cell_size_check", true)?;
             connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
             connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;

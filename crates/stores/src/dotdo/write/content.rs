@@ -1,10 +1,11 @@
 //! What a checkpoint holds on its way into another layout: in a temporary file, hashed.
 
 use std::fs::File;
-use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use flate2::Compression;
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
@@ -13,7 +14,7 @@ use dotctl_engine::dotdo::{CONTENT_BYTES_MAX, Murmur3};
 use dotctl_engine::id::Hash;
 use dotctl_engine::{Error, Result};
 
-use crate::io_error;
+use crate::{interrupt, io_error};
 
 /// gzip's level, the default of `CompressionStream` as of gzip itself.
 const GZIP_LEVEL: u32 = 6;
@@ -21,6 +22,7 @@ const GZIP_LEVEL: u32 = 6;
 /// The content as it will be stored.
 pub struct Content {
     file: NamedTempFile,
+    compressed: bool,
     /// Bytes in it.
     pub stored_bytes: u64,
     /// Their SHA-256.
@@ -101,6 +103,7 @@ impl Content {
         stored.flush().map_err(failed)?;
         Ok(Content {
             file,
+            compressed: compress,
             stored_bytes: stored.bytes,
             stored_sha256: Hash::finish(stored.sha256),
             raw_bytes,
@@ -112,6 +115,26 @@ impl Content {
     /// Where it lies.
     pub fn path(&self) -> &Path {
         self.file.path()
+    }
+
+    /// Gives it to `visit` as it was before it was compressed.
+    pub fn raw(&self, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let failed = |error| io_error("read", self.path(), &error);
+        let mut file = self.file.as_file();
+        file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        let mut from: Box<dyn Read + '_> = match self.compressed {
+            true => Box::new(GzDecoder::new(BufReader::new(file))),
+            false => Box::new(file),
+        };
+        let mut part = vec![0; 1 << 18];
+        loop {
+            interrupt::check()?;
+            let bytes = from.read(&mut part).map_err(failed)?;
+            if bytes == 0 {
+                return Ok(());
+            }
+            visit(part.get(..bytes).unwrap_or_default())?;
+        }
     }
 
     /// Gives it to `visit` in parts of `part_bytes`, the last one shorter.

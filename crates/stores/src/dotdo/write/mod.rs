@@ -3,16 +3,17 @@
 //! bucket is there before.
 
 mod content;
+mod delta;
 mod objects;
 mod records;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use dotctl_engine::dotdo::{
-    BARE_PREFIX, Body, Bucket, CHECKPOINT_PREFIX, CHUNK_INFIX, Checkpoint, Chunk, ChunkedManifest, Form,
-    GZIP_SUFFIX, HybridManifest, ManagerRecord, SNAPSHOT_METADATA, SNAPSHOT_PREFIX, Snapshot, Value,
-    empty_delta, incremental_value,
+    BARE_PREFIX, BASE_SUFFIX, Body, Bucket, CHECKPOINT_PREFIX, CHUNK_INFIX, Checkpoint, Chunk,
+    ChunkedManifest, Form, GZIP_SUFFIX, HybridManifest, ManagerRecord, SNAPSHOT_METADATA, SNAPSHOT_PREFIX,
+    Snapshot, Value, delta_value,
 };
 use dotctl_engine::id::Hash;
 use dotctl_engine::{Damage, Error, ErrorKind, Result};
@@ -25,6 +26,7 @@ pub use content::{Content, too_large};
 pub use objects::ObjectsWriter;
 pub use records::RecordsPlace;
 
+use delta::Link;
 use objects::put;
 use records::RecordsWriter;
 
@@ -44,7 +46,7 @@ pub enum Layout {
     Chunked,
     /// Solution 2: small in the object, large in the bucket.
     Hybrid,
-    /// Solution 3: a base in chunks, and a delta on it that changes nothing.
+    /// Solution 3: a delta on the chain that is there, or a base in chunks and a delta that changes nothing.
     Incremental,
     /// The checkpoint manager's: a snapshot in the bucket, and its record in the object if one is named.
     Manager,
@@ -215,14 +217,14 @@ impl Destination {
         show: impl FnOnce(&Foreign, &Checkpoint) -> T,
     ) -> Result<(bool, T)> {
         if let Some((there, found)) = self.find(layout, &facts.id)? {
-            check(&there, &found, content)?;
+            check(&there, &found, content, &self.scratch_folder())?;
             return Ok((true, show(&there, &found)));
         }
         self.create(layout, facts, content)?;
         let (there, found) = self.find(layout, &facts.id)?.ok_or_else(|| {
             Error::damaged(Damage::Missing, "the checkpoint that was written", &facts.id, "nothing")
         })?;
-        check(&there, &found, content)
+        check(&there, &found, content, &self.scratch_folder())
             .map_err(|error| error.hint("the copy does not verify: run `dotctl verify` on it"))?;
         Ok((false, show(&there, &found)))
     }
@@ -234,17 +236,7 @@ impl Destination {
                 self.write_chunks(&mut records, &facts.id, content)?;
                 records.commit()?;
             }
-            Layout::Incremental => {
-                let mut records = self.records()?;
-                let base = format!("{}-base", facts.id);
-                self.write_chunks(&mut records, &base, content)?;
-                let mut text = String::new();
-                empty_delta().write_json(&mut text);
-                let checksum = Hash::of(text.as_bytes()).to_string();
-                let link = incremental_value(&base, 0, empty_delta(), &checksum);
-                records.create(&checkpoint_key(&facts.id), &link)?;
-                records.commit()?;
-            }
+            Layout::Incremental => self.write_delta(facts, content)?,
             Layout::Hybrid => self.write_hybrid(&facts.id, content)?,
             Layout::Manager => self.write_snapshot(facts, content)?,
             Layout::StateSnapshot => {
@@ -305,6 +297,33 @@ impl Destination {
             compressed: true,
         };
         records.create(&key, &manifest.value())
+    }
+
+    fn write_delta(&self, facts: &Facts, content: &Content) -> Result<()> {
+        let place = self.records.as_ref().ok_or_else(|| Error::malformed("no object is named"))?;
+        let key = checkpoint_key(&facts.id);
+        let stamp = place.stamp();
+        let there = self.open(Layout::Incremental, &facts.id)?;
+        let goes_on = delta::goes_on(&there, content, &self.scratch_folder(), |link| {
+            records::takes(self.backend, &key, &link.value())
+        })?;
+        drop(there);
+        let mut records = self.records()?;
+        if place.stamp() != stamp {
+            return Err(Error::new(ErrorKind::Busy, "it was written to meanwhile")
+                .at(place.path().display().to_string())
+                .hint("run the command again; nothing was written"));
+        }
+        let link = match goes_on {
+            Some(link) => link,
+            None => {
+                let base = format!("{}{BASE_SUFFIX}", facts.id);
+                self.write_chunks(&mut records, &base, content)?;
+                Link::new(base, 0, delta_value(Vec::new(), Vec::new(), Vec::new()))
+            }
+        };
+        records.create(&key, &link.value())?;
+        records.commit()
     }
 
     fn write_hybrid(&self, id: &str, content: &Content) -> Result<()> {
@@ -380,15 +399,21 @@ fn bare_key(id: &str) -> String {
 }
 
 /// Reads `found` as a restore would: it must verify and give the content.
-fn check(there: &Foreign, found: &Checkpoint, content: &Content) -> Result<()> {
+fn check(there: &Foreign, found: &Checkpoint, content: &Content, scratch_folder: &Path) -> Result<()> {
     let findings = there.verify(Some(found), false, &mut dotctl_engine::finding::Checked::default())?;
     if let Some(first) = findings.into_iter().next() {
         return Err(first.error.at(first.target));
     }
-    let restored = there.restore(found, &mut |_| Ok(()))?;
-    match restored.sha256 == content.raw_sha256 {
+    let sha256 = match found.form {
+        // In the order of a `Map`: entries that were added come last.
+        Form::Incremental => delta::sha256_by_key(there, found, scratch_folder)?,
+        _ => there.restore(found, &mut |_| Ok(()))?.sha256,
+    };
+    match sha256 == content.raw_sha256 {
         true => Ok(()),
-        false => Err(Error::damaged(Damage::Checksum, "the content", content.raw_sha256, restored.sha256)
-            .at(found.key.clone())),
+        false => {
+            Err(Error::damaged(Damage::Checksum, "the content", content.raw_sha256, sha256)
+                .at(found.key.clone()))
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use dotctl_engine::dotdo::{Records, Value, encode};
-use dotctl_engine::limits::{KEY_AND_VALUE, KV_BACKEND_KEY, KV_BACKEND_VALUE};
+use dotctl_engine::limits::{KEY_AND_VALUE, KV_BACKEND_KEY, KV_BACKEND_VALUE, Limit};
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use crate::dotdo::JsonFile;
@@ -32,7 +32,19 @@ impl RecordsPlace {
         let (RecordsPlace::Object(path) | RecordsPlace::Json(path)) = self;
         path
     }
+
+    /// What tells whether somebody wrote there: of the file, and of a database's log.
+    pub fn stamp(&self) -> Stamp {
+        let mut log = self.path().as_os_str().to_owned();
+        log.push("-wal");
+        // An empty log says nothing, and comes and goes.
+        [self.path(), Path::new(&log)]
+            .map(|path| fs::metadata(path).ok().filter(|file| file.len() > 0).as_ref().map(facts))
+    }
 }
+
+/// Identity, length and time of a place's files.
+pub type Stamp = [Option<(u64, u64, i64, i64)>; 2];
 
 /// Records being written. Dropped without a commit, nothing has changed.
 pub struct RecordsWriter {
@@ -80,17 +92,27 @@ impl RecordsWriter {
     }
 }
 
-/// Refuses a record that an object cannot store.
-fn check_room(backend: Backend, key: &str, value_bytes: u64) -> Result<()> {
+/// What of a record goes beyond a limit: its name, its size, the limit.
+fn excess(backend: Backend, key: &str, value_bytes: u64) -> Option<(&'static str, u64, Limit)> {
     let key_bytes = key.len() as u64;
     let (what, actual, limit) = match backend {
         Backend::Sqlite => ("key and value", key_bytes + value_bytes, KEY_AND_VALUE),
         Backend::Kv if key_bytes > KV_BACKEND_KEY.amount => ("key", key_bytes, KV_BACKEND_KEY),
         Backend::Kv => ("value", value_bytes, KV_BACKEND_VALUE),
     };
-    if actual <= limit.amount {
+    (actual > limit.amount).then_some((what, actual, limit))
+}
+
+/// Whether an object of `backend` stores `value` under `key`.
+pub fn takes(backend: Backend, key: &str, value: &Value<'_>) -> bool {
+    encode(value).is_ok_and(|stored| excess(backend, key, stored.len() as u64).is_none())
+}
+
+/// Refuses a record that an object cannot store.
+fn check_room(backend: Backend, key: &str, value_bytes: u64) -> Result<()> {
+    let Some((what, actual, limit)) = excess(backend, key, value_bytes) else {
         return Ok(());
-    }
+    };
     let objects = match backend {
         Backend::Sqlite => "a SQLite-backed object",
         Backend::Kv => "a KV-backed object",
