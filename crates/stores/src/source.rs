@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use dotctl_engine::checkpoint::CheckpointFacts;
+use dotctl_engine::checkpoint::{ChainPolicy, ChangeTracker, CheckpointFacts};
 use dotctl_engine::format::CheckpointKind;
 use dotctl_engine::image::PageReader;
 use dotctl_engine::state::{Order, OrderCheck};
@@ -14,11 +14,13 @@ use dotctl_engine::{Error, Result};
 use crate::base::{Base, Chosen};
 use crate::database::read_still;
 use crate::drive::{
-    EntrySource, Progress, SnapshotSetting, increment_image, increment_lines, snapshot_image, snapshot_lines,
+    EntrySource, Increment, Progress, SnapshotSetting, increment_image, increment_lines, increment_tracked,
+    snapshot_image, snapshot_lines,
 };
 use crate::entries::StateEntries;
 use crate::input::Input;
 use crate::io_error;
+use crate::reference::Found;
 use crate::rows::RowSource;
 use crate::spill::{SORT_MEMORY_BYTES, SortedEntries, SpillSorter};
 use crate::store::{Committed, Session, Store};
@@ -104,6 +106,42 @@ pub fn capture_rows(
     })?;
     let committed = session.commit(facts, &setting.namespace, setting.created_at)?;
     Ok(Captured { committed, reordered: false, base_damage: chosen.damage })
+}
+
+/// Captures what has become of the rows that `tracker` names since `base`, and nothing else; `current` gives a
+/// row's line as it is now, by its key. `None` where everything has to be compared: the tracker has lost
+/// count, there are too many changes, or they are not of `base`.
+pub fn capture_tracked(
+    store: &dyn Store,
+    base: &Found,
+    tracker: &ChangeTracker,
+    current: &mut dyn FnMut(&[u8]) -> Result<Option<Vec<u8>>>,
+    setting: &SnapshotSetting,
+) -> Result<Option<Captured>> {
+    let manifest = &base.manifest;
+    let is_base = manifest.kind == CheckpointKind::Rows
+        && manifest.sequence == tracker.since()
+        && manifest.namespace == setting.namespace
+        && store.takes_increments();
+    let (Some(keys), true) = (tracker.keys(), is_base) else {
+        return Ok(None);
+    };
+    let Some(foundation) = ChainPolicy::DEFAULT.foundation(base.id(), manifest) else {
+        return Ok(None);
+    };
+    let mut session = store.begin()?;
+    let increment =
+        increment_tracked(store, manifest, &foundation, keys, current, setting, session.as_mut())?;
+    let (mut session, facts) = match increment {
+        Increment::Changed(facts) => (session, facts),
+        Increment::Outgrown => return Ok(None),
+        Increment::Equal => {
+            drop(session);
+            (store.begin()?, CheckpointFacts::same_as(manifest))
+        }
+    };
+    let committed = session.commit(facts, &setting.namespace, setting.created_at)?;
+    Ok(Some(Captured { committed, reordered: false, base_damage: None }))
 }
 
 /// The rows of tables that keep them in another order than their keys', sorted.

@@ -47,6 +47,27 @@ enum Inner {
 }
 
 impl ContentHash {
+    /// The hash of rows that come to `sum` so far.
+    pub fn of_rows(sum: RowsSum) -> Self {
+        ContentHash(Inner::Rows(sum))
+    }
+
+    /// Of rows: takes `old` out and puts `new` in, lines without their line feeds.
+    pub fn replace(&mut self, old: Option<&[u8]>, new: Option<&[u8]>) {
+        if let Inner::Rows(sum) = &mut self.0 {
+            old.into_iter().for_each(|line| sum.remove(line));
+            new.into_iter().for_each(|line| sum.add(line));
+        }
+    }
+
+    /// Of rows: how many there are.
+    pub fn row_count(&self) -> Option<u64> {
+        match &self.0 {
+            Inner::Rows(sum) => Some(sum.record_count()),
+            Inner::Bytes { .. } => None,
+        }
+    }
+
     /// The hash of nothing yet.
     pub fn new(kind: CheckpointKind) -> Self {
         let is_state = kind == CheckpointKind::State;

@@ -9,6 +9,7 @@ use crate::codec::CodecSetting;
 use crate::error::{Error, Result};
 use crate::format::delta::RawDelta;
 use crate::format::{CheckpointKind, RunKind};
+use crate::rows::RowsSum;
 
 /// A delta chunk aims at this part of the chunk size: a reader has one of each run in memory.
 const CHUNK_SHARE: u32 = 4;
@@ -56,6 +57,37 @@ impl<'a> DeltaAssembler<'a> {
             stored_bytes: 0,
             outgrown: false,
         })
+    }
+
+    /// Assembles changes of single rows to `foundation`; `base`, which that was taken from, has rows that
+    /// come to `sum`.
+    pub fn of_rows(
+        foundation: &'a Foundation,
+        sum: RowsSum,
+        codec: CodecSetting,
+        size: ChunkSize,
+        border: PackBorder,
+    ) -> Result<Self> {
+        let content = ContentHash::of_rows(sum);
+        Ok(DeltaAssembler { content, ..Self::new(CheckpointKind::Rows, foundation, codec, size, border)? })
+    }
+
+    /// Takes what has become of one row. Keys ascend.
+    pub fn change(&mut self, change: &RowChange<'_>, sink: &mut dyn PackSink) -> Result<()> {
+        if change.base != change.new {
+            self.content.replace(change.base, change.new);
+        }
+        if change.older == change.new {
+            return Ok(());
+        }
+        match change.new {
+            Some(new) => self.waiting.put(change.key, change.older, new),
+            None => self.waiting.remove(change.key),
+        }
+        if self.waiting.raw_bytes() >= self.chunk_bytes {
+            self.end_chunk(sink)?;
+        }
+        self.check_size()
     }
 
     /// Raw bytes that a delta chunk aims at. A piece with as many changes is a chunk by itself.
@@ -114,6 +146,7 @@ impl<'a> DeltaAssembler<'a> {
     pub fn finish(mut self, page_bytes: Option<u32>, sink: &mut dyn PackSink) -> Result<CheckpointFacts> {
         self.end_chunk(sink)?;
         let run = self.run.finish(sink)?;
+        let record_count = self.content.row_count().unwrap_or(self.record_count);
         let (content_sha256, raw_bytes) = self.content.finish();
         let mut runs = self.foundation.runs.clone();
         if !run.packs.is_empty() {
@@ -125,11 +158,24 @@ impl<'a> DeltaAssembler<'a> {
             base: is_chain.then_some(self.foundation.id),
             content_sha256,
             raw_bytes,
-            record_count: self.record_count,
+            record_count,
             page_bytes,
             runs,
         })
     }
+}
+
+/// What has become of a row, each version as its line without a line feed; none where there is no such row.
+#[derive(Debug, Clone, Copy)]
+pub struct RowChange<'a> {
+    /// Its key.
+    pub key: &'a [u8],
+    /// As the base has it.
+    pub base: Option<&'a [u8]>,
+    /// As the runs have it that the change is laid over: the same, unless some of the base's are left out.
+    pub older: Option<&'a [u8]>,
+    /// As it is now.
+    pub new: Option<&'a [u8]>,
 }
 
 /// Turns `changes` into a stored chunk; `raw` is a buffer to reuse.

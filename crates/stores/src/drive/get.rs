@@ -29,21 +29,66 @@ pub struct Got<T> {
     pub directory_damage: Option<Error>,
 }
 
-/// The compact text of the entry with `key` in a checkpoint of state, decoded from one chunk of each
-/// run at most.
+/// The line of the entry or row with `key`, decoded from one chunk of each run at most.
 pub fn get_entry(store: &dyn Store, manifest: &Manifest, key: &[u8]) -> Result<Got<Vec<u8>>> {
-    let mut changes = Changes::new(store, manifest);
-    let mut chunks_read = 0;
-    let found = changes.resolve(key, || {
-        let run = manifest.full_run()?;
-        let mut finder = KeyFinder::new(run, key)?;
-        let chunk = find_chunk(store, run, &mut finder)?;
-        chunks_read = u64::from(chunk.is_some());
-        let Some((_, raw)) = chunk else { return Ok(None) };
-        let found = finder.chunk(&raw, |line| line_key(line).map(Cow::into_owned))?;
-        Ok(found.and_then(|range| raw.get(range).map(<[u8]>::to_vec)))
-    })?;
-    Ok(Got { found, chunks_read: chunks_read + changes.chunks_read, directory_damage: None })
+    let mut lines = LineLookup::new(store, &manifest.runs)?;
+    let found = lines.find(key)?;
+    Ok(Got { found, chunks_read: lines.chunks_read(), directory_damage: None })
+}
+
+/// Looks lines up in a full run and the delta runs over it.
+pub struct LineLookup<'a> {
+    full: &'a Run,
+    changes: Changes<'a>,
+    /// The full run's chunk that was decoded last.
+    held: Option<HeldLines<'a>>,
+    chunks_read: u64,
+}
+
+struct HeldLines<'a> {
+    pack: &'a PackEntry,
+    first_key: RecordKey,
+    raw: AlignedBuffer,
+}
+
+impl<'a> LineLookup<'a> {
+    /// Looks in `runs`, the full one first, the newest last.
+    pub fn new(store: &'a dyn Store, runs: &'a [Run]) -> Result<Self> {
+        let full = runs.first().filter(|run| run.kind == RunKind::Full);
+        let full = full.ok_or_else(|| Error::corrupt("there is no full run to look in"))?;
+        Ok(LineLookup { full, changes: Changes::new(store, runs), held: None, chunks_read: 0 })
+    }
+
+    /// The line with `key`, without its line feed.
+    pub fn find(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let LineLookup { full, changes, held, chunks_read } = self;
+        let store = changes.store;
+        changes.resolve(key, || {
+            let run: &'a Run = full;
+            let mut finder = KeyFinder::new(run, key)?;
+            let KeyStep::Index(entry) = finder.step() else { return Ok(None) };
+            let pack = OpenPack::open(store, run, entry, Access::Parts)?;
+            finder.index(pack.reading());
+            let KeyStep::Chunk(_, chunk) = finder.step() else { return Ok(None) };
+            let is_held = |held: &&mut HeldLines<'_>| held.pack == entry && held.first_key == chunk.first_key;
+            let raw = match held.as_mut().filter(is_held) {
+                Some(held) => &held.raw,
+                None => {
+                    let (mut stored, mut raw) = (Vec::new(), AlignedBuffer::default());
+                    pack.read(&mut ChunkReader::new()?, &chunk, &mut stored, &mut raw, 0)?;
+                    *chunks_read += 1;
+                    &held.insert(HeldLines { pack: entry, first_key: chunk.first_key, raw }).raw
+                }
+            };
+            let found = finder.chunk(raw, |line| line_key(line).map(Cow::into_owned))?;
+            Ok(found.and_then(|range| raw.get(range).map(<[u8]>::to_vec)))
+        })
+    }
+
+    /// Chunks that were decoded so far.
+    pub fn chunks_read(&self) -> u64 {
+        self.chunks_read + self.changes.chunks_read
+    }
 }
 
 /// The delta runs of a checkpoint, for look-ups.
@@ -62,8 +107,8 @@ struct HeldChunk<'a> {
 }
 
 impl<'a> Changes<'a> {
-    fn new(store: &'a dyn Store, manifest: &'a Manifest) -> Self {
-        let runs = manifest.runs.iter().rev().filter(|run| run.kind == RunKind::Delta);
+    fn new(store: &'a dyn Store, runs: &'a [Run]) -> Self {
+        let runs = runs.iter().rev().filter(|run| run.kind == RunKind::Delta);
         Changes { store, runs: runs.map(|run| (run, None)).collect(), chunks_read: 0 }
     }
 
@@ -246,7 +291,7 @@ impl<'a> ImagePages<'a> {
             reader,
             packs: Vec::new(),
             chunks: Vec::new(),
-            changes: Changes::new(store, manifest),
+            changes: Changes::new(store, &manifest.runs),
             chunks_read: 0,
         })
     }
@@ -257,7 +302,7 @@ impl<'a> ImagePages<'a> {
             page.copy_from_slice(self.full_page(number)?.ok_or_else(missing)?);
             return Ok(());
         }
-        let mut changes = std::mem::replace(&mut self.changes, Changes::new(self.store, self.manifest));
+        let mut changes = std::mem::replace(&mut self.changes, Changes::new(self.store, &self.manifest.runs));
         let read_before = changes.chunks_read;
         let key = RecordKey::page(number);
         let found = changes.resolve(key.as_bytes(), || Ok(self.full_page(number)?.map(<[u8]>::to_vec)));

@@ -16,10 +16,11 @@ mod restore;
 mod sample;
 mod state;
 mod trace;
+mod tracked;
 mod verify;
 
 pub use copy::copy;
-pub use get::{Got, StoredValue, get_entry, get_value};
+pub use get::{Got, LineLookup, StoredValue, get_entry, get_value};
 pub use image::snapshot_image;
 pub use increment::{Increment, increment_image, increment_lines};
 pub use inspect::{
@@ -33,6 +34,7 @@ pub use sample::{
 };
 pub use state::{EntrySource, snapshot_lines};
 pub use trace::{TraceSource, trace_log};
+pub use tracked::increment_tracked;
 pub use verify::{Verifier, refuse_first, require_whole};
 
 use dotctl_engine::chunk::{ChunkSize, StoredChunk};
