@@ -36,7 +36,7 @@ fn put(server: &Server, key: &str, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
 }
 
-fn rows(image: &Path) -> u64 {
+fn rows(image: &Path) -> i64 {
     let connection = Connection::open(image).unwrap();
     connection.query_row("SELECT count(*) FROM entities", [], |row| row.get(0)).unwrap()
 }
