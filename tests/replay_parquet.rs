@@ -194,5 +194,13 @@ fn a_damaged_file_stops_a_strict_run_alone() {
     let report = replay_json(world.path(), "damaged snappy.parquet --into image");
     assert_eq!((&report["malformed"], &report["things"]), (&json!(1), &json!(2)), "{report}");
     run_in(world.path(), &words("replay damaged --into other --strict")).refuses(2);
+    let pipe = std::process::Command::new("sh")
+        .args(["-c", "exec \"$0\" replay - --into other"])
+        .arg(support::dotctl().get_program())
+        .current_dir(world.path())
+        .stdin(fs::File::open(world.path().join("zstd.parquet")).unwrap())
+        .output()
+        .unwrap();
+    support::Ran::of(pipe).refuses(2).mentions("write it into a file first");
     assert!(!world.path().join("other").exists());
 }

@@ -152,7 +152,7 @@ fn log_files(args: &ReplayArgs) -> Result<Vec<LogFile>> {
         match bucket_setting(word, &args.store.bucket)? {
             Some(setting) => {
                 let address = format!("{}://{}/", setting.scheme, setting.bucket);
-                files.extend(LogFile::objects(Arc::new(BucketObjects::open(&setting)?), &address)?);
+                files.extend(LogFile::objects(Arc::new(BucketObjects::open(&setting)?), &address, word)?);
             }
             None => files.extend(LogFile::find(word)?),
         }

@@ -77,7 +77,9 @@ fn a_sink_s_folders_are_replayed_from_a_bucket() {
     assert_eq!((&again["already_applied"], &again["events_applied"]), (&json!(300), &json!(5)), "{again}");
     assert_eq!(rows(&image), 302);
     at(&format!("replay s3://{BUCKET}/logs --check image")).exits(0);
-    at(&format!("replay s3://{BUCKET}/nothing --into other")).refuses(3);
+    at(&format!("replay s3://{BUCKET}/nothing --into other"))
+        .exits(3)
+        .mentions(&format!("s3://{BUCKET}/nothing"));
 }
 
 /// What the server could not give is never taken for the log's end, nor for a damaged file.
@@ -96,7 +98,7 @@ fn a_failing_server_is_no_short_log() {
         for fault in [Fault::Status500, Fault::TruncatedSilently, Fault::Reset] {
             let proxy = Proxy::start(&server.endpoint_url, number as u64);
             let objects = BucketObjects::open(&setting(&proxy.endpoint_url, name)).unwrap();
-            let files = LogFile::objects(Arc::new(objects), "s3://log/").unwrap();
+            let files = LogFile::objects(Arc::new(objects), "s3://log/", "s3://log/").unwrap();
             proxy.fail(100, &[fault]);
             let image = work.path().join("image");
             let request = Request {

@@ -567,8 +567,8 @@ impl Reader<'_> {
         window.bytes.clear();
         let read = match window.more(self.progress) {
             Ok(()) if LogFile::is_parquet(&window.bytes) => {
-                window.read = 0;
-                self.parquet(file)
+                drop(window);
+                return self.parquet(file);
             }
             Ok(()) => self.windowed(&mut window),
             Err(error) => Err(error),

@@ -73,11 +73,16 @@ impl LogFile {
         paths.into_iter().map(LogFile::file).collect()
     }
 
-    /// The objects of a bucket, all below what `objects` shows.
+    /// The objects of a bucket, all below what `objects` shows; `address` is the bucket's, `word` what
+    /// the caller was told.
     ///
     /// # Errors
     /// Those of listing; Missing, if there is none.
-    pub fn objects(objects: Arc<dyn Objects + Send + Sync>, address: &str) -> Result<Vec<LogFile>> {
+    pub fn objects(
+        objects: Arc<dyn Objects + Send + Sync>,
+        address: &str,
+        word: &str,
+    ) -> Result<Vec<LogFile>> {
         let mut files = Vec::new();
         objects.list("", &mut |facts| {
             if facts.stored_bytes > 0 && !is_hidden(&facts.key) {
@@ -90,7 +95,7 @@ impl LogFile {
             Ok(())
         })?;
         if files.is_empty() {
-            return Err(Error::new(ErrorKind::Missing, "there is no log file here").at(address.to_owned()));
+            return Err(Error::new(ErrorKind::Missing, "there is no log file here").at(word.to_owned()));
         }
         Ok(files)
     }
