@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(misused(&error).code()),
     };
+    dotctl_stores::guarded::abort_elsewhere();
     dotctl_stores::memory::return_large_buffers();
     let interrupted = ctrlc::set_handler(stop);
     let output = Output::new(&cli.global, open::no_color(), open::speaks_utf8());

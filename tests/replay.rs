@@ -5,13 +5,14 @@
 mod support;
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use support::{Ran, calls_of, copy_tree, dotctl, folder, in_parallel, names_in, run_in, strace, words};
+use wait4::Wait4;
 
 fn event(verb: &str, id: &str, sequence: u64, more: &str) -> String {
     format!(
@@ -121,6 +122,50 @@ fn every_form_of_input_gives_the_same() {
     assert!(child.wait().unwrap().success());
     assert_eq!(entities(&path("piped")), expected());
     assert!(names_in(world.path()).iter().all(|name| !name.contains("partial")));
+}
+
+/// What a sink leaves after some weeks: a file every few minutes. Neither handles nor memory grow with
+/// their number.
+#[test]
+fn thousands_of_files_take_few_handles_and_little_memory() {
+    let world = folder();
+    for number in 1..=4_000_u64 {
+        let hour = format!("logs/event_date=2026-01-{:02}/hr={:02}", number % 28 + 1, number % 24);
+        let hour = world.path().join(hour);
+        fs::create_dir_all(&hour).unwrap();
+        let text = event("created", &format!("e{number}"), number, "");
+        match number % 2 {
+            0 => fs::write(hour.join(format!("{number}.json")), text).unwrap(),
+            _ => fs::write(hour.join(format!("{number}.json.gz")), gzip(text.as_bytes())).unwrap(),
+        }
+    }
+    let mut child = Command::new("sh")
+        .args(["-c", "ulimit -n 48; exec \"$0\" replay logs --into image --format json"])
+        .arg(dotctl().get_program())
+        .current_dir(world.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut printed = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+    let used = child.wait4().unwrap();
+    assert!(used.status.success());
+    let report: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!((&report["events_applied"], &report["malformed"]), (&json!(4_000), &json!(0)));
+    assert_eq!(report["namespaces"][0]["missing_sequence_count"], 0);
+    assert!(used.rusage.maxrss < 96 << 20, "{} bytes", used.rusage.maxrss);
+}
+
+#[test]
+fn a_named_pipe_is_a_log_too() {
+    let world = folder();
+    let pipe = world.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let writer = std::thread::spawn(move || fs::write(pipe, events().join("\n")).unwrap());
+    let report = replay_json(world.path(), "pipe --into image");
+    writer.join().unwrap();
+    assert_eq!((&report["events_applied"], &report["malformed"]), (&json!(5), &json!(0)));
+    assert_eq!(entities(&world.path().join("image")), expected());
 }
 
 #[test]

@@ -258,7 +258,7 @@ def replay(here: Field) -> Section:
     for name, program in [
         ("DuckDB", [REPLAY_PYTHON, scripts / "with_duckdb.py"]),
         ("Python with orjson", [REPLAY_PYTHON, scripts / "with_orjson.py"]),
-        ("jq | sqlite3", [scripts / "with_jq.sh"]),
+        ("jq into sqlite3", [scripts / "with_jq.sh"]),
         ("sqlite-utils", [REPLAY_PYTHON, scripts / "with_sqlite_utils.py"]),
     ]:
         target = folder / f"{program[-1].stem}.db"
@@ -266,12 +266,12 @@ def replay(here: Field) -> Section:
             name, [*program, log, target], prepare=lambda target=target: remove(target),
             written_bytes=lambda target=target: tree_bytes(target),
         )
-        (slow if name in ("jq | sqlite3", "sqlite-utils") else contenders).append(peer)
+        (slow if name in ("jq into sqlite3", "sqlite-utils") else contenders).append(peer)
     section = here.measure("replay", "event logs into a database", contenders)
     # A minute and more each: once is enough to see by how much.
     section.results += run_interleaved(slow, 1, [log])
     section.bars += [Bar("dotctl replay", "wall_s", 0.5, "DuckDB")]
-    section.bars += [Bar("dotctl replay", "wall_s", 1.0, name) for name in ("Python with orjson", "jq | sqlite3", "sqlite-utils")]
+    section.bars += [Bar("dotctl replay", "wall_s", 1.0, name) for name in ("Python with orjson", "jq into sqlite3", "sqlite-utils")]
     section.bars += [Bar("dotctl replay, shuffled", "wall_s", 2.0, "dotctl replay")]
     section.bars += [Bar(name, "peak_bytes", REPLAY_PEAK_LIMIT_BYTES) for name in ("dotctl replay", "dotctl replay, shuffled")]
     section.notes.append(

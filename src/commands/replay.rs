@@ -21,8 +21,8 @@ use crate::cli::ReplayArgs;
 use crate::error::Exit;
 use crate::open::{self, bucket_setting};
 use crate::output::Output;
-use crate::render::Bar;
-use crate::size::{show_duration, show_size};
+use crate::render::{Bar, counted};
+use crate::size::{show_count, show_duration, show_size};
 
 /// Stretches of missing sequence numbers that a namespace's report names.
 const GAPS_SHOWN: usize = 100;
@@ -129,11 +129,11 @@ fn check(
             .map(|one| format!("{} {}: {}", one.kind.name(), shown(&one.id), one.detail))
             .collect();
         lines.push(format!(
-            "{} entities in the log, {} in {}: {} differences, {}",
-            compared.report.things,
-            compared.entities,
+            "{} in the log, {} in {}: {}, {}",
+            entities(compared.report.things),
+            show_count(compared.entities),
             image.display(),
-            compared.differences.len(),
+            counted(compared.differences.len() as u64, "difference"),
             show_duration(duration_ms)
         ));
         lines.join("\n")
@@ -152,7 +152,7 @@ fn log_files(args: &ReplayArgs) -> Result<Vec<LogFile>> {
         match bucket_setting(word, &args.store.bucket)? {
             Some(setting) => {
                 let address = format!("{}://{}/", setting.scheme, setting.bucket);
-                files.extend(LogFile::objects(Arc::new(BucketObjects::open(&setting)?), &address)?);
+                files.extend(LogFile::objects(Arc::new(BucketObjects::open(&setting)?), &address, word)?);
             }
             None => files.extend(LogFile::find(word)?),
         }
@@ -167,24 +167,26 @@ fn warn(report: &Report, output: &Output) {
     }
     let more = report.malformed.saturating_sub(report.malformed_places.len() as u64);
     if more > 0 {
-        output.warn(&format!("{more} more places in the log hold no event"));
+        output.warn(&format!("{} in the log without an event", counted(more, "more place")));
     }
     for (verb, count) in &report.unknown {
-        output.warn(&format!("{count} events of the unknown verb {verb:?} were left out"));
+        output.warn(&format!("{} of the unknown verb {verb:?} left out", counted(*count, "event")));
     }
     if report.conflicts > 0 {
         output.warn(&format!(
-            "{} different events have a key that another has too; they were applied",
-            report.conflicts
+            "{}: different events with one key; they were applied",
+            counted(report.conflicts, "conflict")
         ));
         notes(&report.conflict_notes, output);
     }
     if report.uncommitted > 0 {
-        output
-            .warn(&format!("{} changes of transactions without a commit were left out", report.uncommitted));
+        output.warn(&format!(
+            "{} of transactions without a commit left out",
+            counted(report.uncommitted, "change")
+        ));
     }
     if report.invalid > 0 {
-        output.warn(&format!("{} entities are not what every entity must be", report.invalid));
+        output.warn(&format!("{} not as every entity must be", entities(report.invalid)));
         notes(&report.invalid_notes, output);
     }
     for facts in &report.namespaces {
@@ -198,13 +200,19 @@ fn warn(report: &Report, output: &Output) {
                 let shown: Vec<String> = gaps.iter().take(5).map(show_gap).collect();
                 let dots = if gaps.len() > 5 { ", …" } else { "" };
                 output.warn(&format!(
-                    "{}: {count} sequence numbers are missing from the log: {}{dots}",
+                    "{}: {} {} missing from the log: {}{dots}",
                     facts.name,
+                    counted(count, "sequence number"),
+                    if count == 1 { "is" } else { "are" },
                     shown.join(", ")
                 ));
             }
         }
     }
+}
+
+fn entities(count: u64) -> String {
+    format!("{} {}", show_count(count), if count == 1 { "entity" } else { "entities" })
 }
 
 fn notes(notes: &[EntityNote], output: &Output) {
@@ -291,20 +299,25 @@ fn tell(report: &Report, into: &Path, dry_run: bool, duration_ms: u64, output: &
         let now = if dry_run { "would have" } else { "has" };
         let mut lines = vec![
             format!(
-                "{would} {} of {} events ({}) in {}",
-                report.events_applied,
-                report.events_read,
+                "{would} {} of {} ({}) in {}",
+                show_count(report.events_applied),
+                counted(report.events_read, "event"),
                 show_size(report.raw_bytes),
                 show_duration(duration_ms)
             ),
             format!(
-                "{} duplicates, {} left out, {} malformed, {} conflicts",
-                report.duplicates,
-                report.skipped(),
-                report.malformed,
-                report.conflicts
+                "{}, {} left out, {} malformed, {}",
+                counted(report.duplicates, "duplicate"),
+                show_count(report.skipped()),
+                show_count(report.malformed),
+                counted(report.conflicts, "conflict")
             ),
-            format!("{} {now} {} entities; {} were deleted", into.display(), report.things, report.deleted),
+            format!(
+                "{} {now} {}; deleted: {}",
+                into.display(),
+                entities(report.things),
+                show_count(report.deleted)
+            ),
         ];
         if let Some(latest) = latest {
             lines.push(format!("as of {latest}"));

@@ -18,5 +18,6 @@ pub mod store;
 mod table;
 
 pub use bar::Bar;
+pub use entries::counted;
 pub use look::Look;
 pub use table::{Align, facts, shorten, table};

@@ -10,6 +10,7 @@ mod made;
 mod memory;
 mod proxy;
 mod prune;
+mod replay;
 mod servers;
 #[path = "../support/mod.rs"]
 mod support;

@@ -34,7 +34,12 @@ fn main() -> Result<()> {
     let store = FolderStore::open_or_create(&folder)?;
     let begun = Instant::now();
     let full = capture_rows(&store, &path, &setting, &Base::None, &NoProgress)?.committed;
-    println!("{} rows, {} bytes, in {:.2?}", full.manifest.record_count, full.manifest.raw_bytes, begun.elapsed());
+    println!(
+        "{} rows, {} bytes, in {:.2?}",
+        full.manifest.record_count,
+        full.manifest.raw_bytes,
+        begun.elapsed()
+    );
     let packs: Vec<_> = full.manifest.content_packs().collect();
     let mut took = Vec::new();
     for turn in 0..20 {

@@ -118,6 +118,10 @@ impl Input {
 
     fn failure(&self, error: &io::Error) -> Error {
         let what = self.compression.name();
+        // A server's failure says itself what it is; the file is not to blame.
+        if let Some(told) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+            return told.clone().at(&*self.name);
+        }
         // The machine's errors have a number; the decoders' have none.
         if self.compression == Compression::None || error.raw_os_error().is_some() {
             unreadable(&self.name, error)

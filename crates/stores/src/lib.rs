@@ -15,6 +15,7 @@ mod durable;
 mod edges;
 pub mod entries;
 pub mod folder;
+pub mod guarded;
 pub mod input;
 pub mod interrupt;
 mod io_error;

@@ -14,8 +14,8 @@ use dotctl_engine::{Error, Result};
 use crate::base::{Base, Chosen};
 use crate::database::read_still;
 use crate::drive::{
-    EntrySource, Increment, Progress, SnapshotSetting, increment_image, increment_lines, increment_tracked,
-    snapshot_image, snapshot_lines,
+    CurrentLine, EntrySource, Increment, Progress, SnapshotSetting, increment_image, increment_lines,
+    increment_tracked, snapshot_image, snapshot_lines,
 };
 use crate::entries::StateEntries;
 use crate::input::Input;
@@ -108,14 +108,13 @@ pub fn capture_rows(
     Ok(Captured { committed, reordered: false, base_damage: chosen.damage })
 }
 
-/// Captures what has become of the rows that `tracker` names since `base`, and nothing else; `current` gives a
-/// row's line as it is now, by its key. `None` where everything has to be compared: the tracker has lost
+/// Captures what has become of the rows that `tracker` names since `base`, and nothing else. `None` where everything has to be compared: the tracker has lost
 /// count, there are too many changes, or they are not of `base`.
 pub fn capture_tracked(
     store: &dyn Store,
     base: &Found,
     tracker: &ChangeTracker,
-    current: &mut dyn FnMut(&[u8]) -> Result<Option<Vec<u8>>>,
+    current: &mut CurrentLine<'_>,
     setting: &SnapshotSetting,
 ) -> Result<Option<Captured>> {
     let manifest = &base.manifest;

@@ -37,7 +37,9 @@ impl<'a> Members<'a> {
 
     fn set(&mut self, member: Member<'a>) {
         let place = if self.list.len() <= SEARCHED_MAX {
-            self.list.iter().position(|known| known.key() == member.key())
+            // Names of one length mostly differ in their first letter.
+            let (first, key) = (member.key().first(), member.key());
+            self.list.iter().position(|known| known.key().first() == first && known.key() == key)
         } else {
             if self.places.is_empty() {
                 let places = self.list.iter().enumerate();

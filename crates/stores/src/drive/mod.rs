@@ -34,7 +34,7 @@ pub use sample::{
 };
 pub use state::{EntrySource, snapshot_lines};
 pub use trace::{TraceSource, trace_log};
-pub use tracked::increment_tracked;
+pub use tracked::{CurrentLine, increment_tracked};
 pub use verify::{Verifier, refuse_first, require_whole};
 
 use dotctl_engine::chunk::{ChunkSize, StoredChunk};

@@ -44,8 +44,8 @@ pub fn trace_log(
         Ok(())
     };
     for file in LogFile::find(word)? {
-        match file.is_parquet(&file.head()?) {
-            true => each_row(&file, &mut |_, row| see(row))?,
+        match LogFile::is_parquet(&file.head()?) {
+            true => each_row(&file, &mut |_, row| see(row).map(|()| true))?,
             false => each_event(file.open()?, &mut see)?,
         }
     }

@@ -18,14 +18,16 @@ use crate::store::Store;
 /// Keys of runs that are joined with the new one; with more, everything is compared.
 const JOINED_BYTES_MAX: usize = 8 << 20;
 
-/// Lays what has become of the rows with `keys` over `foundation`, which was taken from `base`. `current`
-/// gives a row's line as it is now.
+/// A row's line as it is now, without a line feed, by its key; none where there is no such row.
+pub type CurrentLine<'a> = dyn FnMut(&[u8]) -> Result<Option<Vec<u8>>> + 'a;
+
+/// Lays what has become of the rows with `keys` over `foundation`, which was taken from `base`.
 pub fn increment_tracked(
     store: &dyn Store,
     base: &Manifest,
     foundation: &Foundation,
     keys: &BTreeSet<Vec<u8>>,
-    current: &mut dyn FnMut(&[u8]) -> Result<Option<Vec<u8>>>,
+    current: &mut CurrentLine<'_>,
     setting: &SnapshotSetting,
     sink: &mut dyn PackSink,
 ) -> Result<Increment> {

@@ -9,6 +9,7 @@ use dotctl_engine::Result;
 use dotctl_engine::image::build::{PAGE_BYTES, Page, TreeBuilder};
 
 use super::fold::Row;
+use crate::buffer::AlignedBuffer;
 use crate::{direct, io_error};
 
 /// Bytes of pages that are written together.
@@ -30,8 +31,11 @@ pub struct BuiltTable {
 /// Finished pages on their way to the file.
 struct Pages {
     file: File,
+    /// Past the page cache, whose fresh memory costs more than the rest of writing.
+    direct: Option<File>,
     path: PathBuf,
-    block: Vec<u8>,
+    block: AlignedBuffer,
+    filled: usize,
     /// Where the block begins in the file.
     offset: u64,
 }
@@ -39,22 +43,36 @@ struct Pages {
 impl Pages {
     fn put(&mut self, number: u32, page: &Page) -> Result<()> {
         let offset = u64::from(number - 1) * PAGE_BYTES as u64;
-        if offset != self.offset + self.block.len() as u64 || self.block.len() >= BLOCK_BYTES {
+        if offset != self.offset + self.filled as u64 || self.filled + PAGE_BYTES > BLOCK_BYTES {
             self.flush()?;
             self.offset = offset;
         }
-        self.block.extend_from_slice(page);
+        if let Some(room) = self.block.get_mut(self.filled..self.filled + PAGE_BYTES) {
+            room.copy_from_slice(page);
+        }
+        self.filled += PAGE_BYTES;
         Ok(())
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.file
-            .write_all_at(&self.block, self.offset)
-            .map_err(|error| io_error("write", &self.path, &error))?;
+        let block = self.block.get(..self.filled).unwrap_or_default();
+        self.write(block).map_err(|error| io_error("write", &self.path, &error))?;
+        self.offset += self.filled as u64;
+        self.filled = 0;
+        Ok(())
+    }
+
+    fn write(&self, block: &[u8]) -> std::io::Result<()> {
+        if let Some(direct) = self.direct.as_ref().filter(|_| block.len() == BLOCK_BYTES) {
+            match direct.write_all_at(block, self.offset) {
+                // The file system promised more than it keeps.
+                Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {}
+                written => return written,
+            }
+        }
+        self.file.write_all_at(block, self.offset)?;
         // So that there is less to wait for at the end.
-        direct::begin_writing_out(&self.file, self.offset, self.block.len() as u64);
-        self.offset += self.block.len() as u64;
-        self.block.clear();
+        direct::begin_writing_out(&self.file, self.offset, block.len() as u64);
         Ok(())
     }
 }
@@ -71,16 +89,11 @@ impl BuiltTable {
         let bytes = file.metadata().map_err(|error| io_error("look at", path, &error))?.len();
         // Far below 2^32: an image begins with its keys.
         let pages = u32::try_from(bytes.div_ceil(PAGE_BYTES as u64)).unwrap_or(u32::MAX - 1);
-        Ok(BuiltTable {
-            tree: TreeBuilder::new(pages + 1),
-            pages: Pages {
-                file,
-                path: path.to_owned(),
-                block: Vec::with_capacity(BLOCK_BYTES + PAGE_BYTES),
-                offset: 0,
-            },
-            root,
-        })
+        let mut block = AlignedBuffer::default();
+        block.set_length(BLOCK_BYTES, 0);
+        let direct = direct::open(path);
+        let pages_out = Pages { file, direct, path: path.to_owned(), block, filled: 0, offset: 0 };
+        Ok(BuiltTable { tree: TreeBuilder::new(pages + 1), pages: pages_out, root })
     }
 
     /// Appends a row; its id is greater than that of the row before.

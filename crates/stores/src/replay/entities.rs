@@ -5,6 +5,7 @@ use dotctl_engine::Result;
 use dotctl_engine::event::{Last, bucket_of};
 
 use super::spill::Spill;
+use crate::pipeline::{self, Slot};
 
 /// Bytes of an entity in an image: hash, time, sequence, namespace's hash, number of events.
 pub const ENTITY_BYTES: usize = 32;
@@ -57,39 +58,77 @@ pub trait EntityBuckets {
     fn write(&mut self, bucket: u16, entries: &[u8]) -> Result<()>;
 }
 
+/// A partition on its way.
+#[derive(Default)]
+struct EntitySlot {
+    bytes: Vec<u8>,
+    entries: Vec<[u8; ENTITY_BYTES]>,
+}
+
+impl Slot for EntitySlot {
+    fn held_bytes(&self) -> usize {
+        self.bytes.len() * 2
+    }
+}
+
 /// Merges what is new in `spill`, 256 partitions by the hash's first byte, into the image's buckets.
-pub fn merge(spill: &Spill, buckets: &mut dyn EntityBuckets) -> Result<()> {
-    let mut held = Vec::new();
-    let mut entries: Vec<[u8; ENTITY_BYTES]> = Vec::new();
-    for partition in 0..spill.len() {
-        spill.load(partition, &mut held)?;
-        entries.clear();
-        entries.extend_from_slice(held.as_chunks::<ENTITY_BYTES>().0);
-        entries.sort_unstable();
-        for group in entries.chunk_by(|one, other| bucket_of(hash_of(one)) == bucket_of(hash_of(other))) {
-            let Some(bucket) = group.first().map(|first| bucket_of(hash_of(first))) else { continue };
-            let before = buckets.read(bucket)?;
-            let (before, _) = before.as_chunks::<ENTITY_BYTES>();
-            let mut merged = Vec::with_capacity((before.len() + group.len()) * ENTITY_BYTES);
-            let (mut old, mut new) = (before.iter().peekable(), group.iter().peekable());
-            loop {
-                match (old.peek(), new.peek()) {
-                    (Some(one), Some(other)) if hash_of(one) < hash_of(other) => {
-                        merged.extend(old.next().into_iter().flatten());
-                    }
-                    (Some(one), Some(other)) => {
-                        if hash_of(one) == hash_of(other) {
-                            old.next();
-                        }
-                        merged.extend(new.next().into_iter().flatten());
-                    }
-                    (Some(_), None) => merged.extend(old.next().into_iter().flatten()),
-                    (None, Some(_)) => merged.extend(new.next().into_iter().flatten()),
-                    (None, None) => break,
+/// `fresh`: there is nothing in them yet.
+pub fn merge(spill: &Spill, fresh: bool, buckets: &mut dyn EntityBuckets) -> Result<()> {
+    let workers = pipeline::worker_count();
+    let mut next = 0;
+    pipeline::run(
+        workers,
+        workers * 2 + 1,
+        |slot: &mut EntitySlot| {
+            if next >= spill.len() {
+                return Ok(false);
+            }
+            spill.load(next, &mut slot.bytes)?;
+            next += 1;
+            Ok(true)
+        },
+        || Ok(()),
+        |(), slot| {
+            slot.entries.clear();
+            slot.entries.extend_from_slice(slot.bytes.as_chunks::<ENTITY_BYTES>().0);
+            slot.entries.sort_unstable();
+            Ok(())
+        },
+        |slot| {
+            for group in
+                slot.entries.chunk_by(|one, other| bucket_of(hash_of(one)) == bucket_of(hash_of(other)))
+            {
+                let Some(bucket) = group.first().map(|first| bucket_of(hash_of(first))) else { continue };
+                if fresh {
+                    buckets.write(bucket, group.as_flattened())?;
+                } else {
+                    let before = buckets.read(bucket)?;
+                    buckets.write(bucket, &merged(before.as_chunks().0, group))?;
                 }
             }
-            buckets.write(bucket, &merged)?;
+            Ok(())
+        },
+    )
+}
+
+/// Both, sorted; of an entity in both what is new.
+fn merged(before: &[[u8; ENTITY_BYTES]], group: &[[u8; ENTITY_BYTES]]) -> Vec<u8> {
+    let mut merged = Vec::with_capacity((before.len() + group.len()) * ENTITY_BYTES);
+    let (mut old, mut new) = (before.iter().peekable(), group.iter().peekable());
+    loop {
+        match (old.peek(), new.peek()) {
+            (Some(one), Some(other)) if hash_of(one) < hash_of(other) => {
+                merged.extend(old.next().into_iter().flatten());
+            }
+            (Some(one), Some(other)) => {
+                if hash_of(one) == hash_of(other) {
+                    old.next();
+                }
+                merged.extend(new.next().into_iter().flatten());
+            }
+            (Some(_), None) => merged.extend(old.next().into_iter().flatten()),
+            (None, Some(_)) => merged.extend(new.next().into_iter().flatten()),
+            (None, None) => return merged,
         }
     }
-    Ok(())
 }

@@ -119,7 +119,7 @@ fn apply(
     report.known += world.included;
     report.things = world.placer.entities();
     world.placer.finish()?;
-    entities::merge(&known, &mut image.buckets("replay_entities"))?;
+    entities::merge(&known, false, &mut image.buckets("replay_entities"))?;
     report.namespaces = merged_namespaces(before, ingested.namespaces);
     image.set_namespaces(&report.namespaces)?;
     progress.end();

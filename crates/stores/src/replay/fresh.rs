@@ -242,7 +242,7 @@ fn fill(
         let image = Image::open(path, false)?;
         Placer::completing(&image, types, &late)?.finish()?;
         watch.done("placing types");
-        entities::merge(&known, &mut image.buckets("replay_entities"))?;
+        entities::merge(&known, true, &mut image.buckets("replay_entities"))?;
         image.set_namespaces(&report.namespaces)?;
         image.commit()?;
         watch.done("remembering entities and positions");

@@ -115,17 +115,9 @@ pub struct Sinks<'a> {
 /// Unit of work.
 enum Unit {
     /// Lines that begin in this part of a plain file.
-    Part {
-        file: usize,
-        part: u64,
-    },
+    Part { file: usize, part: u64 },
     /// A whole file, from its beginning.
-    Whole {
-        file: usize,
-    },
-    Parquet {
-        file: usize,
-    },
+    Whole { file: usize },
 }
 
 /// How values follow each other.
@@ -287,7 +279,7 @@ fn push(
     key: KeyRecord,
     record: &EventRecord<'_>,
 ) -> Result<()> {
-    events.push(splitters.partition(record.id), record.stored_bytes(), |into| record.write(into))?;
+    events.push(splitters.partition(record.id), record.stored_bytes_max(), |into| record.write(into))?;
     keys.push((key.identity.key >> 56) as usize, KeyRecord::BYTES, |into| {
         into.extend_from_slice(&key.to_bytes())
     })
@@ -297,44 +289,30 @@ fn push(
 fn plan(files: &[LogFile]) -> Result<Vec<Unit>> {
     let mut units = Vec::new();
     for (file, source) in files.iter().enumerate() {
-        let parts = source.bytes.filter(|bytes| *bytes > UNIT_BYTES);
-        let head = raw_head(source)?;
-        if source.is_parquet(&head) {
-            units.push(Unit::Parquet { file });
-            continue;
-        }
-        let compressed =
-            head.starts_with(b"\x1f\x8b") || head.get(1..4) == Some(b"\xb5\x2f\xfd") || is_skippable(&head);
-        match parts {
-            Some(bytes) if !compressed && source.plain()?.is_some() && layout_of(&head) == Layout::Lines => {
+        match source.bytes.filter(|bytes| *bytes > UNIT_BYTES) {
+            Some(bytes) if is_lines(source)? => {
                 units.extend((0..bytes.div_ceil(UNIT_BYTES)).map(|part| Unit::Part { file, part }));
             }
-            // Which layout it has is seen once it is decompressed.
+            // What it is is seen once it is read.
             _ => units.push(Unit::Whole { file }),
         }
     }
     Ok(units)
 }
 
-fn is_skippable(head: &[u8]) -> bool {
-    matches!(head, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
-}
-
-/// The first bytes as they are stored, of a plain file; nothing for others.
-fn raw_head(source: &LogFile) -> Result<Vec<u8>> {
+/// Whether it is a plain file of lines, which several threads can read.
+fn is_lines(source: &LogFile) -> Result<bool> {
     let Some(file) = source.plain()? else {
-        return source.head();
+        return Ok(false);
     };
     let mut head = vec![0; 64 << 10];
-    let mut filled = 0;
-    while let Some(room) = head.get_mut(filled..).filter(|room| !room.is_empty()) {
-        match file.read_at(room, filled as u64).map_err(|error| unreadable(source, &error))? {
-            0 => break,
-            bytes => filled += bytes,
-        }
-    }
+    let filled = read_full(&file, &mut head, 0).map_err(|error| unreadable(source, &error))?;
     head.truncate(filled);
-    Ok(head)
+    let is_other = LogFile::is_parquet(&head)
+        || head.starts_with(b"\x1f\x8b")
+        || head.get(1..4) == Some(b"\xb5\x2f\xfd")
+        || matches!(head.as_slice(), [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]);
+    Ok(!is_other && layout_of(&head) == Layout::Lines)
 }
 
 fn unreadable(source: &LogFile, error: &std::io::Error) -> Error {
@@ -347,21 +325,18 @@ pub fn sample_ids(files: &[LogFile]) -> Result<Vec<Vec<u8>>> {
     const SPOT_BYTES: usize = 48 << 10;
     let mut ids = Vec::new();
     let mut parser = EventParser::default();
-    let mut lines = |text: &[u8]| {
-        for line in text.split(|byte| *byte == b'\n') {
-            let _ = parser.parse(line, 0, &mut |item| {
-                if let Item::Event(event) = item
-                    && !event.id.is_empty()
-                    && event.id.len() <= 1024
-                {
-                    ids.push(event.id.to_vec());
-                }
-            });
-        }
+    let mut value = |text: &[u8]| {
+        let _ = parser.parse(text, 0, &mut |item| {
+            if let Item::Event(event) = item
+                && !event.id.is_empty()
+                && event.id.len() <= 1024
+            {
+                ids.push(event.id.to_vec());
+            }
+        });
     };
     let total_bytes: u64 = files.iter().filter_map(|file| file.bytes).sum();
     let step = (total_bytes / SPOTS).max(UNIT_BYTES);
-    let mut passed = step;
     let whole_step = files.len().div_ceil(SPOTS as usize);
     for (number, source) in files.iter().enumerate() {
         let bytes = source.bytes.unwrap_or(0);
@@ -372,8 +347,12 @@ pub fn sample_ids(files: &[LogFile]) -> Result<Vec<Vec<u8>>> {
         let Some(file) = plain else {
             if number % whole_step == 0 {
                 let head = source.head()?;
-                let end = memchr::memrchr(b'\n', &head).unwrap_or(head.len());
-                lines(head.get(..end).unwrap_or_default());
+                if LogFile::is_parquet(&head) {
+                    parquet_rows(source, &mut value);
+                } else {
+                    let end = memchr::memrchr(b'\n', &head).unwrap_or(head.len());
+                    head.get(..end).unwrap_or_default().split(|byte| *byte == b'\n').for_each(&mut value);
+                }
             }
             continue;
         };
@@ -382,18 +361,29 @@ pub fn sample_ids(files: &[LogFile]) -> Result<Vec<Vec<u8>>> {
         while offset < bytes {
             let read = file.read_at(&mut block, offset).map_err(|error| unreadable(source, &error))?;
             let text = block.get(..read).unwrap_or_default();
+            if offset == 0 && LogFile::is_parquet(text) {
+                parquet_rows(source, &mut value);
+                break;
+            }
             // The first and the last line are not whole.
             let start =
                 if offset == 0 { 0 } else { memchr::memchr(b'\n', text).map_or(read, |place| place + 1) };
             let end = memchr::memrchr(b'\n', text).unwrap_or(read);
-            lines(text.get(start..end).unwrap_or_default());
-            passed += step;
+            text.get(start..end).unwrap_or_default().split(|byte| *byte == b'\n').for_each(&mut value);
             offset += step;
         }
     }
-    let _ = passed;
     ids.sort_unstable();
     Ok(ids)
+}
+
+/// The first rows of a Parquet file; what is wrong with it is told when it is read.
+fn parquet_rows(source: &LogFile, value: &mut impl FnMut(&[u8])) {
+    const ROWS: u64 = 1000;
+    let _ = super::parquet::each_row(source, &mut |number, row| {
+        value(row);
+        Ok(number < ROWS)
+    });
 }
 
 /// The file and line of a sample.
@@ -439,7 +429,6 @@ impl Reader<'_> {
         match *unit {
             Unit::Part { file, part } => self.part(file, part),
             Unit::Whole { file } => self.whole(file),
-            Unit::Parquet { file } => self.parquet(file),
         }
     }
 
@@ -576,7 +565,14 @@ impl Reader<'_> {
             read: 0,
         };
         window.bytes.clear();
-        let read = self.windowed(&mut window);
+        let read = match window.more(self.progress) {
+            Ok(()) if LogFile::is_parquet(&window.bytes) => {
+                drop(window);
+                return self.parquet(file);
+            }
+            Ok(()) => self.windowed(&mut window),
+            Err(error) => Err(error),
+        };
         self.taker.taken.raw_bytes += window.read;
         self.block = std::mem::take(&mut window.bytes);
         if self.block.capacity() > 4 << 20 {
@@ -593,7 +589,6 @@ impl Reader<'_> {
     }
 
     fn windowed(&mut self, window: &mut Window) -> Result<()> {
-        window.more(self.progress)?;
         if window.bytes.starts_with(b"\xff\xfe") || window.bytes.starts_with(b"\xfe\xff") {
             self.taker.malformed("the file is UTF-16, not UTF-8".to_owned());
             return self.taker.check();
@@ -723,7 +718,6 @@ impl Reader<'_> {
         let Some(source) = self.files.get(file) else {
             return Ok(());
         };
-        self.taker.begin_unit(file, 0);
         let (parser, taker, progress) = (&mut self.parser, &mut self.taker, self.progress);
         let read = super::parquet::each_row(source, &mut |number, row| {
             taker.place = Ok(number);
@@ -732,7 +726,7 @@ impl Reader<'_> {
             if parser.parse(row, 0, &mut |item| taker.take(item)).is_err() {
                 taker.malformed("a row that is no JSON".to_owned());
             }
-            taker.check()
+            taker.check().map(|()| true)
         });
         match read {
             Err(error) if matches!(error.kind(), ErrorKind::Malformed) => {
@@ -963,7 +957,7 @@ impl<'a> Taker<'a> {
         if transaction == 0 {
             return push(&mut self.events, &mut self.keys, self.sinks.splitters, key, &record);
         }
-        self.waiting.push(0, KeyRecord::BYTES + record.stored_bytes(), |into| {
+        self.waiting.push(0, KeyRecord::BYTES + record.stored_bytes_max(), |into| {
             into.extend_from_slice(&key.to_bytes());
             record.write(into);
         })

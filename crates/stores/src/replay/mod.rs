@@ -20,6 +20,7 @@ mod image;
 mod ingest;
 mod keys;
 mod marks;
+mod object_blocks;
 pub(crate) mod parquet;
 mod partition;
 mod placer;

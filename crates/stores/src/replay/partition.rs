@@ -129,7 +129,7 @@ impl Partitions {
         let parts = Spill::new(&self.folder, splitters.partitions(), 0);
         let mut writer = SpillWriter::new(&parts, 8 << 20);
         each_record(spill, number, &mut |record| {
-            writer.push(splitters.partition(record.id), record.stored_bytes(), |into| record.write(into))
+            writer.push(splitters.partition(record.id), record.stored_bytes_max(), |into| record.write(into))
         })?;
         writer.finish()?;
         let largest = (0..parts.len()).map(|number| parts.bytes(number)).max().unwrap_or(0);

@@ -285,7 +285,7 @@ impl<'a> Placer<'a> {
                 }),
             Rows::Built { late, .. } => {
                 let record = EventRecord::row(id, type_name, data);
-                late.push(0, record.stored_bytes(), |into| record.write(into))
+                late.push(0, record.stored_bytes_max(), |into| record.write(into))
             }
         }
     }

@@ -17,8 +17,11 @@ const DEPTH_MAX: usize = 16;
 /// Files at most, which bounds the memory for their names.
 const FILES_MAX: usize = 1 << 20;
 
-/// Bytes of standard input that are looked at before the rest is read.
+/// Bytes of a pipe that are looked at before the rest is read.
 const HEAD_BYTES: usize = 1 << 20;
+
+/// Bytes of any source that are looked at to know what is in it.
+const SAMPLE_BYTES: usize = 256 << 10;
 
 /// Bytes of an object that are fetched together.
 const OBJECT_BLOCK_BYTES: usize = 4 << 20;
@@ -34,8 +37,11 @@ pub struct LogFile {
 
 enum Origin {
     File(PathBuf),
-    /// What was read ahead of standard input; the rest follows.
-    Pipe(Mutex<Option<Vec<u8>>>),
+    /// What was read ahead of a pipe, and where the rest comes from.
+    Pipe {
+        head: Vec<u8>,
+        rest: Mutex<Option<Box<dyn Read + Send>>>,
+    },
     Object {
         objects: Arc<dyn Objects + Send + Sync>,
         key: String,
@@ -51,12 +57,7 @@ impl LogFile {
     /// Missing, if nothing is there; Io, if it cannot be listed.
     pub fn find(word: &str) -> Result<Vec<LogFile>> {
         if word == "-" {
-            let mut head = Vec::new();
-            io::stdin().lock().take(HEAD_BYTES as u64).read_to_end(&mut head).map_err(|error| {
-                Error::new(ErrorKind::Io, format!("it cannot be read: {error}")).at("standard input")
-            })?;
-            let origin = Origin::Pipe(Mutex::new(Some(head)));
-            return Ok(vec![LogFile { name: "standard input".to_owned(), bytes: None, origin }]);
+            return Ok(vec![LogFile::pipe("standard input".to_owned(), Box::new(io::stdin()))?]);
         }
         let path = Path::new(word);
         let mut paths = Vec::new();
@@ -72,11 +73,16 @@ impl LogFile {
         paths.into_iter().map(LogFile::file).collect()
     }
 
-    /// The objects of a bucket, all below what `objects` shows.
+    /// The objects of a bucket, all below what `objects` shows; `address` is the bucket's, `word` what
+    /// the caller was told.
     ///
     /// # Errors
     /// Those of listing; Missing, if there is none.
-    pub fn objects(objects: Arc<dyn Objects + Send + Sync>, address: &str) -> Result<Vec<LogFile>> {
+    pub fn objects(
+        objects: Arc<dyn Objects + Send + Sync>,
+        address: &str,
+        word: &str,
+    ) -> Result<Vec<LogFile>> {
         let mut files = Vec::new();
         objects.list("", &mut |facts| {
             if facts.stored_bytes > 0 && !is_hidden(&facts.key) {
@@ -89,15 +95,29 @@ impl LogFile {
             Ok(())
         })?;
         if files.is_empty() {
-            return Err(Error::new(ErrorKind::Missing, "there is no log file here").at(address.to_owned()));
+            return Err(Error::new(ErrorKind::Missing, "there is no log file here").at(word.to_owned()));
         }
         Ok(files)
     }
 
     fn file(path: PathBuf) -> Result<LogFile> {
         let metadata = fs::metadata(&path).map_err(|error| io_error("open", &path, &error))?;
-        let bytes = metadata.is_file().then_some(metadata.len());
-        Ok(LogFile { name: path.display().to_string(), bytes, origin: Origin::File(path) })
+        let name = path.display().to_string();
+        // Such as a shell's `<(…)`: what was read of it once does not come again.
+        if !metadata.is_file() {
+            let pipe = File::open(&path).map_err(|error| io_error("open", &path, &error))?;
+            return LogFile::pipe(name, Box::new(pipe));
+        }
+        Ok(LogFile { name, bytes: Some(metadata.len()), origin: Origin::File(path) })
+    }
+
+    fn pipe(name: String, mut pipe: Box<dyn Read + Send>) -> Result<LogFile> {
+        let mut head = Vec::new();
+        (&mut pipe)
+            .take(HEAD_BYTES as u64)
+            .read_to_end(&mut head)
+            .map_err(|error| Error::new(ErrorKind::Io, format!("it cannot be read: {error}")).at(&*name))?;
+        Ok(LogFile { name, bytes: None, origin: Origin::Pipe { head, rest: Mutex::new(Some(pipe)) } })
     }
 
     /// The file itself, where there is one that can be read anywhere.
@@ -114,30 +134,31 @@ impl LogFile {
     pub fn open(&self) -> Result<Input> {
         match &self.origin {
             Origin::File(path) => Input::open(path),
-            Origin::Pipe(head) => {
-                let head = head.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default();
-                Input::new(&*self.name, Cursor::new(head).chain(io::stdin()))
+            Origin::Pipe { head, rest } => {
+                let rest = rest.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let rest = rest.unwrap_or_else(|| Box::new(io::empty()));
+                Input::new(&*self.name, Cursor::new(head.clone()).chain(rest))
             }
-            Origin::Object { objects, key } => Input::new(
-                &*self.name,
-                io::BufReader::with_capacity(
-                    OBJECT_BLOCK_BYTES,
-                    ObjectReader { objects: Arc::clone(objects), key: key.clone(), offset: 0 },
-                ),
-            ),
+            Origin::Object { .. } => self.open_object(OBJECT_BLOCK_BYTES),
         }
+    }
+
+    fn open_object(&self, block_bytes: usize) -> Result<Input> {
+        let Origin::Object { objects, key } = &self.origin else {
+            return self.open();
+        };
+        let bytes = self.bytes.unwrap_or(0);
+        let reader = ObjectReader { objects: Arc::clone(objects), key: key.clone(), bytes, offset: 0 };
+        Input::new(&*self.name, io::BufReader::with_capacity(block_bytes, reader))
     }
 
     /// The first bytes, decompressed, without using up anything.
     pub fn head(&self) -> Result<Vec<u8>> {
         let mut input = match &self.origin {
-            Origin::Pipe(head) => {
-                let head = head.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default();
-                Input::new(&*self.name, Cursor::new(head))?
-            }
-            _ => self.open()?,
+            Origin::Pipe { head, .. } => Input::new(&*self.name, Cursor::new(head.clone()))?,
+            _ => self.open_object(SAMPLE_BYTES)?,
         };
-        let mut head = vec![0; 256 << 10];
+        let mut head = vec![0; SAMPLE_BYTES];
         let mut filled = 0;
         while let Some(room) = head.get_mut(filled..).filter(|room| !room.is_empty()) {
             match input.read(room) {
@@ -149,29 +170,16 @@ impl LogFile {
         Ok(head)
     }
 
-    /// Whether it is what a sink writes as Parquet.
-    pub fn is_parquet(&self, head: &[u8]) -> bool {
-        head.starts_with(b"PAR1") && !matches!(self.origin, Origin::Pipe(_))
+    /// Whether what begins with `head` is what a sink writes as Parquet.
+    pub fn is_parquet(head: &[u8]) -> bool {
+        head.starts_with(b"PAR1")
     }
 
-    /// All bytes, for a format that is read from its end.
-    pub fn whole(&self, bytes_max: u64) -> Result<Vec<u8>> {
-        let mut input = self.open()?;
-        let mut whole = Vec::new();
-        let mut block = vec![0; 1 << 20];
-        loop {
-            match input.read(&mut block)? {
-                0 => return Ok(whole),
-                bytes => whole.extend_from_slice(block.get(..bytes).unwrap_or_default()),
-            }
-            if whole.len() as u64 > bytes_max {
-                return Err(Error::unsupported(format!(
-                    "a Parquet file of more than {} MiB in a bucket is not read",
-                    bytes_max >> 20
-                ))
-                .at(&*self.name)
-                .hint("download it and name the file"));
-            }
+    /// The object of a bucket that it is: its store, key and size in bytes.
+    pub fn object(&self) -> Option<(Arc<dyn Objects + Send + Sync>, String, u64)> {
+        match &self.origin {
+            Origin::Object { objects, key } => Some((Arc::clone(objects), key.clone(), self.bytes?)),
+            _ => None,
         }
     }
 }
@@ -179,18 +187,22 @@ impl LogFile {
 struct ObjectReader {
     objects: Arc<dyn Objects + Send + Sync>,
     key: String,
+    bytes: u64,
     offset: u64,
 }
 
 impl Read for ObjectReader {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self.objects.read_at(&self.key, self.offset, into) {
+            Ok(Some(0)) if self.offset < self.bytes && !into.is_empty() => {
+                Err(io::Error::other(Error::new(ErrorKind::Io, "the object changed while it was read")))
+            }
             Ok(Some(bytes)) => {
                 self.offset += bytes as u64;
                 Ok(bytes)
             }
-            Ok(None) => Err(io::Error::other("the object is gone")),
-            Err(error) => Err(io::Error::other(error.to_string())),
+            Ok(None) => Err(io::Error::other(Error::new(ErrorKind::Io, "the object is gone"))),
+            Err(error) => Err(io::Error::other(error)),
         }
     }
 }

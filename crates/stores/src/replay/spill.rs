@@ -1,4 +1,4 @@
-//! Records by partition: what does not fit in memory goes to a temporary file without a name.
+//! Records by partition: what does not fit in memory goes to temporary files without names.
 
 use std::fs::File;
 use std::io;
@@ -23,9 +23,18 @@ pub struct Spill {
     partitions: Vec<Mutex<Vec<Extent>>>,
     /// Bytes of extents that may still stay in memory.
     memory_bytes: AtomicUsize,
+    files: [SpillFile; FILES],
+}
+
+#[derive(Debug, Default)]
+struct SpillFile {
     file: OnceLock<File>,
     end: AtomicU64,
 }
+
+/// Files of a spill: a file takes one writer at a time, which would keep the threads waiting for each
+/// other.
+const FILES: usize = 4;
 
 impl Spill {
     /// As many empty partitions, of which `memory_bytes` stay in memory; the rest lies in `folder`.
@@ -34,8 +43,7 @@ impl Spill {
             folder: folder.to_owned(),
             partitions: (0..partitions).map(|_| Mutex::default()).collect(),
             memory_bytes: AtomicUsize::new(memory_bytes),
-            file: OnceLock::new(),
-            end: AtomicU64::new(0),
+            files: Default::default(),
         }
     }
 
@@ -50,13 +58,16 @@ impl Spill {
             .hint("free as much space there as the log takes, or name an image elsewhere")
     }
 
-    fn file(&self) -> Result<&File> {
-        if let Some(file) = self.file.get() {
-            return Ok(file);
+    /// The file of a partition, and where it ends.
+    fn file(&self, partition: usize) -> Result<(&File, &AtomicU64)> {
+        let [first, ..] = &self.files;
+        let of = self.files.get(partition % FILES).unwrap_or(first);
+        if let Some(file) = of.file.get() {
+            return Ok((file, &of.end));
         }
         let file = tempfile::tempfile_in(&self.folder).map_err(|error| self.failure("made", &error))?;
         // Another thread's, if that was quicker.
-        Ok(self.file.get_or_init(|| file))
+        Ok((of.file.get_or_init(|| file), &of.end))
     }
 
     /// Puts what `buffer` holds into a partition and empties it.
@@ -72,8 +83,9 @@ impl Spill {
         let extent = if fits {
             Extent::Memory(buffer.clone())
         } else {
-            let offset = self.end.fetch_add(bytes as u64, Ordering::Relaxed);
-            self.file()?.write_all_at(buffer, offset).map_err(|error| self.failure("written", &error))?;
+            let (file, end) = self.file(partition)?;
+            let offset = end.fetch_add(bytes as u64, Ordering::Relaxed);
+            file.write_all_at(buffer, offset).map_err(|error| self.failure("written", &error))?;
             Extent::File { offset, bytes }
         };
         buffer.clear();
@@ -109,7 +121,7 @@ impl Spill {
                 Extent::File { offset, bytes } => {
                     let filled = into.len();
                     into.resize(filled + bytes, 0);
-                    self.read(into.get_mut(filled..).unwrap_or_default(), offset)?;
+                    self.read(partition, into.get_mut(filled..).unwrap_or_default(), offset)?;
                 }
             }
         }
@@ -123,8 +135,9 @@ impl Spill {
         }
     }
 
-    fn read(&self, into: &mut [u8], offset: u64) -> Result<()> {
-        self.file()?.read_exact_at(into, offset).map_err(|error| self.failure("read", &error))
+    fn read(&self, partition: usize, into: &mut [u8], offset: u64) -> Result<()> {
+        let (file, _) = self.file(partition)?;
+        file.read_exact_at(into, offset).map_err(|error| self.failure("read", &error))
     }
 
     /// Shows a partition's stretches of records to `visit`.
@@ -138,7 +151,7 @@ impl Spill {
                 Extent::Memory(held) => visit(held)?,
                 Extent::File { offset, bytes } => {
                     block.resize(*bytes, 0);
-                    self.read(&mut block, *offset)?;
+                    self.read(partition, &mut block, *offset)?;
                     visit(&block)?;
                 }
             }
