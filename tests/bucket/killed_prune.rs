@@ -43,7 +43,7 @@ fn template() -> TempDir {
         let text: Vec<String> = (0..20).map(|key| format!("[\"{key:02}\",{{\"value\":{seed}}}]")).collect();
         fs::write(&source, format!("[{}]", text.join(","))).unwrap();
         let mut command = dotctl_at(&server.endpoint_url);
-        command.args(["snapshot", "--namespace", namespace]).arg(&source);
+        command.args(["snapshot", "--base", "none", "--namespace", namespace]).arg(&source);
         Ran::of(command.output().unwrap()).exits(0);
         fs::remove_file(source).unwrap();
     };

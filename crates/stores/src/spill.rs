@@ -13,7 +13,7 @@ const WRITE_BLOCK_BYTES: usize = 256 * 1024;
 
 /// Bytes of memory with which a sort keeps its process within 64 MiB, beside the window of a
 /// zstd source (32 MiB at most) and an entry as large as may be (16 MiB).
-pub const SORT_MEMORY_BYTES: usize = 10 * 1024 * 1024;
+pub const SORT_MEMORY_BYTES: usize = 9 * 1024 * 1024;
 
 /// A temporary file without a name: it is gone when the process is, however that ends.
 #[derive(Debug)]

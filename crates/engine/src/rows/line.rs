@@ -149,7 +149,8 @@ mod tests {
             (Value::Text("é\u{0}\"\\\n\u{7f}".as_bytes().into()), "\"é\\u0000\\\"\\\\\\n\u{7f}\""),
             (Value::Text(b"\xff".into()), r#"{"text_base64":"/w=="}"#),
             (Value::Blob(b"".into()), r#"{"bytes":""}"#),
-            (Value::Blob(b"\x80a\n".into()), "{\"bytes\":\"\u{80}a\\n\"}"),
+            (Value::Blob(b"\x80abcd\n".into()), "{\"bytes\":\"\u{80}abcd\\n\"}"),
+            (Value::Blob(b"\x80a\n".into()), r#"{"base64":"gGEK"}"#),
             (Value::Blob(b"\x00\x01\x02".into()), r#"{"base64":"AAEC"}"#),
         ] {
             assert_eq!(line(value), format!("[\"k\",[{text}]]"));
