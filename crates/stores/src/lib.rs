@@ -15,6 +15,7 @@ mod durable;
 mod edges;
 pub mod entries;
 pub mod folder;
+mod image_file;
 pub mod input;
 pub mod interrupt;
 mod io_error;

@@ -107,7 +107,7 @@ pub fn capture_rows(
 }
 
 /// The rows of tables that keep them in another order than their keys', sorted.
-fn sort_rows(
+pub fn sort_rows(
     store: &dyn Store,
     rows: &mut dyn EntrySource,
     name: &str,
@@ -238,7 +238,8 @@ impl EntrySource for InOrder {
     }
 }
 
-struct Sorted {
+/// Entries that have been sorted.
+pub struct Sorted {
     name: String,
     entries: SortedEntries,
 }
