@@ -123,6 +123,8 @@ pub enum Command {
     Show(ShowArgs),
     /// Print one entry of a checkpoint
     Get(GetArgs),
+    /// Tell what differs between two checkpoints
+    Diff(DiffArgs),
     /// Give a checkpoint a name, or take one away
     Tag(TagArgs),
     /// Remove the checkpoints that no rule keeps, and what only they need
@@ -419,6 +421,49 @@ pub struct GetArgs {
     pub key: String,
     #[command(flatten)]
     pub store: StoreArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  dotctl diff Counter/4f2a…@2026-11-20T00:00:00Z Counter/4f2a…@latest
+  dotctl diff 3f9c latest --as ndjson | jq -r .key
+  dotctl diff 3f9c latest --changeset changes.sql     SQL that makes B of A
+  dotctl diff 3f9c latest --pages                     the pages that differ
+
+State is compared entry by entry, databases row by row, whether their checkpoints are of kind rows or
+image. Exits 1 if they differ.")]
+pub struct DiffArgs {
+    /// The checkpoint before: a REF
+    #[arg(value_name = "A")]
+    pub old: String,
+    /// The checkpoint after: a REF in the same store
+    #[arg(value_name = "B")]
+    pub new: String,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Compare two images page by page
+    #[arg(long)]
+    pub pages: bool,
+    /// Print every change as a line of JSON, with its old and its new value
+    #[arg(long = "as", value_enum, value_name = "FORM")]
+    pub form: Option<DiffForm>,
+    /// Show this many changes [default: 20, with --format json 1000]
+    #[arg(long, value_name = "N", conflicts_with = "form")]
+    pub limit: Option<u64>,
+    /// Write what makes B of A: SQL in one transaction for rows, a line for each entry to put or to delete
+    /// for state; `-` is stdout
+    #[arg(long, value_name = "FILE")]
+    pub changeset: Option<PathBuf>,
+    /// Replace the changeset's file if it exists
+    #[arg(long, requires = "changeset")]
+    pub force: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DiffForm {
+    /// One change a line
+    Ndjson,
 }
 
 #[derive(Debug, Args)]

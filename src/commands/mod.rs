@@ -4,6 +4,7 @@ mod budget;
 mod completions;
 mod convert;
 mod copy;
+mod diff;
 mod estimate;
 mod foreign;
 mod get;
@@ -53,6 +54,7 @@ pub fn run(command: &Command, output: &Output) -> Result<Exit> {
         Command::List(args) => list::run(args, output),
         Command::Show(args) => show::run(args, output),
         Command::Get(args) => get::run(args, output),
+        Command::Diff(args) => diff::run(args, output),
         Command::Tag(args) => tag::run(args, output),
         Command::Prune(args) => prune::run(args, output),
         Command::Inspect(args) => inspect::run(args, output),

@@ -32,6 +32,11 @@ pub fn with_requests(document: Value, store: &dyn Store) -> Value {
     with_requests_of(document, store.requests())
 }
 
+/// What `store` counted as JSON, if it counts.
+pub fn requests_of(store: &dyn Store) -> Option<Value> {
+    store.requests().map(|requests| json!(RequestsDocument::new(requests)))
+}
+
 /// Adds what was counted to a result's JSON.
 pub fn with_requests_of(mut document: Value, requests: Option<Requests>) -> Value {
     if let (Some(requests), Some(members)) = (requests, document.as_object_mut()) {

@@ -20,4 +20,5 @@ mod table;
 pub use bar::Bar;
 pub use entries::counted;
 pub use look::Look;
-pub use table::{Align, facts, shorten, table};
+pub use name::{escape, shorten_middle};
+pub use table::{Align, facts, fitted, shorten, table};

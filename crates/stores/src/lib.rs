@@ -16,6 +16,7 @@ mod edges;
 pub mod entries;
 pub mod folder;
 pub mod guarded;
+mod image_file;
 pub mod input;
 pub mod interrupt;
 mod io_error;

@@ -144,7 +144,7 @@ pub fn capture_tracked(
 }
 
 /// The rows of tables that keep them in another order than their keys', sorted.
-fn sort_rows(
+pub fn sort_rows(
     store: &dyn Store,
     rows: &mut dyn EntrySource,
     name: &str,
@@ -275,7 +275,8 @@ impl EntrySource for InOrder {
     }
 }
 
-struct Sorted {
+/// Entries that have been sorted.
+pub struct Sorted {
     name: String,
     entries: SortedEntries,
 }

@@ -16,7 +16,7 @@ mod tracker;
 pub use assemble::{Assembler, CheckpointFacts};
 pub use chain::{ChainPolicy, Foundation};
 pub use content::{ContentHash, StateForm, shape_content};
-pub use diff::{diff_lines, diff_pages};
+pub use diff::{Difference, compare_lines, compare_pages, diff_lines, diff_pages};
 pub use directory::{DirectoryBuilder, DirectoryCheck, KeyPlace, find_page};
 pub use find::{Found, KeyFinder, KeyStep};
 pub use increment::{DeltaAssembler, RowChange, write_delta};

@@ -263,10 +263,15 @@ impl Manifest {
         self.delta_runs().next().is_some()
     }
 
+    /// The runs of the content: the full one and the delta runs over it, the oldest first.
+    pub fn content_runs(&self) -> impl Iterator<Item = &Run> {
+        self.runs.iter().filter(|run| run.kind != RunKind::Directory)
+    }
+
     /// The packs of the content: of the full run, in the order in which they are laid end to end,
     /// then of the delta runs.
     pub fn content_packs(&self) -> impl Iterator<Item = &PackEntry> {
-        self.runs.iter().filter(|run| run.kind != RunKind::Directory).flat_map(|run| &run.packs)
+        self.content_runs().flat_map(|run| &run.packs)
     }
 
     /// Bytes of all records: of an image's pages, or of state or rows as one record a line.

@@ -8,9 +8,11 @@
 mod key;
 mod line;
 mod parse;
+mod sql;
 mod sum;
 
 pub use key::{RowKey, RowPlace, push_place, push_rowid, rowid_of, table_prefix};
 pub use line::{Value, push_line};
 pub use parse::Line;
+pub use sql::{definition_statement, push_name, push_sql_value};
 pub use sum::RowsSum;

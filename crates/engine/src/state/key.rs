@@ -31,6 +31,26 @@ pub fn line_key(line: &[u8]) -> Result<Cow<'_, [u8]>> {
     Ok(Cow::Owned(key))
 }
 
+/// Takes a line apart into the text of its key, a JSON string, and the text of its value.
+///
+/// # Errors
+/// Corrupt where it is no entry.
+pub fn split_line(line: &[u8]) -> Result<(&[u8], &[u8])> {
+    let text = line.strip_prefix(b"[").ok_or_else(no_entry)?;
+    let mut end = 1;
+    loop {
+        let rest = text.get(end..).unwrap_or_default();
+        end += memchr::memchr2(b'"', b'\\', rest).ok_or_else(no_entry)?;
+        if text.get(end) == Some(&b'"') {
+            break;
+        }
+        end += 2;
+    }
+    let (key, rest) = text.split_at_checked(end + 1).ok_or_else(no_entry)?;
+    let value = rest.strip_prefix(b",").and_then(|rest| rest.strip_suffix(b"]"));
+    Ok((key, value.filter(|_| key.starts_with(b"\"")).ok_or_else(no_entry)?))
+}
+
 fn no_entry() -> Error {
     Error::corrupt("a chunk of state has a line without an entry")
 }
@@ -156,6 +176,22 @@ mod tests {
         let mut key = Vec::new();
         decode(text.as_bytes(), &mut key);
         key
+    }
+
+    #[test]
+    fn a_line_is_a_key_and_a_value() {
+        for (line, key, value) in [
+            (r#"["a",{"value":1}]"#, r#""a""#, r#"{"value":1}"#),
+            (r#"["",[]]"#, r#""""#, "[]"),
+            (r#"["a\"b\\",[1,"]"]]"#, r#""a\"b\\""#, r#"[1,"]"]"#),
+        ] {
+            let (found, rest) = split_line(line.as_bytes()).unwrap();
+            assert_eq!((found, rest), (key.as_bytes(), value.as_bytes()));
+        }
+        for line in ["", "[", "[\"", "[\"a", "[\"a\\", "[\"a\"", "[\"a\"]", "[1,2]", "[\"a\",1", "{\"a\":1}"]
+        {
+            assert!(split_line(line.as_bytes()).is_err(), "{line}");
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub mod sort;
 
 pub(crate) use compact::compact;
 pub(crate) use key::decode as decode_key;
-pub use key::{MAX_KEY_BYTES, line_key, shown_key};
+pub use key::{MAX_KEY_BYTES, line_key, shown_key, split_line};
 pub use measure::{StateMeasure, StateReport};
 pub use members::Members;
 pub use order::{Order, OrderCheck};

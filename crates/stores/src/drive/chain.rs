@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dotctl_engine::checkpoint::{KeyRange, RunMerge, merge_lines, merge_pages, page_number};
 use dotctl_engine::chunk::{ChunkReader, ChunkSize};
 use dotctl_engine::format::delta::DeltaChunk;
-use dotctl_engine::format::{CheckpointKind, RecordKey, Run};
+use dotctl_engine::format::{CheckpointKind, Manifest, RecordKey, Run};
 use dotctl_engine::{Error, Result};
 
 use super::chunks::{ChunkPlan, RunReader, check_end};
@@ -17,6 +17,8 @@ pub struct ChainReader<'a> {
     /// The full run's first.
     cursors: Vec<Cursor<'a>>,
     low: Option<Vec<u8>>,
+    /// The first key that is not wanted any more.
+    end: Option<Vec<u8>>,
 }
 
 struct Cursor<'a> {
@@ -66,15 +68,44 @@ impl<'a> ChainReader<'a> {
             let mut chunks = RunReader::new(store, run);
             Ok(Cursor { next: chunks.next_chunk()?, chunks, current: None })
         };
-        let low = match kind {
-            CheckpointKind::State | CheckpointKind::Rows => Vec::new(),
-            CheckpointKind::Image => RecordKey::page(1).as_bytes().to_vec(),
+        Ok(ChainReader {
+            cursors: runs.map(cursor).collect::<Result<_>>()?,
+            low: Some(first_key(kind)),
+            end: None,
+        })
+    }
+
+    /// Reads of `runs`, in any order, only what is in `range`, and of their packs no more than it takes.
+    pub fn within(
+        store: &'a dyn Store,
+        runs: impl Iterator<Item = &'a Run>,
+        range: KeyRange,
+    ) -> Result<Self> {
+        let cursor = |run| {
+            let mut chunks = RunReader::within(store, run, &range);
+            Ok(Cursor { next: chunks.next_chunk()?, chunks, current: None })
         };
-        Ok(ChainReader { cursors: runs.map(cursor).collect::<Result<_>>()?, low: Some(low) })
+        let cursors = runs.map(cursor).collect::<Result<_>>()?;
+        Ok(ChainReader { cursors, low: Some(range.low), end: range.high })
     }
 
     /// The next piece; the last one has all keys from its first on.
     pub fn next_piece(&mut self) -> Result<Option<Piece>> {
+        let Some(range) = self.next_range()? else {
+            return Ok(None);
+        };
+        let mut current = self.current();
+        let full = current.next().flatten();
+        let deltas = current.flatten().collect();
+        Ok(Some(Piece { range, full, deltas }))
+    }
+
+    /// The chunk of each run that the current range lies in.
+    fn current(&self) -> impl Iterator<Item = Option<Arc<SharedChunk>>> {
+        self.cursors.iter().map(|cursor| cursor.current.clone())
+    }
+
+    fn next_range(&mut self) -> Result<Option<KeyRange>> {
         let Some(low) = self.low.take() else {
             return Ok(None);
         };
@@ -87,16 +118,105 @@ impl<'a> ChainReader<'a> {
             }
         }
         let nexts = self.cursors.iter().filter_map(|cursor| cursor.next.as_ref());
-        let high = nexts.map(|plan| &plan.entry().first_key).min().map(|key| key.as_bytes().to_vec());
-        self.low.clone_from(&high);
-        let mut current = self.cursors.iter().map(|cursor| cursor.current.clone());
-        let full = current.next().flatten();
-        let deltas = current.flatten().collect();
-        Ok(Some(Piece { range: KeyRange { low, high }, full, deltas }))
+        let border = nexts.map(|plan| &plan.entry().first_key).min().map(|key| key.as_bytes().to_vec());
+        let border = border.filter(|border| self.end.as_ref().is_none_or(|end| border < end));
+        self.low.clone_from(&border);
+        Ok(Some(KeyRange { low, high: border.or_else(|| self.end.clone()) }))
+    }
+}
+
+/// The first key that a record of this kind can have.
+pub fn first_key(kind: CheckpointKind) -> Vec<u8> {
+    match kind {
+        CheckpointKind::State | CheckpointKind::Rows => Vec::new(),
+        CheckpointKind::Image => RecordKey::page(1).as_bytes().to_vec(),
+    }
+}
+
+/// Goes through two chains side by side, and through the runs that both begin with only once.
+pub struct PairReader<'a> {
+    chain: ChainReader<'a>,
+    /// Runs that both begin with.
+    common: usize,
+    /// Runs of the first one alone.
+    old: usize,
+}
+
+/// A stretch of keys with what the runs of two chains have of it.
+pub struct PiecePair {
+    range: KeyRange,
+    common: Vec<Option<Arc<SharedChunk>>>,
+    old: Vec<Option<Arc<SharedChunk>>>,
+    new: Vec<Option<Arc<SharedChunk>>>,
+}
+
+impl<'a> PairReader<'a> {
+    /// Reads the content of `old` and `new`, two manifests of one kind, out of `store`.
+    pub fn new(store: &'a dyn Store, old: &'a Manifest, new: &'a Manifest) -> Result<Self> {
+        let of_one = old.content_runs().count();
+        let both = old.content_runs().zip(new.content_runs());
+        let common = both.take_while(|(one, other)| one == other).count();
+        let runs = old.content_runs().chain(new.content_runs().skip(common));
+        let range = KeyRange { low: first_key(old.kind), high: None };
+        let chain = ChainReader::within(store, runs, range)?;
+        Ok(PairReader { chain, common, old: of_one - common })
+    }
+
+    /// The next pair.
+    pub fn next_pair(&mut self) -> Result<Option<PiecePair>> {
+        let Some(range) = self.chain.next_range()? else {
+            return Ok(None);
+        };
+        let mut current = self.chain.current();
+        let common = current.by_ref().take(self.common).collect();
+        let old = current.by_ref().take(self.old).collect();
+        Ok(Some(PiecePair { range, common, old, new: current.collect() }))
+    }
+}
+
+impl PiecePair {
+    /// Whether both have the same, as far as that can be told without reading what they share.
+    pub fn is_equal(&self, tools: &mut PieceTools) -> Result<bool> {
+        if self.common.is_empty() {
+            let same = |(old, new): (&Option<Arc<SharedChunk>>, &Option<Arc<SharedChunk>>)| match (old, new) {
+                (Some(old), Some(new)) => old.is_same(new),
+                (None, None) => true,
+                _ => false,
+            };
+            return Ok(self.old.len() == self.new.len() && self.old.iter().zip(&self.new).all(same));
+        }
+        for chunk in self.old.iter().chain(&self.new).flatten() {
+            if !chunk.delta(tools)?.range(&self.range.low, self.range.high.as_deref()).is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What each of them has.
+    pub fn pieces(&self) -> (Piece, Piece) {
+        let piece = |own: &[Option<Arc<SharedChunk>>]| {
+            let mut chunks = self.common.iter().chain(own).cloned();
+            let full = chunks.next().flatten();
+            Piece { range: self.range.clone(), full, deltas: chunks.flatten().collect() }
+        };
+        (piece(&self.old), piece(&self.new))
+    }
+
+    /// Raw bytes of the chunks of full runs that it lies in.
+    pub fn full_bytes(&self) -> usize {
+        let (old, new) = self.pieces();
+        old.full_bytes().saturating_add(new.full_bytes())
     }
 }
 
 impl SharedChunk {
+    /// Whether it has the same bytes and begins in the same place.
+    fn is_same(&self, other: &SharedChunk) -> bool {
+        let (one, other) = (self.plan.entry(), other.plan.entry());
+        one.sha256 == other.sha256 && one.first_key == other.first_key && one.raw_bytes == other.raw_bytes
+    }
+
     fn delta(&self, tools: &mut PieceTools) -> Result<Arc<DeltaChunk>> {
         let mut decoded = self.delta.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(delta) = &*decoded {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use dotctl_engine::checkpoint::{PackReading, index_range};
+use dotctl_engine::checkpoint::{KeyRange, PackReading, index_range};
 use dotctl_engine::chunk::{ChunkReader, raw_bytes};
 use dotctl_engine::codec::Codec;
 use dotctl_engine::format::{CheckpointKind, ChunkEntry, PackEntry, PackHeader, Place, Run, RunKind};
@@ -22,6 +22,7 @@ pub struct RunReader<'a> {
     ahead: VecDeque<(&'a PackEntry, Opened)>,
     open: Option<(Arc<OpenPack>, usize)>,
     raw_offset: u64,
+    access: Access,
 }
 
 /// What a store answered when it was asked for a pack.
@@ -208,7 +209,18 @@ impl<'a> RunReader<'a> {
             ahead: VecDeque::new(),
             open: None,
             raw_offset: 0,
+            access: Access::Whole,
         }
+    }
+
+    /// Reads of what `run` names only the packs that may have something of `range`, and those in parts.
+    pub fn within(store: &'a dyn Store, run: &'a Run, range: &KeyRange) -> Self {
+        let begin = run.packs.partition_point(|pack| pack.first_key.as_bytes() <= range.low.as_slice());
+        let end = range.high.as_deref().map_or(run.packs.len(), |high| {
+            run.packs.partition_point(|pack| pack.first_key.as_bytes() < high)
+        });
+        let packs = run.packs.get(begin.saturating_sub(1)..end).unwrap_or_default();
+        RunReader { packs: packs.iter(), access: Access::Parts, ..RunReader::new(store, run) }
     }
 
     /// Leaves out the next `count` packs.
@@ -233,17 +245,18 @@ impl<'a> RunReader<'a> {
                 return Ok(Some(plan));
             }
             self.open = None;
-            while self.ahead.len() <= self.store.packs_ahead()
+            let ahead = if self.access == Access::Whole { self.store.packs_ahead() } else { 0 };
+            while self.ahead.len() <= ahead
                 && let Some(entry) = self.packs.next()
             {
-                self.ahead.push_back((entry, self.store.open_pack(entry, Access::Whole)));
+                self.ahead.push_back((entry, self.store.open_pack(entry, self.access)));
             }
             let next = self.ahead.pop_front();
             self.pack = next.as_ref().map(|(entry, _)| *entry);
             let Some((entry, opened)) = next else {
                 return Ok(None);
             };
-            let pack = OpenPack::of(self.store, self.run, entry, opened, Access::Whole)?;
+            let pack = OpenPack::of(self.store, self.run, entry, opened, self.access)?;
             self.open = Some((Arc::new(pack), 0));
         }
     }

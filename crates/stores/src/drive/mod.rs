@@ -3,12 +3,14 @@
 mod chain;
 mod chunks;
 mod copy;
+mod diff;
 mod directory;
 mod events;
 mod get;
 mod image;
 mod increment;
 mod inspect;
+mod lines;
 mod merged;
 mod progress;
 mod prune;
@@ -20,12 +22,14 @@ mod tracked;
 mod verify;
 
 pub use copy::copy;
+pub use diff::{Visit, diff_entries, diff_stored};
 pub use get::{Got, LineLookup, StoredValue, get_entry, get_value};
 pub use image::snapshot_image;
 pub use increment::{Increment, increment_image, increment_lines};
 pub use inspect::{
     NamespaceReport, StoreReport, check_database, inspect_database, inspect_state, inspect_store,
 };
+pub use lines::{StoredLines, with_prefix};
 pub use progress::{NoProgress, Progress};
 pub use prune::{Judged, PruneOutcome, PruneSetting, prune};
 pub use restore::{Kept, RestoreForm, Restored, read_rows, restore};

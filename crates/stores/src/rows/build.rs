@@ -86,16 +86,33 @@ pub fn build_database(
 }
 
 /// What a line says of the database as a whole.
-struct About {
+pub struct About {
     encoding: &'static str,
     page_bytes: i64,
     vacuum: i64,
-    user_version: i64,
-    application_id: i64,
+    /// A number that is the database's user's.
+    pub user_version: i64,
+    /// Another one.
+    pub application_id: i64,
+}
+
+impl Default for About {
+    fn default() -> Self {
+        About { encoding: "UTF-8", page_bytes: 4096, vacuum: 0, user_version: 0, application_id: 0 }
+    }
 }
 
 impl About {
-    fn of(values: &[Value<'_>]) -> Result<Self> {
+    /// Whether encoding, pages and vacuum mode are the same.
+    pub fn is_laid_out_as(&self, other: &About) -> bool {
+        (self.encoding, self.page_bytes, self.vacuum) == (other.encoding, other.page_bytes, other.vacuum)
+    }
+
+    /// Reads the values of the line.
+    ///
+    /// # Errors
+    /// Corrupt where they are not those.
+    pub fn of(values: &[Value<'_>]) -> Result<Self> {
         let wrong = || Error::corrupt("what a checkpoint of rows says of the database is not understood");
         let [
             Value::Text(encoding),

@@ -111,6 +111,16 @@ impl TableForm {
         Ok(TableForm { name: name.to_owned(), prefix: table_prefix(name), columns, fields, key, rowid_name })
     }
 
+    /// The columns of the primary key, by their places in `columns`, in a table WITHOUT ROWID.
+    pub fn key_columns(&self) -> Option<&[usize]> {
+        self.key.as_deref()
+    }
+
+    /// The column that is the rowid, if one is.
+    pub fn rowid_column(&self) -> Option<&ColumnForm> {
+        self.columns.iter().find(|column| column.is_rowid)
+    }
+
     /// Writes the line of the row that `record` stores, over what is in `line`; its key over `key`.
     pub fn line(
         &self,

@@ -5,11 +5,15 @@
 //! memory.
 
 mod build;
+mod changeset;
 mod form;
 mod restore;
 mod schema;
+mod side;
 mod source;
 
 use build::build_database;
+pub use changeset::RowsChangeset;
 pub use restore::{restore_database, restore_database_stream};
+pub use side::RowsSide;
 pub use source::RowSource;
