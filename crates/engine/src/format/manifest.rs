@@ -23,6 +23,9 @@ const DELTA_VERSION: u16 = 3;
 /// The version of manifests that knows rows.
 const ROWS_VERSION: u16 = 3;
 
+/// The version of manifests that knows codecs whose chunks are more than a frame of their bytes.
+const MARKED_CODEC_VERSION: u16 = 3;
+
 /// How a source was captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -104,6 +107,9 @@ pub struct Run {
     /// Where its packs lie, if not beside the manifest.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub place: Option<Place>,
+    /// The pack of the dictionary that its chunks may be made with.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub dictionary: Option<PackEntry>,
     /// Its packs, in the order of their keys.
     pub packs: Vec<PackEntry>,
 }
@@ -229,6 +235,9 @@ impl Manifest {
             RunKind::Directory => DIRECTORY_VERSION,
             RunKind::Delta => DELTA_VERSION,
         });
+        if run.codec.is_marked() {
+            self.version = self.version.max(MARKED_CODEC_VERSION);
+        }
         self.runs.push(run);
     }
 
@@ -296,9 +305,9 @@ impl Manifest {
             .map_err(|error| Error::malformed(format!("the manifest cannot be written: {error}")))
     }
 
-    /// Every pack, the directory's too.
+    /// Every pack, the directory's and dictionaries' too.
     pub fn packs(&self) -> impl Iterator<Item = &PackEntry> {
-        self.runs.iter().flat_map(|run| &run.packs)
+        self.runs.iter().flat_map(|run| run.dictionary.iter().chain(&run.packs))
     }
 
     fn check(&self) -> Result<()> {
@@ -330,6 +339,13 @@ impl Manifest {
         }
         if self.version < PLACE_VERSION && self.runs.iter().any(|run| run.place.is_some()) {
             return Err(Error::corrupt("a manifest of version 1 does not say where its runs lie"));
+        }
+        for run in &self.runs {
+            let marked = run.codec.is_marked() && self.version < MARKED_CODEC_VERSION;
+            let dictionary = run.dictionary.is_some() && !run.codec.takes_dictionary();
+            if marked || dictionary {
+                return Err(self.wrong_runs());
+            }
         }
         // Whoever adds sizes up after this need not look again.
         let mut stored_bytes = 0_u64;

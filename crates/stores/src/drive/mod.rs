@@ -18,6 +18,7 @@ mod state;
 mod trace;
 mod verify;
 
+pub use chunks::load_dictionary;
 pub use copy::copy;
 pub use get::{Got, StoredValue, get_entry, get_value};
 pub use image::snapshot_image;
