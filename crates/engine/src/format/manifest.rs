@@ -416,3 +416,47 @@ impl Run {
 fn contradiction(what: &str) -> Error {
     Error::corrupt(format!("the manifest's {what} contradict each other"))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn codecs_that_older_readers_do_not_know_need_a_newer_version() {
+        let pack = PackEntry {
+            sha256: Hash::of(b"pack"),
+            stored_bytes: 100,
+            raw_bytes: 0,
+            record_count: 0,
+            chunk_count: 1,
+            first_key: RecordKey::default(),
+            index_bytes: 50,
+            index_sha256: Hash::of(b"index"),
+        };
+        let parsed = |codec, dictionary: &Option<PackEntry>, version: &str| {
+            let created_at = Time::from_unix_ms(0).unwrap();
+            let namespace = Namespace::new("a").unwrap();
+            let mut manifest =
+                Manifest::new(namespace, 1, CheckpointKind::State, created_at, Hash::of(b"[]"));
+            manifest.raw_bytes = 2;
+            let dictionary = dictionary.clone();
+            manifest.add_run(Run { kind: RunKind::Full, codec, place: None, dictionary, packs: Vec::new() });
+            let (_, bytes) = manifest.write().unwrap();
+            let text = String::from_utf8(bytes).unwrap();
+            let own = format!("\"version\":{}", manifest.version);
+            Manifest::parse(text.replace(&own, &format!("\"version\":{version}")).as_bytes())
+        };
+        for codec in Codec::ALL {
+            assert_eq!(parsed(codec, &None, "3").unwrap().full_run().unwrap().codec, codec);
+            assert_eq!(parsed(codec, &None, "2").is_err(), codec.is_marked(), "{codec}");
+            let with_dictionary = parsed(codec, &Some(pack.clone()), "3");
+            assert_eq!(with_dictionary.is_ok(), codec.takes_dictionary(), "{codec}");
+            if let Ok(manifest) = with_dictionary {
+                assert_eq!(manifest.packs().count(), 1);
+                assert_eq!(manifest.stored_bytes(), 100);
+                assert_eq!(manifest.content_packs().count(), 0);
+            }
+        }
+    }
+}
