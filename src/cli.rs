@@ -169,7 +169,8 @@ pub struct SnapshotArgs {
     /// How a database is captured
     #[arg(long, value_enum)]
     pub kind: Option<Kind>,
-    /// How chunks are compressed: zstd, gzip or none
+    /// How chunks are compressed: zstd, gzip or none; columnar and zstd-dictionary, which need more than
+    /// zstd to be read without dotctl, or auto, the smallest of them for each chunk
     #[arg(long, default_value = "zstd", value_name = "CODEC")]
     pub codec: Codec,
     /// The codec's level [default: zstd 1 for state and 2 for databases, gzip 6]

@@ -260,7 +260,13 @@ fn empty_checkpoint(namespace: &str, sequence: u64, created_at: &str) -> (Checkp
     let time = created_at.parse().unwrap();
     let mut manifest = Manifest::new(namespace, sequence, CheckpointKind::State, time, Hash::of(b"[]"));
     manifest.raw_bytes = 2;
-    manifest.add_run(Run { kind: RunKind::Full, codec: Codec::Zstd, place: None, packs: Vec::new() });
+    manifest.add_run(Run {
+        kind: RunKind::Full,
+        codec: Codec::Zstd,
+        place: None,
+        dictionary: None,
+        packs: Vec::new(),
+    });
     manifest.write().unwrap()
 }
 

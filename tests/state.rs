@@ -358,6 +358,12 @@ fn codecs_levels_and_chunk_sizes_change_what_is_stored_and_nothing_else() {
         "--codec gzip --chunk-bytes 64KiB",
         "--codec none --chunk-bytes 65536",
         "--chunk-bytes 4MiB",
+        "--codec columnar",
+        "--codec columnar --chunk-bytes 64KiB",
+        "--codec zstd-dictionary",
+        "--codec zstd-dictionary --chunk-bytes 64KiB",
+        "--codec auto",
+        "--codec auto --chunk-bytes 64KiB",
     ] {
         let mut words: Vec<&str> = setting.split(' ').collect();
         // Over another checkpoint of the same content nothing would be stored.
@@ -379,6 +385,12 @@ fn codecs_levels_and_chunk_sizes_change_what_is_stored_and_nothing_else() {
     assert_eq!(stored_bytes["--codec zstd"], stored_bytes["--codec zstd --level 1"], "the default is 1");
     assert!(stored_bytes["--codec zstd --level 19"] < stored_bytes["--codec zstd --level 1"]);
     assert!(stored_bytes["--codec gzip --level 9"] < stored_bytes["--codec gzip --level 1"]);
+    for size in ["", " --chunk-bytes 64KiB"] {
+        let bytes = |codec: &str| stored_bytes[format!("--codec {codec}{size}").as_str()];
+        assert!(bytes("columnar") < bytes("zstd"), "{stored_bytes:?}");
+        // It takes the dictionary that the namespace has by now.
+        assert!(bytes("auto") <= bytes("columnar") + 120_000, "{stored_bytes:?}");
+    }
     assert!(stored_bytes["--codec none"] > fs::metadata(&sorted).unwrap().len());
     assert_eq!(scratch.json(["verify"])["ok"], true);
 

@@ -144,3 +144,57 @@ fn a_database_in_gzip() {
 fn a_database_not_compressed() {
     comes_out(&sources().database, "none", "zstd -dc");
 }
+
+/// With the reader of docs/FORMAT.md, as it stands there.
+#[test]
+fn columns_by_the_documents_reader() {
+    let scratch = Scratch::new();
+    let lines: String = (0..900)
+        .map(|n| {
+            let (odd, name) = (["1.0", "1e3", "-0", "null", "12.50"][n % 5], ["Ada", "Zo\u{eb}"][n % 2]);
+            let part = if n % 3 == 0 { "[]" } else { "[1,\"007\",{}]" };
+            format!("[\"k:{n:05}\",{{\"n\":{},\"odd\":{odd},\"name\":\"{name}\",\"part\":{part}}}]\n", n * n)
+        })
+        .collect();
+    let source = scratch.path("small.ndjson");
+    fs::write(&source, &lines).unwrap();
+    let zstd = scratch.snapshot(&source, &["--base", "none"]);
+    fs::remove_dir_all(scratch.store()).unwrap();
+    let made = scratch.snapshot(&source, &["--codec", "columnar"]);
+    assert!(made["stored_bytes"].as_u64().unwrap() < zstd["stored_bytes"].as_u64().unwrap());
+    let document = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/FORMAT.md")).unwrap();
+    let from = document.find("def lines(decoded):").unwrap();
+    let reader = document[from..].split("```").next().unwrap();
+    let script = format!("import sys\n{reader}\nsys.stdout.buffer.write(lines(sys.stdin.buffer.read()))\n");
+    fs::write(scratch.path("lines.py"), script).unwrap();
+    let variables = [("STORE", scratch.store()), ("READER", scratch.path("lines.py"))];
+    let variables: Vec<_> = variables.iter().map(|(name, path)| (*name, path.to_str().unwrap())).collect();
+    // Behind the header and the mark.
+    let command = "tail -c +34 \"$STORE\"/packs/* | zstd -dc | python3 \"$READER\"";
+    assert!(shell(command, &scratch.path(""), &variables) == lines.as_bytes());
+}
+
+/// The same for a dictionary, with the commands of docs/FORMAT.md.
+#[test]
+fn a_dictionary_by_the_documents_commands() {
+    let scratch = Scratch::new();
+    let lines: String = (0..3000)
+        .map(|n| {
+            format!("[\"k:{n:05}\",{{\"state\":\"waiting for {}\",\"n\":{}}}]\n", n * 7919 % 1009, n * n)
+        })
+        .collect();
+    let source = scratch.path("small.ndjson");
+    fs::write(&source, &lines).unwrap();
+    scratch.snapshot(&source, &["--codec", "zstd-dictionary", "--namespace", "tiny"]);
+    let document = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/FORMAT.md")).unwrap();
+    let from = document.find("jq -r '.runs[0].dictionary.sha256'").unwrap();
+    let manifest = "$(cd manifests/tiny; ls)";
+    let commands = document[from..].split("```").next().unwrap().replace("SEQUENCE-ID.json", manifest);
+    let commands = commands
+        .replacen("jq", "dictionary=$(jq", 1)
+        .replacen("   # a pack", ") # a pack", 1)
+        .replace("packs/DICTIONARY", "packs/$dictionary");
+    assert!(shell(&format!("{commands}\ncat out"), &scratch.store(), &[]) == lines.as_bytes());
+    // Every tool that tests packs passes over the dictionary's.
+    assert_eq!(scratch.json(["verify"])["ok"], true);
+}

@@ -119,7 +119,8 @@ fn round_trip(codec: Codec, raw: &[u8]) {
 
 /// The search for a key among a chunk's lines, sorted or not.
 fn lines(raw: &[u8]) {
-    let run = Run { kind: RunKind::Full, codec: Codec::None, place: None, packs: Vec::new() };
+    let run =
+        Run { kind: RunKind::Full, codec: Codec::None, place: None, dictionary: None, packs: Vec::new() };
     let key = &raw[..raw.len().min(2)];
     let finder = KeyFinder::new(&run, key).expect("a short key");
     if let Ok(Some(found)) = finder.chunk(raw, |line| Ok(line[..line.len().min(2)].to_vec())) {

@@ -89,6 +89,12 @@ pub fn codecs_to_try(kind: CheckpointKind) -> Result<Vec<CodecSetting>> {
     }
     settings.push(codec_setting(kind, Codec::Gzip, None)?);
     settings.push(codec_setting(kind, Codec::None, None)?);
+    // Pages are no lines.
+    if kind != CheckpointKind::Image {
+        for codec in [Codec::Columnar, Codec::Dictionary, Codec::Auto] {
+            settings.push(codec_setting(kind, codec, None)?);
+        }
+    }
     Ok(settings)
 }
 

@@ -79,7 +79,7 @@ pub fn send(
     entries: &mut Entries,
 ) -> Result<CheckpointFacts> {
     entries.next = 0;
-    snapshot_lines(CheckpointKind::State, entries, setting, session, &NoProgress)
+    snapshot_lines(CheckpointKind::State, entries, setting, None, session, &NoProgress)
 }
 
 /// A checkpoint of `entries`.

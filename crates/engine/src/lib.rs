@@ -11,7 +11,9 @@
 pub mod budget;
 pub mod checkpoint;
 pub mod chunk;
+
 pub mod codec;
+pub mod columnar;
 pub mod dotdo;
 pub mod error;
 pub mod estimate;

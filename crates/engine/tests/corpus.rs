@@ -7,6 +7,8 @@ use std::path::Path;
 
 #[path = "../../../fuzz/src/chunk.rs"]
 mod chunk;
+#[path = "../../../fuzz/src/columnar.rs"]
+mod columnar;
 #[path = "../../../fuzz/src/database.rs"]
 mod database;
 #[path = "../../../fuzz/src/event.rs"]
@@ -55,6 +57,11 @@ fn values() {
 #[test]
 fn chunks() {
     run("chunk", 10, chunk::fuzz);
+}
+
+#[test]
+fn columns() {
+    run("columnar", 8, columnar::fuzz);
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub mod bucket;
 mod buffer;
 pub mod checksum;
 pub mod database;
+mod dictionary;
 mod direct;
 pub mod dotdo;
 pub mod drive;

@@ -13,6 +13,7 @@ use dotctl_engine::{Error, Result};
 
 use crate::base::{Base, Chosen};
 use crate::database::read_still;
+use crate::dictionary::known_dictionary;
 use crate::drive::{
     CurrentLine, EntrySource, Increment, Progress, SnapshotSetting, increment_image, increment_lines,
     increment_tracked, snapshot_image, snapshot_lines,
@@ -222,7 +223,8 @@ fn make_lines<'a>(
             increment_lines(store, manifest, foundation, source, setting, session.as_mut(), progress);
         return chosen.take(store, session, increment);
     }
-    let facts = snapshot_lines(kind, source, setting, session.as_mut(), progress)?;
+    let dictionary = known_dictionary(store, setting);
+    let facts = snapshot_lines(kind, source, setting, dictionary.as_ref(), session.as_mut(), progress)?;
     Ok(Some((session, facts)))
 }
 

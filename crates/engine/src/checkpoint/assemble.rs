@@ -38,6 +38,11 @@ impl Assembler {
         }
     }
 
+    /// Says in which pack the dictionary is that the chunks are made with.
+    pub fn set_dictionary(&mut self, pack: PackEntry) {
+        self.run.dictionary = Some(pack);
+    }
+
     /// Takes the next chunk: its stored form, and its raw form shaped as content.
     pub fn add(&mut self, stored: &StoredChunk, content: &[u8], sink: &mut dyn PackSink) -> Result<()> {
         self.content.update(content);

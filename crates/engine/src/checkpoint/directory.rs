@@ -43,6 +43,7 @@ impl<'a> DirectoryBuilder<'a> {
         leaf_keys: &'a LeafKeys,
     ) -> Result<Self> {
         // At most 255: a byte of the database's header says so.
+        let setting = setting.plain();
         let reserved_bytes = (geometry.page_bytes - geometry.usable_bytes) as u8;
         Ok(DirectoryBuilder {
             chunker: DirectoryChunker::new(size),

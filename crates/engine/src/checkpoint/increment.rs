@@ -43,6 +43,8 @@ impl<'a> DeltaAssembler<'a> {
         size: ChunkSize,
         border: PackBorder,
     ) -> Result<Self> {
+        // Changes are no lines.
+        let codec = codec.plain();
         Ok(DeltaAssembler {
             kind,
             foundation,

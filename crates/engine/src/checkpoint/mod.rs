@@ -22,7 +22,6 @@ pub use find::{Found, KeyFinder, KeyStep};
 pub use increment::{DeltaAssembler, RowChange, write_delta};
 pub use merge::{KeyRange, RunMerge, merge_lines, merge_pages, page_number};
 pub use open::{PackReading, index_range};
-pub use run::PackSink;
-pub use run::packed_bytes;
+pub use run::{DICTIONARY_CODEC, PackSink, packed_bytes, read_dictionary, write_dictionary};
 pub use setting::codec_setting;
 pub use tracker::ChangeTracker;

@@ -2,8 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::chunk::{PackBorder, StoredChunk};
-use crate::codec::Codec;
+use crate::chunk::{ChunkReader, ChunkWriter, PackBorder, StoredChunk, raw_bytes};
+use crate::codec::{Codec, CodecSetting, Dictionary};
 use crate::error::{Error, Result};
 use crate::format::{ChunkEntry, PackEntry, PackHeader, PackIndex, RecordKey, Run, RunKind};
 use crate::id::Hash;
@@ -59,6 +59,8 @@ pub struct RunWriter {
     border: PackBorder,
     pack: Option<OpenPack>,
     packs: Vec<PackEntry>,
+    /// The pack of the dictionary that chunks are made with.
+    pub dictionary: Option<PackEntry>,
 }
 
 struct OpenPack {
@@ -71,7 +73,7 @@ struct OpenPack {
 
 impl RunWriter {
     pub fn new(kind: RunKind, codec: Codec, border: PackBorder) -> Self {
-        RunWriter { kind, codec, border, pack: None, packs: Vec::new() }
+        RunWriter { kind, codec, border, pack: None, packs: Vec::new(), dictionary: None }
     }
 
     /// Takes the next chunk.
@@ -141,6 +143,37 @@ impl RunWriter {
     /// Writes the last pack's index.
     pub fn finish(mut self, sink: &mut dyn PackSink) -> Result<Run> {
         self.seal(sink)?;
-        Ok(Run { kind: self.kind, codec: self.codec, place: None, packs: self.packs })
+        Ok(Run {
+            kind: self.kind,
+            codec: self.codec,
+            place: None,
+            dictionary: self.dictionary,
+            packs: self.packs,
+        })
     }
+}
+
+/// The codec of a dictionary's own pack, and the level at which it is compressed.
+pub const DICTIONARY_CODEC: Codec = Codec::Zstd;
+const DICTIONARY_LEVEL: i32 = 9;
+
+/// Writes a dictionary as a pack of one hidden chunk.
+pub fn write_dictionary(dictionary: &Dictionary, sink: &mut dyn PackSink) -> Result<PackEntry> {
+    let mut chunk = StoredChunk { record_count: 1, ..StoredChunk::default() };
+    ChunkWriter::new(CodecSetting::new(DICTIONARY_CODEC, DICTIONARY_LEVEL)?)?
+        .write(dictionary.as_bytes(), &mut chunk)?;
+    chunk.hide(DICTIONARY_CODEC);
+    let mut run = RunWriter::new(RunKind::Full, DICTIONARY_CODEC, PackBorder::FOLDER);
+    run.add(&chunk, sink)?;
+    run.finish(sink)?.packs.pop().ok_or_else(|| Error::corrupt("a dictionary's pack has no chunk"))
+}
+
+/// The dictionary in the stored bytes of its pack's one chunk.
+///
+/// # Errors
+/// Corrupt where they are not as [`write_dictionary`] wrote them.
+pub fn read_dictionary(chunk: &ChunkEntry, stored: &[u8]) -> Result<Dictionary> {
+    let mut bytes = vec![0; raw_bytes(chunk)?.min(Dictionary::READ_BYTES_MAX)];
+    ChunkReader::new()?.read_hidden(DICTIONARY_CODEC, chunk, stored, &mut bytes)?;
+    Dictionary::new(bytes)
 }

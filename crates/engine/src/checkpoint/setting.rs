@@ -11,10 +11,10 @@ use crate::format::CheckpointKind;
 /// a third more speed, and 3 % less than level 1. gzip's is its own default.
 pub fn codec_setting(kind: CheckpointKind, codec: Codec, level: Option<i32>) -> Result<CodecSetting> {
     let default = match (codec, kind) {
-        (Codec::Zstd, CheckpointKind::State | CheckpointKind::Rows) => 1,
-        (Codec::Zstd, CheckpointKind::Image) => 2,
         (Codec::Gzip, _) => 6,
         (Codec::None, _) => 0,
+        (_, CheckpointKind::State | CheckpointKind::Rows) => 1,
+        (_, CheckpointKind::Image) => 2,
     };
     CodecSetting::new(codec, level.unwrap_or(default))
 }

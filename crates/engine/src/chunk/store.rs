@@ -1,7 +1,7 @@
 //! Raw chunks to stored ones and back.
 
 use super::size::ChunkSize;
-use crate::codec::{Codec, CodecSetting, Decoder, Encoder};
+use crate::codec::{Codec, CodecSetting, Decoder, Dictionary, Encoder};
 use crate::error::{Damage, Error, Result};
 use crate::format::{ChunkEntry, RecordKey, envelope};
 use crate::id::Hash;
@@ -41,6 +41,11 @@ impl ChunkWriter {
         Ok(ChunkWriter { encoder: Encoder::new(setting)? })
     }
 
+    /// The dictionary that chunks may be made with, if the codec takes one.
+    pub fn set_dictionary(&mut self, dictionary: Option<&Dictionary>) -> Result<()> {
+        self.encoder.set_dictionary(dictionary)
+    }
+
     /// Turns `raw` into `stored`, whose other fields but the key and count it sets.
     pub fn write(&mut self, raw: &[u8], stored: &mut StoredChunk) -> Result<()> {
         stored.raw_bytes = u32::try_from(raw.len())
@@ -62,6 +67,11 @@ impl ChunkReader {
     /// A reader of every codec.
     pub fn new() -> Result<Self> {
         Ok(ChunkReader { decoder: Decoder::new()? })
+    }
+
+    /// The dictionary for chunks that were made with one.
+    pub fn set_dictionary(&mut self, dictionary: Option<&Dictionary>) {
+        self.decoder.set_dictionary(dictionary);
     }
 
     /// Decodes the bytes that stand where `chunk` says, after checking their hash, into `raw`,

@@ -1,10 +1,14 @@
 //! Codecs: how one chunk's bytes are compressed by themselves.
 //!
 //! Whatever the codec, a stored chunk is a complete zstd frame or a complete gzip member, so that
-//! `zstd -d` or `gzip -d` alone can read it.
+//! `zstd -d` or `gzip -d` alone can read it. With [`Codec::Columnar`] and [`Codec::Auto`] what comes
+//! out may be columns and not the chunk, and with [`Codec::Dictionary`] and [`Codec::Auto`] it may take the
+//! run's dictionary; that is why they are never chosen unasked.
 
 mod decode;
+mod dictionary;
 mod encode;
+mod marker;
 mod raw_frame;
 
 use std::fmt;
@@ -13,6 +17,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use decode::Decoder;
+pub use dictionary::Dictionary;
 pub use encode::Encoder;
 
 use crate::error::{Error, Result};
@@ -27,11 +32,19 @@ pub enum Codec {
     Gzip,
     /// Not compressed: a zstd frame of raw blocks, 3 bytes longer for every 128 KiB and 9 more.
     None,
+    /// A zstd frame of the chunk's columns where they are smaller, else of the chunk.
+    Columnar,
+    /// A zstd frame with a dictionary, where the run has one.
+    #[serde(rename = "zstd-dictionary")]
+    Dictionary,
+    /// Of each chunk the smallest of the other zstd frames.
+    Auto,
 }
 
 impl Codec {
     /// Every codec.
-    pub const ALL: [Codec; 3] = [Codec::Zstd, Codec::Gzip, Codec::None];
+    pub const ALL: [Codec; 6] =
+        [Codec::Zstd, Codec::Gzip, Codec::None, Codec::Columnar, Codec::Dictionary, Codec::Auto];
 
     /// The name used on the command line and in manifests.
     pub fn name(self) -> &'static str {
@@ -39,6 +52,9 @@ impl Codec {
             Codec::Zstd => "zstd",
             Codec::Gzip => "gzip",
             Codec::None => "none",
+            Codec::Columnar => "columnar",
+            Codec::Dictionary => "zstd-dictionary",
+            Codec::Auto => "auto",
         }
     }
 
@@ -48,6 +64,9 @@ impl Codec {
             Codec::Zstd => 1,
             Codec::Gzip => 2,
             Codec::None => 3,
+            Codec::Columnar => 4,
+            Codec::Dictionary => 5,
+            Codec::Auto => 6,
         }
     }
 
@@ -59,10 +78,20 @@ impl Codec {
     /// Levels that may be asked for.
     pub fn levels(self) -> std::ops::RangeInclusive<i32> {
         match self {
-            Codec::Zstd => -7..=19,
+            Codec::Zstd | Codec::Columnar | Codec::Dictionary | Codec::Auto => -7..=19,
             Codec::Gzip => 1..=9,
             Codec::None => 0..=0,
         }
+    }
+
+    /// Whether a chunk may be more than a frame of its bytes: columns, or made with a dictionary.
+    pub fn is_marked(self) -> bool {
+        matches!(self, Codec::Columnar | Codec::Dictionary | Codec::Auto)
+    }
+
+    /// Whether chunks may be made with a dictionary.
+    pub fn takes_dictionary(self) -> bool {
+        matches!(self, Codec::Dictionary | Codec::Auto)
     }
 }
 
@@ -76,10 +105,10 @@ impl FromStr for Codec {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Codec::ALL
-            .into_iter()
-            .find(|codec| codec.name() == text)
-            .ok_or_else(|| Error::malformed(format!("`{text}` is no codec")).hint("zstd, gzip or none"))
+        Codec::ALL.into_iter().find(|codec| codec.name() == text).ok_or_else(|| {
+            Error::malformed(format!("`{text}` is no codec"))
+                .hint("zstd, gzip, none, columnar, zstd-dictionary or auto")
+        })
     }
 }
 
@@ -107,6 +136,11 @@ impl CodecSetting {
     /// The codec.
     pub fn codec(self) -> Codec {
         self.codec
+    }
+
+    /// The codec for chunks that have no lines: zstd at the same level in place of what is made of it.
+    pub fn plain(self) -> CodecSetting {
+        if self.codec.is_marked() { CodecSetting { codec: Codec::Zstd, level: self.level } } else { self }
     }
 
     /// Its level.
@@ -182,11 +216,73 @@ mod tests {
     #[test]
     fn a_bomb_is_stopped_at_the_stated_size() {
         let zeros = vec![0; 64 << 20];
-        for codec in [Codec::Zstd, Codec::Gzip] {
+        for codec in Codec::ALL.into_iter().filter(|codec| *codec != Codec::None) {
             let setting = CodecSetting::new(codec, *codec.levels().end().min(&6)).unwrap();
             let mut stored = Vec::new();
             Encoder::new(setting).unwrap().encode(&zeros, &mut stored).unwrap();
             assert!(Decoder::new().unwrap().decode(codec, &stored, &mut vec![0; 1 << 20]).is_err());
         }
+    }
+
+    /// Lines of which columns are far smaller.
+    fn series() -> Vec<u8> {
+        (0..20_000_u64)
+            .flat_map(|n| format!("[\"t:{n:08}\",{{\"at\":{},\"v\":{}}}]\n", n * 60_000, n % 97).into_bytes())
+            .collect()
+    }
+
+    fn stored(codec: Codec, dictionary: Option<&Dictionary>, raw: &[u8]) -> Vec<u8> {
+        let mut encoder = Encoder::new(CodecSetting::new(codec, 1).unwrap()).unwrap();
+        encoder.set_dictionary(dictionary).unwrap();
+        let mut stored = Vec::new();
+        encoder.encode(raw, &mut stored).unwrap();
+        let mut again = vec![0; raw.len()];
+        let mut decoder = Decoder::new().unwrap();
+        decoder.set_dictionary(dictionary);
+        decoder.decode(codec, &stored, &mut again).unwrap();
+        assert!(again == raw, "{codec}");
+        stored
+    }
+
+    #[test]
+    fn columns_are_taken_where_they_are_smaller() {
+        let (series, noise) = (series(), &samples()[4]);
+        let zstd = stored(Codec::Zstd, None, &series);
+        let columnar = stored(Codec::Columnar, None, &series);
+        assert!(columnar.len() * 20 < zstd.len(), "{} {}", columnar.len(), zstd.len());
+        assert_eq!(stored(Codec::Auto, None, &series), columnar);
+        assert_eq!(stored(Codec::Columnar, None, noise), stored(Codec::Zstd, None, noise));
+        // Any zstd decodes the frame, to columns.
+        let columns = zstd::bulk::decompress(&columnar, series.len()).unwrap();
+        let mut again = vec![0; series.len()];
+        crate::columnar::read(&columns, &mut again).unwrap();
+        assert_eq!(again, series);
+    }
+
+    #[test]
+    fn a_dictionary_makes_small_chunks_smaller_and_is_needed_to_read_them() {
+        let line = |n: u64| format!("[\"k{}\",{{\"state\":\"waiting for {}\"}}]\n", n * 7919 % 1000, n % 17);
+        let samples: Vec<String> = (0..2000).map(line).collect();
+        let samples: Vec<&[u8]> = samples.iter().map(|line| line.as_bytes()).collect();
+        let dictionary = Dictionary::train(&samples).unwrap().unwrap();
+        let small = line(77).into_bytes();
+        let (zstd, with) =
+            (stored(Codec::Zstd, None, &small), stored(Codec::Dictionary, Some(&dictionary), &small));
+        assert!(with.len() * 3 < zstd.len() * 2, "{} {}", with.len(), zstd.len());
+        assert_eq!(stored(Codec::Auto, Some(&dictionary), &small), with);
+        assert_eq!(stored(Codec::Dictionary, None, &small), zstd);
+        let mut raw = vec![0; small.len()];
+        let mut decoder = Decoder::new().unwrap();
+        assert!(decoder.decode(Codec::Dictionary, &with, &mut raw).is_err());
+        let other = Dictionary::train(&samples[..1500]).unwrap().unwrap();
+        decoder.set_dictionary(Some(&other));
+        assert!(decoder.decode(Codec::Dictionary, &with, &mut raw).is_err());
+        // What was made without one is read without one.
+        decoder.decode(Codec::Dictionary, &zstd, &mut raw).unwrap();
+        assert_eq!(raw, small);
+        decoder.set_dictionary(None);
+        assert!(decoder.decode(Codec::Dictionary, &with, &mut raw).is_err());
+        assert!(Dictionary::new(b"no dictionary".to_vec()).is_err());
+        assert!(Dictionary::train(&samples[..3]).unwrap().is_none());
     }
 }

@@ -25,11 +25,12 @@ const MEMBER_PAYLOAD_BYTES_MAX: usize = u16::MAX as usize - 4;
 /// Bytes that `payload_bytes` bytes take once wrapped for `codec`.
 pub fn wrapped_bytes(codec: Codec, payload_bytes: usize) -> usize {
     match codec {
-        Codec::Zstd | Codec::None => SKIPPABLE_HEAD_BYTES + payload_bytes,
         Codec::Gzip => {
             let members = payload_bytes.div_ceil(MEMBER_PAYLOAD_BYTES_MAX).max(1);
             members * (MEMBER_HEAD.len() + EXTRA_HEAD_BYTES + MEMBER_TAIL.len()) + payload_bytes
         }
+        // All others are zstd frames.
+        _ => SKIPPABLE_HEAD_BYTES + payload_bytes,
     }
 }
 
@@ -37,11 +38,6 @@ pub fn wrapped_bytes(codec: Codec, payload_bytes: usize) -> usize {
 pub fn wrap(codec: Codec, payload: &[u8]) -> Vec<u8> {
     let mut wrapped = Vec::with_capacity(wrapped_bytes(codec, payload.len()));
     match codec {
-        Codec::Zstd | Codec::None => {
-            wrapped.extend_from_slice(&SKIPPABLE_MAGIC);
-            wrapped.extend_from_slice(&(payload.len() as u32).to_le_bytes());
-            wrapped.extend_from_slice(payload);
-        }
         Codec::Gzip => {
             let mut rest = payload;
             loop {
@@ -59,6 +55,11 @@ pub fn wrap(codec: Codec, payload: &[u8]) -> Vec<u8> {
                 }
             }
         }
+        _ => {
+            wrapped.extend_from_slice(&SKIPPABLE_MAGIC);
+            wrapped.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+            wrapped.extend_from_slice(payload);
+        }
     }
     wrapped
 }
@@ -67,11 +68,6 @@ pub fn wrap(codec: Codec, payload: &[u8]) -> Vec<u8> {
 pub fn unwrap(what: &'static str, codec: Codec, wrapped: &[u8]) -> Result<Vec<u8>> {
     let mut fields = Fields::new(what, wrapped);
     let payload = match codec {
-        Codec::Zstd | Codec::None => {
-            fields.expect(&SKIPPABLE_MAGIC)?;
-            let payload_bytes = fields.u32()? as usize;
-            fields.take(payload_bytes)?.to_vec()
-        }
         Codec::Gzip => {
             let mut payload = Vec::with_capacity(wrapped.len());
             let mut rest = wrapped;
@@ -88,6 +84,11 @@ pub fn unwrap(what: &'static str, codec: Codec, wrapped: &[u8]) -> Result<Vec<u8
             }
             fields.take(wrapped.len())?;
             payload
+        }
+        _ => {
+            fields.expect(&SKIPPABLE_MAGIC)?;
+            let payload_bytes = fields.u32()? as usize;
+            fields.take(payload_bytes)?.to_vec()
         }
     };
     fields.end()?;

@@ -23,6 +23,9 @@ const DELTA_VERSION: u16 = 3;
 /// The version of manifests that knows rows.
 const ROWS_VERSION: u16 = 3;
 
+/// The version of manifests that knows codecs whose chunks are more than a frame of their bytes.
+const MARKED_CODEC_VERSION: u16 = 3;
+
 /// How a source was captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -104,6 +107,9 @@ pub struct Run {
     /// Where its packs lie, if not beside the manifest.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub place: Option<Place>,
+    /// The pack of the dictionary that its chunks may be made with.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub dictionary: Option<PackEntry>,
     /// Its packs, in the order of their keys.
     pub packs: Vec<PackEntry>,
 }
@@ -229,6 +235,9 @@ impl Manifest {
             RunKind::Directory => DIRECTORY_VERSION,
             RunKind::Delta => DELTA_VERSION,
         });
+        if run.codec.is_marked() {
+            self.version = self.version.max(MARKED_CODEC_VERSION);
+        }
         self.runs.push(run);
     }
 
@@ -301,9 +310,9 @@ impl Manifest {
             .map_err(|error| Error::malformed(format!("the manifest cannot be written: {error}")))
     }
 
-    /// Every pack, the directory's too.
+    /// Every pack, the directory's and dictionaries' too.
     pub fn packs(&self) -> impl Iterator<Item = &PackEntry> {
-        self.runs.iter().flat_map(|run| &run.packs)
+        self.runs.iter().flat_map(|run| run.dictionary.iter().chain(&run.packs))
     }
 
     fn check(&self) -> Result<()> {
@@ -335,6 +344,13 @@ impl Manifest {
         }
         if self.version < PLACE_VERSION && self.runs.iter().any(|run| run.place.is_some()) {
             return Err(Error::corrupt("a manifest of version 1 does not say where its runs lie"));
+        }
+        for run in &self.runs {
+            let marked = run.codec.is_marked() && self.version < MARKED_CODEC_VERSION;
+            let dictionary = run.dictionary.is_some() && !run.codec.takes_dictionary();
+            if marked || dictionary {
+                return Err(self.wrong_runs());
+            }
         }
         // Whoever adds sizes up after this need not look again.
         let mut stored_bytes = 0_u64;
@@ -404,4 +420,48 @@ impl Run {
 
 fn contradiction(what: &str) -> Error {
     Error::corrupt(format!("the manifest's {what} contradict each other"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn codecs_that_older_readers_do_not_know_need_a_newer_version() {
+        let pack = PackEntry {
+            sha256: Hash::of(b"pack"),
+            stored_bytes: 100,
+            raw_bytes: 0,
+            record_count: 0,
+            chunk_count: 1,
+            first_key: RecordKey::default(),
+            index_bytes: 50,
+            index_sha256: Hash::of(b"index"),
+        };
+        let parsed = |codec, dictionary: &Option<PackEntry>, version: &str| {
+            let created_at = Time::from_unix_ms(0).unwrap();
+            let namespace = Namespace::new("a").unwrap();
+            let mut manifest =
+                Manifest::new(namespace, 1, CheckpointKind::State, created_at, Hash::of(b"[]"));
+            manifest.raw_bytes = 2;
+            let dictionary = dictionary.clone();
+            manifest.add_run(Run { kind: RunKind::Full, codec, place: None, dictionary, packs: Vec::new() });
+            let (_, bytes) = manifest.write().unwrap();
+            let text = String::from_utf8(bytes).unwrap();
+            let own = format!("\"version\":{}", manifest.version);
+            Manifest::parse(text.replace(&own, &format!("\"version\":{version}")).as_bytes())
+        };
+        for codec in Codec::ALL {
+            assert_eq!(parsed(codec, &None, "3").unwrap().full_run().unwrap().codec, codec);
+            assert_eq!(parsed(codec, &None, "2").is_err(), codec.is_marked(), "{codec}");
+            let with_dictionary = parsed(codec, &Some(pack.clone()), "3");
+            assert_eq!(with_dictionary.is_ok(), codec.takes_dictionary(), "{codec}");
+            if let Ok(manifest) = with_dictionary {
+                assert_eq!(manifest.packs().count(), 1);
+                assert_eq!(manifest.stored_bytes(), 100);
+                assert_eq!(manifest.content_packs().count(), 0);
+            }
+        }
+    }
 }

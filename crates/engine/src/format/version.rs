@@ -11,7 +11,7 @@ pub const PACK_VERSION: u16 = 1;
 /// The newest version of manifests. A manifest has the oldest that can say what it says.
 ///
 /// Version 1 (2026-11): one full run. Version 2 (2026-11): also a directory, and where a run lies.
-/// Version 3 (2026-11): also delta runs.
+/// Version 3 (2026-11): also delta runs, rows, and the codecs `columnar`, `zstd-dictionary` and `auto`.
 pub const MANIFEST_VERSION: u16 = 3;
 
 /// Whether this build, which knows versions up to `newest`, reads a document of `version`; `what`

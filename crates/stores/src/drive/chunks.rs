@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use dotctl_engine::checkpoint::{KeyRange, PackReading, index_range};
+use dotctl_engine::checkpoint::{DICTIONARY_CODEC, KeyRange, PackReading, index_range, read_dictionary};
 use dotctl_engine::chunk::{ChunkReader, raw_bytes};
-use dotctl_engine::codec::Codec;
+use dotctl_engine::codec::{Codec, Dictionary};
 use dotctl_engine::format::{CheckpointKind, ChunkEntry, PackEntry, PackHeader, Place, Run, RunKind};
 use dotctl_engine::{Damage, Error, ErrorKind, Result};
 
@@ -23,6 +23,7 @@ pub struct RunReader<'a> {
     open: Option<(Arc<OpenPack>, usize)>,
     raw_offset: u64,
     access: Access,
+    dictionary: Option<Dictionary>,
 }
 
 /// What a store answered when it was asked for a pack.
@@ -34,6 +35,7 @@ pub struct OpenPack {
     kind: RunKind,
     reading: PackReading,
     location: String,
+    dictionary: Option<Dictionary>,
 }
 
 /// A chunk that is about to be read: everything another thread needs for it.
@@ -47,10 +49,18 @@ pub struct ChunkPlan {
 impl OpenPack {
     /// Opens `entry` of `run`: its size, header and index must be as promised.
     pub fn open(store: &dyn Store, run: &Run, entry: &PackEntry, access: Access) -> Result<Self> {
-        OpenPack::of(store, run, entry, store.open_pack(entry, access), access)
+        let dictionary = load_dictionary(store, run)?;
+        OpenPack::of(store, run, entry, store.open_pack(entry, access), access, dictionary)
     }
 
-    fn of(store: &dyn Store, run: &Run, entry: &PackEntry, opened: Opened, access: Access) -> Result<Self> {
+    fn of(
+        store: &dyn Store,
+        run: &Run,
+        entry: &PackEntry,
+        opened: Opened,
+        access: Access,
+        dictionary: Option<Dictionary>,
+    ) -> Result<Self> {
         let location = store.pack_location(&entry.sha256);
         let checked = OpenPack::check(run.codec, entry, opened, access);
         let (pack, reading) = checked.map_err(|error| {
@@ -62,7 +72,7 @@ impl OpenPack {
                 _ => error,
             }
         })?;
-        Ok(OpenPack { pack, kind: run.kind, reading, location })
+        Ok(OpenPack { pack, kind: run.kind, reading, location, dictionary })
     }
 
     fn check(
@@ -102,6 +112,7 @@ impl OpenPack {
         raw: &mut AlignedBuffer,
         offset: u64,
     ) -> Result<()> {
+        reader.set_dictionary(self.dictionary.as_ref());
         raw_bytes(chunk)
             .map(|raw_bytes| {
                 stored.resize(chunk.stored_bytes as usize, 0);
@@ -117,6 +128,24 @@ impl OpenPack {
                 located(error, &format!("{}, chunk at byte {}", self.location, chunk.stored_offset))
             })
     }
+}
+
+/// The dictionary that the chunks of `run` may be made with, if there is one.
+pub fn load_dictionary(store: &dyn Store, run: &Run) -> Result<Option<Dictionary>> {
+    let Some(entry) = &run.dictionary else {
+        return Ok(None);
+    };
+    let load = || {
+        let opened = store.open_pack(entry, Access::Parts);
+        let (pack, reading) = OpenPack::check(DICTIONARY_CODEC, entry, opened, Access::Parts)?;
+        let [chunk] = reading.chunks() else {
+            return Err(Error::corrupt("a dictionary's pack has other chunks than one"));
+        };
+        raw_bytes(chunk)?;
+        let mut stored = vec![0; chunk.stored_bytes as usize];
+        read_checked(pack.as_ref(), chunk.stored_offset, &mut stored, |stored| read_dictionary(chunk, stored))
+    };
+    load().map(Some).map_err(|error| located(error, &store.pack_location(&entry.sha256)))
 }
 
 /// The machine's errors name the pack already.
@@ -210,6 +239,7 @@ impl<'a> RunReader<'a> {
             open: None,
             raw_offset: 0,
             access: Access::Whole,
+            dictionary: None,
         }
     }
 
@@ -256,7 +286,11 @@ impl<'a> RunReader<'a> {
             let Some((entry, opened)) = next else {
                 return Ok(None);
             };
-            let pack = OpenPack::of(self.store, self.run, entry, opened, self.access)?;
+            if self.dictionary.is_none() {
+                self.dictionary = load_dictionary(self.store, self.run)?;
+            }
+            let dictionary = self.dictionary.clone();
+            let pack = OpenPack::of(self.store, self.run, entry, opened, self.access, dictionary)?;
             self.open = Some((Arc::new(pack), 0));
         }
     }

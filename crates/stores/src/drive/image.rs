@@ -67,7 +67,7 @@ pub fn snapshot_image(
     // Last, when the machine still has the pages in memory.
     let directory = directory.finish(pages, setting)?;
     if !directory.is_empty() {
-        facts.add_directory(&directory, setting.codec.codec(), PackBorder::FOLDER, sink)?;
+        facts.add_directory(&directory, setting.codec.plain().codec(), PackBorder::FOLDER, sink)?;
     }
     Ok(facts)
 }

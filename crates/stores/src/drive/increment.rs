@@ -116,7 +116,7 @@ pub fn increment_image(
             }
             Ok(slot.piece.is_some())
         },
-        || Ok((PieceTools::new()?, ChunkWriter::new(setting.codec)?)),
+        || Ok((PieceTools::new()?, ChunkWriter::new(setting.codec.plain())?)),
         |(tools, writer), slot| {
             let Some(piece) = &slot.piece else { return Ok(()) };
             let first = page_number(&piece.range.low)?;
@@ -157,7 +157,7 @@ pub fn increment_image(
     if facts.content_packs().count() >= store.directory_packs_min() {
         let directory = directory.finish(pages, setting)?;
         if !directory.is_empty() {
-            facts.add_directory(&directory, setting.codec.codec(), PackBorder::FOLDER, sink)?;
+            facts.add_directory(&directory, setting.codec.plain().codec(), PackBorder::FOLDER, sink)?;
         }
     }
     Ok(Increment::Changed(facts))
@@ -226,7 +226,7 @@ pub fn increment_lines(
             }
             Ok(true)
         },
-        || Ok((PieceTools::new()?, ChunkWriter::new(setting.codec)?)),
+        || Ok((PieceTools::new()?, ChunkWriter::new(setting.codec.plain())?)),
         |(tools, writer), slot| {
             let Some(piece) = &slot.piece else { return Ok(()) };
             piece.lines(tools, &mut slot.old_lines)?;

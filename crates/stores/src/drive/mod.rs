@@ -21,6 +21,7 @@ mod trace;
 mod tracked;
 mod verify;
 
+pub use chunks::load_dictionary;
 pub use copy::copy;
 pub use diff::{Visit, diff_entries, diff_stored};
 pub use get::{Got, LineLookup, StoredValue, get_entry, get_value};

@@ -11,13 +11,15 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use dotctl_engine::checkpoint::{PackSink, write_dictionary};
 use dotctl_engine::chunk::ChunkSize;
 use dotctl_engine::codec::{Codec, CodecSetting, Encoder};
 use dotctl_engine::estimate::{Bounds, ChunkFacts, Sample, choose, extrapolate};
-use dotctl_engine::format::RecordKey;
+use dotctl_engine::format::{PackEntry, RecordKey};
 use dotctl_engine::{Result, estimate};
 
 use super::Progress;
+use super::state::{TRAINING_BYTES, train};
 pub use image::sample_database;
 pub use operator::sample_operator;
 pub use state::sample_file;
@@ -143,11 +145,23 @@ fn blocks(raw: &[u8], record_count: u32) -> Vec<(&[u8], usize)> {
     found
 }
 
-fn survey(source: &mut dyn ChunkSource, progress: &dyn Progress) -> Result<Survey> {
+/// Goes through all chunks. The first ones are kept in `training` where a dictionary is to be made of them.
+fn survey(
+    source: &mut dyn ChunkSource,
+    mut training: Option<&mut Vec<Vec<u8>>>,
+    progress: &dyn Progress,
+) -> Result<Survey> {
+    let mut training_bytes = 0;
     let mut survey = Survey { seed: 0xcbf2_9ce4_8422_2325, ..Survey::default() };
     let mut encoder = Encoder::new(CodecSetting::new(Codec::Zstd, 1)?)?;
     let (mut stored, mut probe) = (Vec::new(), Vec::new());
     source.each(None, &mut |_, first_key, raw, record_count| {
+        if let Some(training) = &mut training
+            && training_bytes < TRAINING_BYTES
+        {
+            training_bytes += raw.len();
+            training.push(raw.to_vec());
+        }
         let wanted = (raw.len() / PROBE_PART).max(PROBE_BYTES_MIN).min(raw.len());
         // Where in the chunk the run lies depends on the bytes before it alone.
         let room = (raw.len() - wanted) as u64;
@@ -182,6 +196,19 @@ fn survey(source: &mut dyn ChunkSource, progress: &dyn Progress) -> Result<Surve
     Ok(survey)
 }
 
+/// Takes a pack of which only the size is wanted.
+struct NoPacks;
+
+impl PackSink for NoPacks {
+    fn append(&mut self, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn seal(&mut self, _: &PackEntry) -> Result<()> {
+        Ok(())
+    }
+}
+
 /// One codec at work.
 struct Trial {
     setting: CodecSetting,
@@ -203,9 +230,14 @@ fn try_codecs(
     progress: &dyn Progress,
 ) -> Result<(SampleReport, Survey)> {
     progress.begin("reading chunks", None);
-    let survey = survey(source, progress);
+    let mut training = Vec::new();
+    let wants_dictionary =
+        kind != SampleKind::Image && setting.codecs.iter().any(|codec| codec.codec() == Codec::Dictionary);
+    let survey = survey(source, wants_dictionary.then_some(&mut training), progress);
     progress.end();
     let survey = survey?;
+    let dictionary = train(training.iter().map(Vec::as_slice))?;
+    drop(training);
     let chosen = choose(&survey.chunks, setting.percent, survey.seed);
     let mut trials = Vec::new();
     for codec in setting.codecs {
@@ -217,6 +249,12 @@ fn try_codecs(
             growth: (0.0, 0),
         });
     }
+    // As `snapshot` does: `auto` takes only a dictionary that the namespace has already.
+    for trial in trials.iter_mut().filter(|trial| trial.setting.codec() == Codec::Dictionary) {
+        trial.encoder.set_dictionary(dictionary.as_ref())?;
+    }
+    let dictionary_bytes = dictionary.map(|made| write_dictionary(&made, &mut NoPacks)).transpose()?;
+    let dictionary_bytes = dictionary_bytes.map_or(0, |pack| pack.stored_bytes);
     let (mut stored, mut sampled_bytes) = (Vec::new(), 0);
     progress.begin("compressing chunks", None);
     let outcome = source.each(Some(&chosen), &mut |index, _, raw, _| {
@@ -240,11 +278,17 @@ fn try_codecs(
     outcome?;
     let codecs = trials.into_iter().map(|trial| {
         let codec = trial.setting.codec();
+        let mut bounds = extrapolate(&survey.chunks, &trial.samples, setting.percent, codec);
+        if codec == Codec::Dictionary {
+            for bytes in [&mut bounds.compressed_bytes, &mut bounds.low_bytes, &mut bounds.high_bytes] {
+                *bytes = bytes.saturating_add(dictionary_bytes);
+            }
+        }
         let whole = survey.raw_bytes as f64 / sampled_bytes.max(1) as f64;
         CodecReport {
             codec,
             level: trial.setting.level(),
-            bounds: extrapolate(&survey.chunks, &trial.samples, setting.percent, codec),
+            bounds,
             compress_ms: thousandths(trial.spent.as_secs_f64() * whole * 1000.0),
             directory_bytes: 0,
             growth: trial.growth.0 / f64::from(trial.growth.1.max(1)),
