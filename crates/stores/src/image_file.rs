@@ -29,7 +29,7 @@ impl ImageFile {
             file.write_all_at(bytes, offset)
                 .map_err(|error| io_error("write a temporary file in", &folder, &error))
         };
-        restore(store, manifest, RestoreForm::Database, &write, &mut |_| Ok(()), None, progress)?;
+        restore(store, manifest, RestoreForm::Database, Some(&write), &mut |_| Ok(()), None, progress)?;
         let wrong = || Error::corrupt("the manifest of an image says nothing of its pages");
         Ok(ImageFile {
             file,
