@@ -22,6 +22,12 @@ pub struct Columns {
 /// Elements of an array that have a column of their own; those behind them share one.
 const ELEMENTS_APART: u64 = 7;
 
+/// Most columns: with more, as where members' names are data, each has too few texts to pay.
+const COLUMNS_MAX: usize = 1024;
+
+/// Templates that a chunk may have beside half as many as it has lines.
+const TEMPLATES_FREE: usize = 64;
+
 /// The lines of `raw` as columns; nothing where they cannot be taken apart, or would not become shorter.
 pub fn write(raw: &[u8]) -> Option<Columns> {
     if raw.len() > RAW_BYTES_MAX || !raw.ends_with(b"\n") || memchr(SLOT, raw).is_some() {
@@ -33,7 +39,7 @@ pub fn write(raw: &[u8]) -> Option<Columns> {
         let (line, after) = rest.split_at(end + 1);
         taken.line(line);
         rest = after;
-        if taken.token_count > NUMBERS_MAX {
+        if taken.token_count > NUMBERS_MAX || taken.is_in_vain() {
             return None;
         }
     }
@@ -90,6 +96,11 @@ impl<'a> Taken<'a> {
                 column.push(token);
             }
         }
+    }
+
+    /// Whether the lines have too little in common.
+    fn is_in_vain(&self) -> bool {
+        self.columns.len() > COLUMNS_MAX || self.described.len() > TEMPLATES_FREE + self.lines.len() / 2
     }
 
     /// The number of the template at hand.

@@ -98,6 +98,17 @@ fn members_that_are_missing_share_columns() {
     assert!(bytes * 12 < raw.len(), "{bytes} of {}", raw.len());
 }
 
+#[test]
+fn names_that_are_data_make_no_columns() {
+    assert_eq!(write(&lines(5000, |n| format!("[\"k\",{{\"member{n}\":{n}}}]"))), None);
+    let wide =
+        |n: usize| (0..30).map(|m| format!("\"m{}\":1", n % 50 * 30 + m)).collect::<Vec<_>>().join(",");
+    assert_eq!(write(&lines(2000, |n| format!("[\"k\",{{{}}}]", wide(n)))), None);
+    // Digits in many patterns: as texts.
+    let odd = |n: usize| (0..n % 13).map(|_| "x-1").collect::<String>();
+    back(&lines(3000, |n| format!("[\"k{n}\",\"{}{}\"]", "y".repeat(n % 41), odd(n)))).unwrap();
+}
+
 /// Any change is an error or other lines, never a panic.
 #[test]
 fn damaged_columns_are_refused_or_differ() {

@@ -13,6 +13,9 @@ const ENTRIES_FREE: usize = 16;
 /// Runs of digits in one text; a text with more is no pattern.
 const RUNS_MAX: usize = 16;
 
+/// Columns of digits, of all patterns together.
+const DIGIT_COLUMNS_MAX: usize = 256;
+
 /// The column of `texts` in the coding that takes the least.
 pub fn texts(texts: &[&[u8]]) -> Node {
     let mut best = plainly(texts);
@@ -83,7 +86,7 @@ fn patterns(texts: &[&[u8]]) -> Option<Node> {
         for (column, run) in columns.iter_mut().skip(first).zip(&runs) {
             column.push(*run);
         }
-        if too_many(known.len(), seen, 16) {
+        if too_many(known.len(), seen, 16) || columns.len() > DIGIT_COLUMNS_MAX {
             return None;
         }
     }
