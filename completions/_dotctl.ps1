@@ -59,7 +59,7 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             [CompletionResult]::new('--max-requests-per-second', '--max-requests-per-second', [CompletionResultType]::ParameterName, 'Begin no more requests than this within a second')
             [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Whose state it is [default: <class>/<object id> for an object, else the file''s name]')
             [CompletionResult]::new('--kind', '--kind', [CompletionResultType]::ParameterName, 'How a database is captured')
-            [CompletionResult]::new('--codec', '--codec', [CompletionResultType]::ParameterName, 'How chunks are compressed: zstd, gzip or none')
+            [CompletionResult]::new('--codec', '--codec', [CompletionResultType]::ParameterName, 'How chunks are compressed: zstd, gzip or none; columnar and zstd-dictionary, which need more than zstd to be read without dotctl, or auto, the smallest of them for each chunk')
             [CompletionResult]::new('--level', '--level', [CompletionResultType]::ParameterName, 'The codec''s level [default: zstd 1 for state and 2 for databases, gzip 6]')
             [CompletionResult]::new('--chunk-bytes', '--chunk-bytes', [CompletionResultType]::ParameterName, 'Raw size that chunks aim at, 64KiB to 4MiB')
             [CompletionResult]::new('--object-backend', '--object-backend', [CompletionResultType]::ParameterName, 'Where in an object checkpoints are put, with an object''s database as the store')

@@ -55,7 +55,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --max-requests-per-second 'Begin no more requests than this within a second'
             cand --namespace 'Whose state it is [default: <class>/<object id> for an object, else the file''s name]'
             cand --kind 'How a database is captured'
-            cand --codec 'How chunks are compressed: zstd, gzip or none'
+            cand --codec 'How chunks are compressed: zstd, gzip or none; columnar and zstd-dictionary, which need more than zstd to be read without dotctl, or auto, the smallest of them for each chunk'
             cand --level 'The codec''s level [default: zstd 1 for state and 2 for databases, gzip 6]'
             cand --chunk-bytes 'Raw size that chunks aim at, 64KiB to 4MiB'
             cand --object-backend 'Where in an object checkpoints are put, with an object''s database as the store'

@@ -59,7 +59,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l max-requests-
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l namespace -d 'Whose state it is [default: <class>/<object id> for an object, else the file\'s name]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l kind -d 'How a database is captured' -r -f -a "image\t'A database\'s pages, exact'
 rows\t'A database\'s schema and rows, whatever its pages: what changed is smaller, a restore slower'"
-complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l codec -d 'How chunks are compressed: zstd, gzip or none' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l codec -d 'How chunks are compressed: zstd, gzip or none; columnar and zstd-dictionary, which need more than zstd to be read without dotctl, or auto, the smallest of them for each chunk' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l level -d 'The codec\'s level [default: zstd 1 for state and 2 for databases, gzip 6]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l chunk-bytes -d 'Raw size that chunks aim at, 64KiB to 4MiB' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l object-backend -d 'Where in an object checkpoints are put, with an object\'s database as the store' -r -f -a "sqlite\t'Tables of their own, for SQLite-backed objects'

@@ -387,7 +387,7 @@ fn every_byte_of_a_directory() {
 
 #[test]
 fn every_byte_of_a_state() {
-    for codec in ["zstd", "gzip", "none"] {
+    for codec in ["zstd", "gzip", "none", "columnar", "zstd-dictionary"] {
         change_every_byte(&World::of(&fixture("state/listed.json"), &format!("--codec {codec}")), 1);
     }
 }

@@ -6,7 +6,7 @@ use dotctl_engine::id::Namespace;
 
 use crate::drive::{SnapshotSetting, load_dictionary};
 use crate::reference::read;
-use crate::store::Store;
+use crate::store::{Access, Store};
 
 /// The dictionary of the namespace's newest checkpoint; if that has none, of the newest one of another object
 /// of its class (`<class>/<object>`), so that many small objects have one dictionary. None where the
@@ -38,7 +38,7 @@ fn find(store: &dyn Store, namespace: &Namespace) -> Result<Option<Dictionary>> 
         }
         seen.push(key.namespace.clone());
         let found = read(store, key)?;
-        if let Some(dictionary) = load_dictionary(store, found.manifest.full_run()?)? {
+        if let Some(dictionary) = load_dictionary(store, found.manifest.full_run()?, Access::Whole)? {
             return Ok(Some(dictionary));
         }
     }

@@ -49,7 +49,7 @@ pub struct ChunkPlan {
 impl OpenPack {
     /// Opens `entry` of `run`: its size, header and index must be as promised.
     pub fn open(store: &dyn Store, run: &Run, entry: &PackEntry, access: Access) -> Result<Self> {
-        let dictionary = load_dictionary(store, run)?;
+        let dictionary = load_dictionary(store, run, access)?;
         OpenPack::of(store, run, entry, store.open_pack(entry, access), access, dictionary)
     }
 
@@ -131,13 +131,13 @@ impl OpenPack {
 }
 
 /// The dictionary that the chunks of `run` may be made with, if there is one.
-pub fn load_dictionary(store: &dyn Store, run: &Run) -> Result<Option<Dictionary>> {
+pub fn load_dictionary(store: &dyn Store, run: &Run, access: Access) -> Result<Option<Dictionary>> {
     let Some(entry) = &run.dictionary else {
         return Ok(None);
     };
     let load = || {
-        let opened = store.open_pack(entry, Access::Parts);
-        let (pack, reading) = OpenPack::check(DICTIONARY_CODEC, entry, opened, Access::Parts)?;
+        let opened = store.open_pack(entry, access);
+        let (pack, reading) = OpenPack::check(DICTIONARY_CODEC, entry, opened, access)?;
         let [chunk] = reading.chunks() else {
             return Err(Error::corrupt("a dictionary's pack has other chunks than one"));
         };
@@ -287,7 +287,7 @@ impl<'a> RunReader<'a> {
                 return Ok(None);
             };
             if self.dictionary.is_none() {
-                self.dictionary = load_dictionary(self.store, self.run)?;
+                self.dictionary = load_dictionary(self.store, self.run, Access::Whole)?;
             }
             let dictionary = self.dictionary.clone();
             let pack = OpenPack::of(self.store, self.run, entry, opened, self.access, dictionary)?;
