@@ -39,8 +39,10 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List checkpoints, newest first')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show what a checkpoint''s manifest says')
             [CompletionResult]::new('get', 'get', [CompletionResultType]::ParameterValue, 'Print one entry of a checkpoint')
+            [CompletionResult]::new('diff', 'diff', [CompletionResultType]::ParameterValue, 'Tell what differs between two checkpoints')
             [CompletionResult]::new('tag', 'tag', [CompletionResultType]::ParameterValue, 'Give a checkpoint a name, or take one away')
             [CompletionResult]::new('prune', 'prune', [CompletionResultType]::ParameterValue, 'Remove the checkpoints that no rule keeps, and what only they need')
+            [CompletionResult]::new('compact', 'compact', [CompletionResultType]::ParameterValue, 'Rewrite a checkpoint that lies in several runs of changes as one full run')
             [CompletionResult]::new('inspect', 'inspect', [CompletionResultType]::ParameterValue, 'Tell what is in a database, a state snapshot, a folder of objects or a store')
             [CompletionResult]::new('estimate', 'estimate', [CompletionResultType]::ParameterValue, 'Tell how large a checkpoint will be, where it will go, and whether that is within budget')
             [CompletionResult]::new('budget', 'budget', [CompletionResultType]::ParameterValue, 'Check what dotctl.toml declares against its budgets')
@@ -66,6 +68,8 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             [CompletionResult]::new('--placement', '--placement', [CompletionResultType]::ParameterName, 'With --overflow, what decides where a checkpoint goes [default: dotctl.toml''s, else budget]')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The project''s settings, of which the table "placement" counts here [default: ./dotctl.toml]')
             [CompletionResult]::new('--base', '--base', [CompletionResultType]::ParameterName, 'What to build on, so that only changes are stored: auto (the namespace''s newest checkpoint, where that pays), none, or a REF')
+            [CompletionResult]::new('--compact-share', '--compact-share', [CompletionResultType]::ParameterName, 'Make a full checkpoint once the changes take more than this share of the last full one')
+            [CompletionResult]::new('--compact-runs', '--compact-runs', [CompletionResultType]::ParameterName, 'Join the newest changes once there are as many runs of them, 1 to 16')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What stdout speaks: text for people, or one JSON object')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour in what people read; NO_COLOR is heeded')
             [CompletionResult]::new('--repair', '--repair', [CompletionResultType]::ParameterName, 'Read the packs that a bucket holds already, and replace those that are damaged; a folder''s and an object''s are always read')
@@ -87,6 +91,7 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             [CompletionResult]::new('--max-requests-per-second', '--max-requests-per-second', [CompletionResultType]::ParameterName, 'Begin no more requests than this within a second')
             [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'The file to write; `-` is stdout')
             [CompletionResult]::new('--as', '--as', [CompletionResultType]::ParameterName, 'What to write: state as one JSON array or a line an entry, an image as a database')
+            [CompletionResult]::new('--key-prefix', '--key-prefix', [CompletionResultType]::ParameterName, 'Write only what has keys that begin so, of state or rows; only the chunks with such keys are read')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What stdout speaks: text for people, or one JSON object')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour in what people read; NO_COLOR is heeded')
             [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Replace the target if it exists')
@@ -197,6 +202,28 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'dotctl;diff' {
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>')
+            [CompletionResult]::new('--overflow', '--overflow', [CompletionResultType]::ParameterName, 'The second store, which holds what is too large for the first one')
+            [CompletionResult]::new('--endpoint-url', '--endpoint-url', [CompletionResultType]::ParameterName, 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]')
+            [CompletionResult]::new('--region', '--region', [CompletionResultType]::ParameterName, 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]')
+            [CompletionResult]::new('--max-requests-per-second', '--max-requests-per-second', [CompletionResultType]::ParameterName, 'Begin no more requests than this within a second')
+            [CompletionResult]::new('--as', '--as', [CompletionResultType]::ParameterName, 'Print every change as a line of JSON, with its old and its new value')
+            [CompletionResult]::new('--limit', '--limit', [CompletionResultType]::ParameterName, 'Show this many changes [default: 20, with --format json 1000]')
+            [CompletionResult]::new('--changeset', '--changeset', [CompletionResultType]::ParameterName, 'Write what makes B of A: SQL in one transaction for rows, a line for each entry to put or to delete for state; `-` is stdout')
+            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What stdout speaks: text for people, or one JSON object')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour in what people read; NO_COLOR is heeded')
+            [CompletionResult]::new('--pages', '--pages', [CompletionResultType]::ParameterName, 'Compare two images page by page')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Replace the changeset''s file if it exists')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors, nothing else')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors, nothing else')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Draw no progress bar')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more on stderr about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more on stderr about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'dotctl;tag' {
             [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>')
             [CompletionResult]::new('--overflow', '--overflow', [CompletionResultType]::ParameterName, 'The second store, which holds what is too large for the first one')
@@ -241,6 +268,27 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more on stderr about what is being done')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'dotctl;compact' {
+            [CompletionResult]::new('--store', '--store', [CompletionResultType]::ParameterName, 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>')
+            [CompletionResult]::new('--overflow', '--overflow', [CompletionResultType]::ParameterName, 'The second store, which holds what is too large for the first one')
+            [CompletionResult]::new('--endpoint-url', '--endpoint-url', [CompletionResultType]::ParameterName, 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]')
+            [CompletionResult]::new('--region', '--region', [CompletionResultType]::ParameterName, 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]')
+            [CompletionResult]::new('--max-requests-per-second', '--max-requests-per-second', [CompletionResultType]::ParameterName, 'Begin no more requests than this within a second')
+            [CompletionResult]::new('--chunk-bytes', '--chunk-bytes', [CompletionResultType]::ParameterName, 'Raw size that chunks aim at, 64KiB to 4MiB')
+            [CompletionResult]::new('--object-backend', '--object-backend', [CompletionResultType]::ParameterName, 'Where in an object checkpoints are put, with an object''s database as the store')
+            [CompletionResult]::new('--grace', '--grace', [CompletionResultType]::ParameterName, 'How long a pack without a checkpoint is left alone; in a bucket at least 1h')
+            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What stdout speaks: text for people, or one JSON object')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour in what people read; NO_COLOR is heeded')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Say what would be done, and do nothing')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors, nothing else')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors, nothing else')
+            [CompletionResult]::new('--no-progress', '--no-progress', [CompletionResultType]::ParameterName, 'Draw no progress bar')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more on stderr about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more on stderr about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'dotctl;inspect' {
@@ -402,8 +450,10 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List checkpoints, newest first')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show what a checkpoint''s manifest says')
             [CompletionResult]::new('get', 'get', [CompletionResultType]::ParameterValue, 'Print one entry of a checkpoint')
+            [CompletionResult]::new('diff', 'diff', [CompletionResultType]::ParameterValue, 'Tell what differs between two checkpoints')
             [CompletionResult]::new('tag', 'tag', [CompletionResultType]::ParameterValue, 'Give a checkpoint a name, or take one away')
             [CompletionResult]::new('prune', 'prune', [CompletionResultType]::ParameterValue, 'Remove the checkpoints that no rule keeps, and what only they need')
+            [CompletionResult]::new('compact', 'compact', [CompletionResultType]::ParameterValue, 'Rewrite a checkpoint that lies in several runs of changes as one full run')
             [CompletionResult]::new('inspect', 'inspect', [CompletionResultType]::ParameterValue, 'Tell what is in a database, a state snapshot, a folder of objects or a store')
             [CompletionResult]::new('estimate', 'estimate', [CompletionResultType]::ParameterValue, 'Tell how large a checkpoint will be, where it will go, and whether that is within budget')
             [CompletionResult]::new('budget', 'budget', [CompletionResultType]::ParameterValue, 'Check what dotctl.toml declares against its budgets')
@@ -435,10 +485,16 @@ Register-ArgumentCompleter -Native -CommandName 'dotctl' -ScriptBlock {
         'dotctl;help;get' {
             break
         }
+        'dotctl;help;diff' {
+            break
+        }
         'dotctl;help;tag' {
             break
         }
         'dotctl;help;prune' {
+            break
+        }
+        'dotctl;help;compact' {
             break
         }
         'dotctl;help;inspect' {

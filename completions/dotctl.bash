@@ -19,11 +19,17 @@ _dotctl() {
             dotctl,budget)
                 cmd="dotctl__subcmd__budget"
                 ;;
+            dotctl,compact)
+                cmd="dotctl__subcmd__compact"
+                ;;
             dotctl,completions)
                 cmd="dotctl__subcmd__completions"
                 ;;
             dotctl,copy)
                 cmd="dotctl__subcmd__copy"
+                ;;
+            dotctl,diff)
+                cmd="dotctl__subcmd__diff"
                 ;;
             dotctl,estimate)
                 cmd="dotctl__subcmd__estimate"
@@ -70,11 +76,17 @@ _dotctl() {
             dotctl__subcmd__help,budget)
                 cmd="dotctl__subcmd__help__subcmd__budget"
                 ;;
+            dotctl__subcmd__help,compact)
+                cmd="dotctl__subcmd__help__subcmd__compact"
+                ;;
             dotctl__subcmd__help,completions)
                 cmd="dotctl__subcmd__help__subcmd__completions"
                 ;;
             dotctl__subcmd__help,copy)
                 cmd="dotctl__subcmd__help__subcmd__copy"
+                ;;
+            dotctl__subcmd__help,diff)
+                cmd="dotctl__subcmd__help__subcmd__diff"
                 ;;
             dotctl__subcmd__help,estimate)
                 cmd="dotctl__subcmd__help__subcmd__estimate"
@@ -125,7 +137,7 @@ _dotctl() {
 
     case "${cmd}" in
         dotctl)
-            opts="-q -v -h -V --format --quiet --no-progress --color --verbose --help --version snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help"
+            opts="-q -v -h -V --format --quiet --no-progress --color --verbose --help --version snapshot restore copy verify list show get diff tag prune compact inspect estimate budget plan replay completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -182,6 +194,60 @@ _dotctl() {
                     return 0
                     ;;
                 --max-requests-per-second)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dotctl__subcmd__compact)
+            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --chunk-bytes --object-backend --grace --dry-run --format --quiet --no-progress --color --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --overflow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --endpoint-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-requests-per-second)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --chunk-bytes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --object-backend)
+                    COMPREPLY=($(compgen -W "sqlite kv" -- "${cur}"))
+                    return 0
+                    ;;
+                --grace)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -270,6 +336,60 @@ _dotctl() {
                     return 0
                     ;;
                 --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dotctl__subcmd__diff)
+            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --pages --as --limit --changeset --force --format --quiet --no-progress --color --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --overflow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --endpoint-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-requests-per-second)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -W "ndjson" -- "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --changeset)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -393,7 +513,7 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__help)
-            opts="snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help"
+            opts="snapshot restore copy verify list show get diff tag prune compact inspect estimate budget plan replay completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -407,6 +527,20 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__help__subcmd__budget)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dotctl__subcmd__help__subcmd__compact)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -435,6 +569,20 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__help__subcmd__copy)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dotctl__subcmd__help__subcmd__diff)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1029,7 +1177,7 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__restore)
-            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --to --as --force --dry-run --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --to --as --key-prefix --force --dry-run --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1061,6 +1209,10 @@ _dotctl() {
                     ;;
                 --as)
                     COMPREPLY=($(compgen -W "json ndjson sqlite" -- "${cur}"))
+                    return 0
+                    ;;
+                --key-prefix)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --format)
@@ -1121,7 +1273,7 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__snapshot)
-            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --namespace --kind --codec --level --chunk-bytes --object-backend --placement --config --repair --base --dry-run --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --namespace --kind --codec --level --chunk-bytes --object-backend --placement --config --repair --base --compact-share --compact-runs --dry-run --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1180,6 +1332,14 @@ _dotctl() {
                     return 0
                     ;;
                 --base)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compact-share)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compact-runs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -36,8 +36,10 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand list 'List checkpoints, newest first'
             cand show 'Show what a checkpoint''s manifest says'
             cand get 'Print one entry of a checkpoint'
+            cand diff 'Tell what differs between two checkpoints'
             cand tag 'Give a checkpoint a name, or take one away'
             cand prune 'Remove the checkpoints that no rule keeps, and what only they need'
+            cand compact 'Rewrite a checkpoint that lies in several runs of changes as one full run'
             cand inspect 'Tell what is in a database, a state snapshot, a folder of objects or a store'
             cand estimate 'Tell how large a checkpoint will be, where it will go, and whether that is within budget'
             cand budget 'Check what dotctl.toml declares against its budgets'
@@ -62,6 +64,8 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --placement 'With --overflow, what decides where a checkpoint goes [default: dotctl.toml''s, else budget]'
             cand --config 'The project''s settings, of which the table "placement" counts here [default: ./dotctl.toml]'
             cand --base 'What to build on, so that only changes are stored: auto (the namespace''s newest checkpoint, where that pays), none, or a REF'
+            cand --compact-share 'Make a full checkpoint once the changes take more than this share of the last full one'
+            cand --compact-runs 'Join the newest changes once there are as many runs of them, 1 to 16'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
             cand --repair 'Read the packs that a bucket holds already, and replace those that are damaged; a folder''s and an object''s are always read'
@@ -82,6 +86,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --max-requests-per-second 'Begin no more requests than this within a second'
             cand --to 'The file to write; `-` is stdout'
             cand --as 'What to write: state as one JSON array or a line an entry, an image as a database'
+            cand --key-prefix 'Write only what has keys that begin so, of state or rows; only the chunks with such keys are read'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
             cand --force 'Replace the target if it exists'
@@ -186,6 +191,27 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'dotctl;diff'= {
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
+            cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
+            cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
+            cand --max-requests-per-second 'Begin no more requests than this within a second'
+            cand --as 'Print every change as a line of JSON, with its old and its new value'
+            cand --limit 'Show this many changes [default: 20, with --format json 1000]'
+            cand --changeset 'Write what makes B of A: SQL in one transaction for rows, a line for each entry to put or to delete for state; `-` is stdout'
+            cand --format 'What stdout speaks: text for people, or one JSON object'
+            cand --color 'Colour in what people read; NO_COLOR is heeded'
+            cand --pages 'Compare two images page by page'
+            cand --force 'Replace the changeset''s file if it exists'
+            cand -q 'Print the result and errors, nothing else'
+            cand --quiet 'Print the result and errors, nothing else'
+            cand --no-progress 'Draw no progress bar'
+            cand -v 'Say more on stderr about what is being done'
+            cand --verbose 'Say more on stderr about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'dotctl;tag'= {
             cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
             cand --overflow 'The second store, which holds what is too large for the first one'
@@ -229,6 +255,26 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --verbose 'Say more on stderr about what is being done'
             cand -h 'Print help'
             cand --help 'Print help'
+        }
+        &'dotctl;compact'= {
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
+            cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
+            cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
+            cand --max-requests-per-second 'Begin no more requests than this within a second'
+            cand --chunk-bytes 'Raw size that chunks aim at, 64KiB to 4MiB'
+            cand --object-backend 'Where in an object checkpoints are put, with an object''s database as the store'
+            cand --grace 'How long a pack without a checkpoint is left alone; in a bucket at least 1h'
+            cand --format 'What stdout speaks: text for people, or one JSON object'
+            cand --color 'Colour in what people read; NO_COLOR is heeded'
+            cand --dry-run 'Say what would be done, and do nothing'
+            cand -q 'Print the result and errors, nothing else'
+            cand --quiet 'Print the result and errors, nothing else'
+            cand --no-progress 'Draw no progress bar'
+            cand -v 'Say more on stderr about what is being done'
+            cand --verbose 'Say more on stderr about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
         &'dotctl;inspect'= {
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
@@ -382,8 +428,10 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand list 'List checkpoints, newest first'
             cand show 'Show what a checkpoint''s manifest says'
             cand get 'Print one entry of a checkpoint'
+            cand diff 'Tell what differs between two checkpoints'
             cand tag 'Give a checkpoint a name, or take one away'
             cand prune 'Remove the checkpoints that no rule keeps, and what only they need'
+            cand compact 'Rewrite a checkpoint that lies in several runs of changes as one full run'
             cand inspect 'Tell what is in a database, a state snapshot, a folder of objects or a store'
             cand estimate 'Tell how large a checkpoint will be, where it will go, and whether that is within budget'
             cand budget 'Check what dotctl.toml declares against its budgets'
@@ -407,9 +455,13 @@ set edit:completion:arg-completer[dotctl] = {|@words|
         }
         &'dotctl;help;get'= {
         }
+        &'dotctl;help;diff'= {
+        }
         &'dotctl;help;tag'= {
         }
         &'dotctl;help;prune'= {
+        }
+        &'dotctl;help;compact'= {
         }
         &'dotctl;help;inspect'= {
         }

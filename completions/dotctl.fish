@@ -41,8 +41,10 @@ complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "verify" -d 'Read chec
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "list" -d 'List checkpoints, newest first'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "show" -d 'Show what a checkpoint\'s manifest says'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "get" -d 'Print one entry of a checkpoint'
+complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "diff" -d 'Tell what differs between two checkpoints'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "tag" -d 'Give a checkpoint a name, or take one away'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "prune" -d 'Remove the checkpoints that no rule keeps, and what only they need'
+complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "compact" -d 'Rewrite a checkpoint that lies in several runs of changes as one full run'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "inspect" -d 'Tell what is in a database, a state snapshot, a folder of objects or a store'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "estimate" -d 'Tell how large a checkpoint will be, where it will go, and whether that is within budget'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "budget" -d 'Check what dotctl.toml declares against its budgets'
@@ -68,6 +70,8 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l placement -d 
 hybrid\t'In the object below 1 MiB of compressed state, in the second store from there'"
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l config -d 'The project\'s settings, of which the table "placement" counts here [default: ./dotctl.toml]' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l base -d 'What to build on, so that only changes are stored: auto (the namespace\'s newest checkpoint, where that pays), none, or a REF' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l compact-share -d 'Make a full checkpoint once the changes take more than this share of the last full one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l compact-runs -d 'Join the newest changes once there are as many runs of them, 1 to 16' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
 json\t''"
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
@@ -88,6 +92,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l to -d 'The fil
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l as -d 'What to write: state as one JSON array or a line an entry, an image as a database' -r -f -a "json\t'State as one compact JSON array'
 ndjson\t'State as one entry a line'
 sqlite\t'A database file'"
+complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l key-prefix -d 'Write only what has keys that begin so, of state or rows; only the chunks with such keys are read' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
 json\t''"
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
@@ -188,6 +193,25 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand get" -s q -l quiet -d 'Pri
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -s h -l help -d 'Print help'
+complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l as -d 'Print every change as a line of JSON, with its old and its new value' -r -f -a "ndjson\t'One change a line'"
+complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l limit -d 'Show this many changes [default: 20, with --format json 1000]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l changeset -d 'Write what makes B of A: SQL in one transaction for rows, a line for each entry to put or to delete for state; `-` is stdout' -r -F
+complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
+json\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l pages -d 'Compare two images page by page'
+complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l force -d 'Replace the changeset\'s file if it exists'
+complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -s q -l quiet -d 'Print the result and errors, nothing else'
+complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l no-progress -d 'Draw no progress bar'
+complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -s v -l verbose -d 'Say more on stderr about what is being done'
+complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l overflow -d 'The second store, which holds what is too large for the first one' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
@@ -228,6 +252,25 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -s q -l quiet -d 'P
 complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -s h -l help -d 'Print help'
+complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -l chunk-bytes -d 'Raw size that chunks aim at, 64KiB to 4MiB' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -l object-backend -d 'Where in an object checkpoints are put, with an object\'s database as the store' -r -f -a "sqlite\t'Tables of their own, for SQLite-backed objects'
+kv\t'Entries of the key-value storage, which KV-backed objects have'"
+complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -l grace -d 'How long a pack without a checkpoint is left alone; in a bucket at least 1h' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
+json\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -l dry-run -d 'Say what would be done, and do nothing'
+complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -s q -l quiet -d 'Print the result and errors, nothing else'
+complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -l no-progress -d 'Draw no progress bar'
+complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -s v -l verbose -d 'Say more on stderr about what is being done'
+complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dotctl -n "__fish_dotctl_using_subcommand inspect" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand inspect" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand inspect" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
@@ -359,20 +402,22 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand man" -s q -l quiet -d 'Pri
 complete -c dotctl -n "__fish_dotctl_using_subcommand man" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand man" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand man" -s h -l help -d 'Print help'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "snapshot" -d 'Capture a database, a state snapshot or a folder of objects as checkpoints'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "restore" -d 'Write a checkpoint back as the database or state it was made of'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "copy" -d 'Copy a checkpoint into another store, verified on both sides'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "verify" -d 'Read checkpoints, manifests or files back and tell everything that is wrong'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "list" -d 'List checkpoints, newest first'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "show" -d 'Show what a checkpoint\'s manifest says'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "get" -d 'Print one entry of a checkpoint'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "tag" -d 'Give a checkpoint a name, or take one away'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "prune" -d 'Remove the checkpoints that no rule keeps, and what only they need'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "inspect" -d 'Tell what is in a database, a state snapshot, a folder of objects or a store'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "estimate" -d 'Tell how large a checkpoint will be, where it will go, and whether that is within budget'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "budget" -d 'Check what dotctl.toml declares against its budgets'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "plan" -d 'Plan a design or a fleet: days until each limit, monthly cost, what a stop loses'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "replay" -d 'Make a local image of event logs, or bring one up to date'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "completions" -d 'Print the completion script for a shell'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "man" -d 'Print the manual page, of dotctl or of one command'
-complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get tag prune inspect estimate budget plan replay completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get diff tag prune compact inspect estimate budget plan replay completions man help" -f -a "snapshot" -d 'Capture a database, a state snapshot or a folder of objects as checkpoints'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get diff tag prune compact inspect estimate budget plan replay completions man help" -f -a "restore" -d 'Write a checkpoint back as the database or state it was made of'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get diff tag prune compact inspect estimate budget plan replay completions man help" -f -a "copy" -d 'Copy a checkpoint into another store, verified on both sides'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get diff tag prune compact inspect estimate budget plan replay completions man help" -f -a "verify" -d 'Read checkpoints, manifests or files back and tell everything that is wrong'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get diff tag prune compact inspect estimate budget plan replay completions man help" -f -a "list" -d 'List checkpoints, newest first'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get diff tag prune compact inspect estimate budget plan replay completions man help" -f -a "show" -d 'Show what a checkpoint\'s manifest says'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get diff tag prune compact inspect estimate budget plan replay completions man help" -f -a "get" -d 'Print one entry of a checkpoint'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get diff tag prune compact inspect estimate budget plan replay completions man help" -f -a "diff" -d 'Tell what differs between two checkpoints'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get diff tag prune compact inspect estimate budget plan replay completions man help" -f -a "tag" -d 'Give a checkpoint a name, or take one away'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get diff tag prune compact inspect estimate budget plan replay completions man help" -f -a "prune" -d 'Remove the checkpoints that no rule keeps, and what only they need'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get diff tag prune compact inspect estimate budget plan replay completions man help" -f -a "compact" -d 'Rewrite a checkpoint that lies in several runs of changes as one full run'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get diff tag prune compact inspect estimate budget plan replay completions man help" -f -a "inspect" -d 'Tell what is in a database, a state snapshot, a folder of objects or a store'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get diff tag prune compact inspect estimate budget plan replay completions man help" -f -a "estimate" -d 'Tell how large a checkpoint will be, where it will go, and whether that is within budget'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get diff tag prune compact inspect estimate budget plan replay completions man help" -f -a "budget" -d 'Check what dotctl.toml declares against its budgets'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get diff tag prune compact inspect estimate budget plan replay completions man help" -f -a "plan" -d 'Plan a design or a fleet: days until each limit, monthly cost, what a stop loses'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get diff tag prune compact inspect estimate budget plan replay completions man help" -f -a "replay" -d 'Make a local image of event logs, or bring one up to date'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get diff tag prune compact inspect estimate budget plan replay completions man help" -f -a "completions" -d 'Print the completion script for a shell'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get diff tag prune compact inspect estimate budget plan replay completions man help" -f -a "man" -d 'Print the manual page, of dotctl or of one command'
+complete -c dotctl -n "__fish_dotctl_using_subcommand help; and not __fish_seen_subcommand_from snapshot restore copy verify list show get diff tag prune compact inspect estimate budget plan replay completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

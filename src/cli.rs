@@ -129,6 +129,8 @@ pub enum Command {
     Tag(TagArgs),
     /// Remove the checkpoints that no rule keeps, and what only they need
     Prune(PruneArgs),
+    /// Rewrite a checkpoint that lies in several runs of changes as one full run
+    Compact(CompactArgs),
     /// Tell what is in a database, a state snapshot, a folder of objects or a store
     Inspect(InspectArgs),
     /// Tell how large a checkpoint will be, where it will go, and whether that is within budget
@@ -196,6 +198,12 @@ pub struct SnapshotArgs {
     /// that pays), none, or a REF
     #[arg(long, default_value = "auto", value_name = "BASE")]
     pub base: Base,
+    /// Make a full checkpoint once the changes take more than this share of the last full one
+    #[arg(long, value_name = "SHARE", default_value = "0.5", value_parser = parse_share, allow_negative_numbers = true)]
+    pub compact_share: f64,
+    /// Join the newest changes once there are as many runs of them, 1 to 16
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub compact_runs: u8,
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -253,6 +261,7 @@ Examples:
   dotctl restore latest --to restored.sqlite
   dotctl restore Counter/4f2a…@latest --to object.sqlite
   dotctl restore 3f9c --to - --as ndjson | head
+  dotctl restore latest --to users.json --key-prefix user:
   dotctl restore latest --to object.sqlite --store r2://backups/counters
 
 REF is an id, a unique prefix of one (4 digits or more), a tag, `latest`, NAMESPACE@latest, or
@@ -269,6 +278,9 @@ pub struct RestoreArgs {
     /// What to write: state as one JSON array or a line an entry, an image as a database
     #[arg(long = "as", value_enum, value_name = "FORM")]
     pub form: Option<Form>,
+    /// Write only what has keys that begin so, of state or rows; only the chunks with such keys are read
+    #[arg(long, value_name = "P")]
+    pub key_prefix: Option<String>,
     /// Replace the target if it exists
     #[arg(long)]
     pub force: bool,
@@ -543,6 +555,35 @@ pub struct PruneArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  dotctl compact counters@latest
+  dotctl compact latest --dry-run
+
+The checkpoint keeps its namespace, its place in the history, its time, its tags and its content; its id
+is a new one, since its manifest is. The old one goes once the new one is there. A snapshot does without this:
+it makes a full checkpoint by itself where --compact-share and --compact-runs say so.")]
+pub struct CompactArgs {
+    /// Which checkpoint
+    #[arg(value_name = "REF")]
+    pub reference: String,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Raw size that chunks aim at, 64KiB to 4MiB
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = parse_size)]
+    pub chunk_bytes: u64,
+    /// Where in an object checkpoints are put, with an object's database as the store
+    #[arg(long, value_enum, default_value = "sqlite", value_name = "BACKEND")]
+    pub object_backend: ObjectBackend,
+    /// How long a pack without a checkpoint is left alone; in a bucket at least 1h
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = parse_span)]
+    pub grace: Duration,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
   dotctl inspect object.sqlite
   dotctl inspect .wrangler/state/v3/do
   dotctl inspect state.ndjson.zst
@@ -653,6 +694,14 @@ pub struct EstimateArgs {
     /// The project's settings: placement and budgets [default: ./dotctl.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// A share of something: a number of 0 or more.
+fn parse_share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
+        _ => Err("a share is a number of 0 or more, as in 0.5".to_owned()),
+    }
 }
 
 /// A mean number of bytes: a size, or a number with decimals.

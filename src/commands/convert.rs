@@ -83,6 +83,7 @@ fn capture(
             created_at,
             codec,
             chunk_size: ChunkSize::DEFAULT,
+            chain: dotctl_engine::checkpoint::ChainPolicy::DEFAULT,
         })
     };
     if is_database(&path)? {

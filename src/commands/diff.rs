@@ -1,6 +1,5 @@
 //! `dotctl diff`: what differs between two checkpoints of a store.
 
-use std::path::Path;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -16,14 +15,14 @@ use dotctl_stores::drive::{diff_entries, diff_stored};
 use dotctl_stores::reference::{Found, resolve};
 use dotctl_stores::rows::{RowsChangeset, RowsSide};
 use dotctl_stores::store::Store;
-use dotctl_stores::target::Target;
 
 use super::foreign::{self, Named};
 use super::requests::{requests_of, tell, tell_apart};
+use super::sink::Sink;
 use super::{elapsed_ms, short_id};
 use crate::cli::{DiffArgs, DiffForm, Format};
 use crate::error::Exit;
-use crate::output::{Output, print};
+use crate::output::Output;
 use crate::render::{Align, Bar, escape, fitted, shorten_middle, table};
 use crate::size::{show_count, show_duration};
 
@@ -32,9 +31,6 @@ const SHOWN_DEFAULT: (u64, u64) = (20, 1000);
 
 /// Bytes of changes that one JSON object has at most.
 const CHANGES_BYTES_MAX: usize = 8 << 20;
-
-/// Bytes that are written at once.
-const WRITE_BYTES: usize = 256 << 10;
 
 /// What is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -69,8 +65,8 @@ pub fn run(args: &DiffArgs, output: &Output) -> Result<Exit> {
     }
     let default = if output.format == Format::Json { SHOWN_DEFAULT.1 } else { SHOWN_DEFAULT.0 };
     let mut found = FoundChanges::new(unit, if lines { 0 } else { args.limit.unwrap_or(default) });
-    let mut printed = Buffered { write: Written::Stdout, buffer: Vec::new() };
-    let mut changeset = args.changeset.as_deref().map(|path| Buffered::to(path, args.force)).transpose()?;
+    let mut printed = Sink::stdout();
+    let mut changeset = args.changeset.as_deref().map(|path| Sink::to(path, args.force)).transpose()?;
     let bar = Bar::new(output.progress && !lines && !to_stdout);
     let mut count = |one: Difference<'_>| {
         let text = found.take(&one)?;
@@ -151,7 +147,7 @@ fn compare(
     unit: Unit,
     old: &Found,
     new: &Found,
-    changeset: Option<&mut Buffered>,
+    changeset: Option<&mut Sink>,
     count: &mut dyn FnMut(Difference<'_>) -> Result<()>,
     bar: &Bar,
 ) -> Result<()> {
@@ -413,54 +409,4 @@ fn contrast(old: &str, new: &str) -> String {
         shorten_middle(&format!("{dots}{}", escape(&part)), 18)
     };
     format!("{} → {}", part(old), part(new))
-}
-
-/// Where bytes go.
-enum Written {
-    Stdout,
-    File { target: Target, offset: u64 },
-}
-
-/// Bytes on their way to stdout or to a file, which appears once all of it is there.
-struct Buffered {
-    write: Written,
-    buffer: Vec<u8>,
-}
-
-impl Buffered {
-    fn to(path: &Path, replace: bool) -> Result<Self> {
-        let write = match path.as_os_str() == "-" {
-            true => Written::Stdout,
-            false => Written::File { target: Target::begin(path, 0, replace)?, offset: 0 },
-        };
-        Ok(Buffered { write, buffer: Vec::new() })
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= WRITE_BYTES { self.flush() } else { Ok(()) }
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        if self.buffer.is_empty() {
-            return Ok(());
-        }
-        match &mut self.write {
-            Written::Stdout => print(&self.buffer)?,
-            Written::File { target, offset } => {
-                target.write_at(*offset, &self.buffer)?;
-                *offset += self.buffer.len() as u64;
-            }
-        }
-        self.buffer.clear();
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<()> {
-        self.flush()?;
-        match self.write {
-            Written::Stdout => Ok(()),
-            Written::File { target, .. } => target.publish(),
-        }
-    }
 }

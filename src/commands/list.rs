@@ -9,7 +9,7 @@ use dotctl_engine::tag::{Tag, Tagged};
 use dotctl_stores::reference::{Found, read_each};
 
 use super::requests::{tell, with_requests};
-use super::{CheckpointDocument, foreign, short_id, tags_of};
+use super::{ChainDocument, CheckpointDocument, foreign, short_id, tags_of};
 use crate::cli::ListArgs;
 use crate::error::Exit;
 use crate::open;
@@ -90,8 +90,13 @@ fn human(found: &[Found], tags: &[Tagged]) -> String {
         ("KIND", Align::Left),
         ("RAW", Align::Right),
         ("STORED", Align::Right),
-        ("NAMESPACE", Align::Left),
     ];
+    // Full runs and runs of changes, as in 1+3, and what the changes are.
+    let has_chains = found.iter().any(|found| found.manifest.is_chain());
+    if has_chains {
+        columns.extend([("RUNS", Align::Right), ("CHANGES", Align::Right)]);
+    }
+    columns.push(("NAMESPACE", Align::Left));
     let has_tags = found.iter().any(|found| !tags_of(tags, found.id()).is_empty());
     if has_tags {
         columns.push(("TAGS", Align::Left));
@@ -104,8 +109,15 @@ fn human(found: &[Found], tags: &[Tagged]) -> String {
             manifest.kind.name().to_owned(),
             show_size(manifest.raw_bytes),
             show_size(manifest.stored_bytes()),
-            shorten(manifest.namespace.as_str(), 14),
         ];
+        if has_chains {
+            let chain = ChainDocument::of(manifest);
+            row.extend(match chain {
+                Some(chain) => [format!("1+{}", chain.delta_run_count), show_size(chain.delta_bytes)],
+                None => ["1".to_owned(), String::new()],
+            });
+        }
+        row.push(shorten(manifest.namespace.as_str(), 14));
         if has_tags {
             let tags = tags_of(tags, found.id());
             row.push(tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(", "));

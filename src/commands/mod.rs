@@ -1,6 +1,7 @@
 //! One verb a file: read the words, call the engine, render.
 
 mod budget;
+mod compact;
 mod completions;
 mod convert;
 mod copy;
@@ -19,6 +20,7 @@ mod requests;
 mod restore;
 mod sample;
 mod show;
+mod sink;
 mod snapshot;
 mod tag;
 mod verify;
@@ -30,7 +32,7 @@ pub use plan::{PlanReport, TraceSection};
 use serde::Serialize;
 
 use dotctl_engine::codec::Codec;
-use dotctl_engine::format::{CheckpointKind, Manifest, Place};
+use dotctl_engine::format::{CheckpointKind, Manifest, Place, Run};
 use dotctl_engine::id::{CheckpointId, Hash, Namespace, Time};
 use dotctl_engine::tag::{Tag, Tagged};
 use dotctl_engine::{Error, Result};
@@ -57,6 +59,7 @@ pub fn run(command: &Command, output: &Output) -> Result<Exit> {
         Command::Diff(args) => diff::run(args, output),
         Command::Tag(args) => tag::run(args, output),
         Command::Prune(args) => prune::run(args, output),
+        Command::Compact(args) => compact::run(args, output),
         Command::Inspect(args) => inspect::run(args, output),
         Command::Estimate(args) => estimate::run(args, output),
         Command::Budget(args) => budget::run(args, output),
@@ -93,6 +96,9 @@ struct CheckpointDocument<'a> {
     /// Of `stored_bytes`, those of an image's directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     directory_bytes: Option<u64>,
+    /// What changes over a full run cost; left out of full checkpoints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chain: Option<ChainDocument>,
     /// Where they are asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     tags: Option<Vec<Tag>>,
@@ -120,6 +126,7 @@ impl<'a> CheckpointDocument<'a> {
             directory_bytes: manifest
                 .directory()
                 .map(|run| run.packs.iter().map(|pack| pack.stored_bytes).sum()),
+            chain: ChainDocument::of(manifest),
             tags: None,
         }
     }
@@ -128,6 +135,32 @@ impl<'a> CheckpointDocument<'a> {
     fn tagged(mut self, tags: &[Tagged]) -> Self {
         self.tags = Some(tags_of(tags, self.id));
         self
+    }
+}
+
+/// The runs of a checkpoint that is a full run and changes to it.
+#[derive(Debug, Serialize)]
+struct ChainDocument {
+    delta_run_count: usize,
+    /// Of the full run.
+    full_bytes: u64,
+    /// Of all runs of changes.
+    delta_bytes: u64,
+    /// What a restore reads: all of them.
+    restore_bytes: u64,
+}
+
+impl ChainDocument {
+    fn of(manifest: &Manifest) -> Option<Self> {
+        let stored_bytes = |run: &Run| run.packs.iter().map(|pack| pack.stored_bytes).sum::<u64>();
+        let full_bytes = manifest.full_run().map_or(0, stored_bytes);
+        let delta_bytes = manifest.delta_runs().map(stored_bytes).sum();
+        manifest.is_chain().then(|| ChainDocument {
+            delta_run_count: manifest.delta_runs().count(),
+            full_bytes,
+            delta_bytes,
+            restore_bytes: full_bytes.saturating_add(delta_bytes),
+        })
     }
 }
 

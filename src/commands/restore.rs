@@ -9,7 +9,7 @@ use dotctl_engine::checkpoint::StateForm;
 use dotctl_engine::format::{CheckpointKind, Manifest};
 use dotctl_engine::id::Time;
 use dotctl_engine::{Error, ErrorKind, Result};
-use dotctl_stores::drive::{Kept, RestoreForm, Restored, restore};
+use dotctl_stores::drive::{Kept, RestoreForm, Restored, restore, restore_prefix};
 use dotctl_stores::journal::Journal;
 use dotctl_stores::local::LocalPlace;
 use dotctl_stores::reference::Found;
@@ -19,19 +19,28 @@ use dotctl_stores::target::Target;
 
 use super::foreign::{self, Named};
 use super::requests::{tell, tell_apart, with_requests};
+use super::sink::Sink;
 use super::{elapsed_ms, short_id};
 use crate::cli::{Form, RestoreArgs};
 use crate::error::Exit;
 use crate::output::{Output, print};
 use crate::render::Bar;
-use crate::size::{show_duration, show_size};
+use crate::size::{show_count, show_duration, show_size};
 
 pub fn run(args: &RestoreArgs, output: &Output) -> Result<Exit> {
     let begun = Instant::now();
     let (store, found) = match foreign::resolve_in(&args.store, &args.reference)? {
         Named::Native(store, found) => (store, found),
+        Named::Foreign(_, found) if args.key_prefix.is_some() => {
+            return Err(Error::unsupported("of a checkpoint that TypeScript wrote all is restored")
+                .at(found.id)
+                .hint("leave out --key-prefix"));
+        }
         Named::Foreign(foreign, found) => return foreign::restore(args, &foreign, &found, begun, output),
     };
+    if let Some(prefix) = &args.key_prefix {
+        return restore_part(args, store.as_ref(), &found, prefix, begun, output);
+    }
     let form = restore_form(args.form, &found.manifest)?;
     let to = args.to.display().to_string();
     if args.dry_run {
@@ -76,6 +85,65 @@ pub fn run(args: &RestoreArgs, output: &Output) -> Result<Exit> {
         }
     };
     report(store.as_ref(), &found, &to, restored, alarm, elapsed_ms(begun), output)?;
+    Ok(Exit::Done)
+}
+
+/// Restores what has keys that begin with `prefix`.
+fn restore_part(
+    args: &RestoreArgs,
+    store: &dyn Store,
+    found: &Found,
+    prefix: &str,
+    begun: Instant,
+    output: &Output,
+) -> Result<Exit> {
+    let RestoreForm::State(form) = restore_form(args.form, &found.manifest)? else {
+        return Err(match found.manifest.kind {
+            CheckpointKind::Image => Error::unsupported("the pages of a database have no keys to choose by")
+                .hint(
+                    "`dotctl get REF KEY` prints single values; --kind rows captures rows, which have keys",
+                ),
+            _ => Error::unsupported("some rows of a database are no database")
+                .hint("--as ndjson writes them as lines; leave out --key-prefix for the database"),
+        });
+    };
+    let to = args.to.display().to_string();
+    if args.dry_run {
+        return plan(args, found, &to, output);
+    }
+    let mut sink = Sink::to(&args.to, args.force)?;
+    let mut write = |bytes: &[u8]| sink.write(bytes);
+    let bar = Bar::new(output.progress && to != "-");
+    let part = restore_prefix(store, &found.manifest, prefix.as_bytes(), form, &mut write, &bar)
+        .map_err(|error| refuse(error, &to))?;
+    sink.finish()?;
+    if to == "-" {
+        tell_apart(store, output);
+        return Ok(Exit::Done);
+    }
+    let document = json!({
+        "checkpoint": found.id(),
+        "to": to,
+        "key_prefix": prefix,
+        "record_count": part.record_count,
+        "raw_bytes": part.restored.raw_bytes,
+        "sha256": part.restored.sha256,
+        "checked": "chunks",
+        "duration_ms": elapsed_ms(begun),
+    });
+    tell(store, output);
+    output.result(&with_requests(document, store), || {
+        format!(
+            "restored {} entries of {} of {} to {to}\n{} in {}; the hashes of the chunks that were read are \
+             checked, the whole content's is not\nSHA-256 {}",
+            show_count(part.record_count),
+            short_id(found.id()),
+            found.manifest.namespace,
+            show_size(part.restored.raw_bytes),
+            show_duration(elapsed_ms(begun)),
+            part.restored.sha256
+        )
+    })?;
     Ok(Exit::Done)
 }
 

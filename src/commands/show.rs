@@ -57,6 +57,15 @@ pub fn run(args: &ShowArgs, output: &Output) -> Result<Exit> {
         if !tags.is_empty() {
             lines.push(("tags", tags.join(", ")));
         }
+        if let Some(chain) = &document.chain {
+            lines.push(("full run", with_bytes(chain.full_bytes)));
+            let runs = if chain.delta_run_count == 1 { "run" } else { "runs" };
+            lines.push((
+                "changes",
+                format!("{} in {} {runs}", with_bytes(chain.delta_bytes), chain.delta_run_count),
+            ));
+            lines.push(("restore reads", with_bytes(chain.restore_bytes)));
+        }
         if let Some(bytes) = document.directory_bytes {
             lines.push(("directory", with_bytes(bytes)));
         }

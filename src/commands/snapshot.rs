@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_json::json;
 
-use dotctl_engine::checkpoint::codec_setting;
+use dotctl_engine::checkpoint::{ChainPolicy, codec_setting};
 use dotctl_engine::chunk::ChunkSize;
 use dotctl_engine::format::CheckpointKind;
 use dotctl_engine::id::Namespace;
@@ -72,10 +72,16 @@ pub fn run(args: &SnapshotArgs, output: &Output) -> Result<Exit> {
         Base::None => dotctl_stores::base::Base::None,
         Base::Of(reference) => dotctl_stores::base::Base::Of(Box::new(resolve(store, reference)?)),
     };
+    let chain = ChainPolicy {
+        // Rounded; past what the number holds it is as if there were no bound.
+        delta_millionths_max: (args.compact_share * 1e6) as u64,
+        delta_runs_max: args.compact_runs.into(),
+    };
     let capture = |job: &Job| {
         let created_at = open::now()?;
         let codec = codec_setting(job.kind, args.codec, args.level)?;
-        let setting = SnapshotSetting { namespace: job.namespace.clone(), created_at, codec, chunk_size };
+        let setting =
+            SnapshotSetting { namespace: job.namespace.clone(), created_at, codec, chunk_size, chain };
         capture(store, job, &setting, &base, output)
     };
     if matches!(source, Source::Objects(_)) {

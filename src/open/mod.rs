@@ -13,7 +13,9 @@ use dotctl_stores::database::is_database;
 use dotctl_stores::objects::{LocalObject, find_objects};
 
 pub use bucket::bucket_setting;
-pub use store::{Stores, destination, foreign, foreign_in_bucket, store, store_for_writing, stores};
+pub use store::{
+    Stores, destination, foreign, foreign_in_bucket, store, store_for_rewriting, store_for_writing, stores,
+};
 
 /// What a path on the command line turned out to be.
 pub enum Source {

@@ -64,6 +64,24 @@ pub fn store(args: &StoreArgs) -> Result<Box<dyn Store>> {
     Ok(Box::new(PlacedStore::new(first, second, PlacementPolicy::BUDGET)))
 }
 
+/// The one store of our checkpoints that `args` name, to rewrite what is in it; in an object, checkpoints are put
+/// where `backend` says.
+///
+/// # Errors
+/// Unsupported where two stores are named, or TypeScript's.
+pub fn store_for_rewriting(args: &StoreArgs, backend: ObjectBackend) -> Result<Box<dyn Store>> {
+    if args.overflow.is_some() {
+        return Err(Error::unsupported("checkpoints in two stores are not rewritten")
+            .hint("name the one in which the checkpoint lies, without --overflow"));
+    }
+    if stores(args)?.native.is_none() {
+        return Err(Error::unsupported("checkpoints that TypeScript wrote are not rewritten")
+            .at(args.store.clone())
+            .hint("`dotctl copy` brings them into a store of ours"));
+    }
+    open(&args.store, &args.bucket, backend_of(backend), false, open_folder)
+}
+
 /// The store that `text` names, made if it is not there; in an object, checkpoints are put where
 /// `backend` says. `repair`: a bucket's packs are read before they are believed.
 pub fn store_for_writing(

@@ -69,6 +69,7 @@ pub fn setting(namespace: &str, second: i64) -> SnapshotSetting {
         created_at: Time::from_unix_ms(1_790_000_000_000 + second * 1000).expect("a time"),
         codec: codec(Codec::None),
         chunk_size: ChunkSize::new(64 << 10).expect("a size"),
+        chain: dotctl_engine::checkpoint::ChainPolicy::DEFAULT,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Checkpoints in buckets, on real servers, and what every store must do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod chain;
 mod command;
 mod conformance;
 mod faults;

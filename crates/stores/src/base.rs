@@ -1,6 +1,6 @@
 //! What a new checkpoint is built on.
 
-use dotctl_engine::checkpoint::{ChainPolicy, CheckpointFacts, Foundation};
+use dotctl_engine::checkpoint::{CheckpointFacts, Foundation};
 use dotctl_engine::format::{CheckpointKind, Manifest, PackEntry};
 use dotctl_engine::{Error, ErrorKind, Result};
 
@@ -62,7 +62,7 @@ impl Base {
                 Err(error) => return Err(error),
             },
         };
-        let foundation = ChainPolicy::DEFAULT.foundation(found.id(), &found.manifest);
+        let foundation = setting.chain.foundation(found.id(), &found.manifest);
         Ok(Chosen {
             built_on: foundation.map(|foundation| (found.manifest, foundation)),
             damage: None,

@@ -91,7 +91,11 @@ fn tagged(
 ) -> Result<Option<ManifestKey>> {
     let tags = store.tags()?;
     let has_it = |key: &ManifestKey| tags.iter().any(|one| one.checkpoint == key.id && one.tag == *tag);
-    let mut having = keys.into_iter().filter(has_it);
+    let having: Vec<ManifestKey> = keys.into_iter().filter(has_it).collect();
+    if let Some(one) = same_checkpoint(store, &having)? {
+        return Ok(Some(one));
+    }
+    let mut having = having.into_iter();
     match (having.next(), having.next()) {
         (Some(one), Some(other)) if one.namespace == other.namespace => {
             Err(Error::malformed(format!("{reference} may be {} or {}", one.id, other.id))
@@ -104,6 +108,22 @@ fn tagged(
         }
         (found, _) => Ok(found),
     }
+}
+
+/// What a compaction that was killed has left twice: both in one place of the history, with one content. The
+/// full one, if `having` are such.
+fn same_checkpoint(store: &dyn Store, having: &[ManifestKey]) -> Result<Option<ManifestKey>> {
+    let place = |key: &ManifestKey| (key.namespace.clone(), key.sequence);
+    let [first, others @ ..] = having else { return Ok(None) };
+    if others.is_empty() || others.iter().any(|other| place(other) != place(first)) {
+        return Ok(None);
+    }
+    let found = having.iter().map(|key| read(store, key.clone())).collect::<Result<Vec<_>>>()?;
+    let content = |one: &Found| (one.manifest.created_at, one.manifest.content_sha256);
+    if found.windows(2).any(|pair| matches!(pair, [one, other] if content(one) != content(other))) {
+        return Ok(None);
+    }
+    Ok(found.into_iter().find(|one| !one.manifest.is_chain()).map(|one| one.key))
 }
 
 /// Reads the manifest under `key` and checks that it belongs there.

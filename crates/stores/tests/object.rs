@@ -42,6 +42,7 @@ fn setting(namespace: &str) -> SnapshotSetting {
         created_at: Time::from_unix_ms(1_790_000_000_000).unwrap(),
         codec: codec_setting(CheckpointKind::State, Codec::None, None).unwrap(),
         chunk_size: ChunkSize::new(64 << 10).unwrap(),
+        chain: dotctl_engine::checkpoint::ChainPolicy::DEFAULT,
     }
 }
 

@@ -56,6 +56,7 @@ fn snapshot(world: &Path, store: &dyn Store, unix_ms: i64) -> Result<Committed> 
         created_at: Time::from_unix_ms(unix_ms).unwrap(),
         codec: codec_setting(CheckpointKind::State, Codec::None, None).unwrap(),
         chunk_size: ChunkSize::DEFAULT,
+        chain: dotctl_engine::checkpoint::ChainPolicy::DEFAULT,
     };
     Ok(capture_state(store, &world.join("state.json"), &setting, &Base::Auto, &NoProgress)?.committed)
 }

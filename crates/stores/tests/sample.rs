@@ -146,6 +146,7 @@ fn snapshot_setting(codec: CodecSetting, chunk_bytes: u64) -> SnapshotSetting {
         created_at: Time::from_unix_ms(0).unwrap(),
         codec,
         chunk_size: ChunkSize::new(chunk_bytes).unwrap(),
+        chain: dotctl_engine::checkpoint::ChainPolicy::DEFAULT,
     }
 }
 

@@ -6,15 +6,15 @@ use crate::id::{CheckpointId, Hash};
 /// When changes are no longer laid over what is there.
 #[derive(Debug, Clone, Copy)]
 pub struct ChainPolicy {
-    /// Stored bytes that delta runs may have for each 100 of the full run.
-    pub delta_percent_max: u64,
+    /// Stored bytes that delta runs may have for each million of the full run.
+    pub delta_millionths_max: u64,
     /// Delta runs that a checkpoint may have.
     pub delta_runs_max: usize,
 }
 
 impl ChainPolicy {
     /// Half of the full run, and 8 runs: a restore then reads at most half as much again.
-    pub const DEFAULT: ChainPolicy = ChainPolicy { delta_percent_max: 50, delta_runs_max: 8 };
+    pub const DEFAULT: ChainPolicy = ChainPolicy { delta_millionths_max: 500_000, delta_runs_max: 8 };
 
     /// What a new checkpoint can be built on, of `manifest`, whose id is `id`; `None` where a full one
     /// is due.
@@ -38,7 +38,7 @@ impl ChainPolicy {
                 kept = position;
             }
         }
-        let allowed = u128::from(stored_bytes(full)) * u128::from(self.delta_percent_max) / 100;
+        let allowed = u128::from(stored_bytes(full)) * u128::from(self.delta_millionths_max) / 1_000_000;
         let taken: u64 = sizes.iter().take(kept).sum();
         let left = u64::try_from(allowed).unwrap_or(u64::MAX).checked_sub(taken).filter(|left| *left > 0)?;
         let deltas = manifest.delta_runs().take(kept);

@@ -2,6 +2,7 @@
 
 mod chain;
 mod chunks;
+mod compact;
 mod copy;
 mod diff;
 mod directory;
@@ -22,6 +23,7 @@ mod tracked;
 mod verify;
 
 pub use chunks::load_dictionary;
+pub use compact::{CompactSetting, Compacted, compact};
 pub use copy::copy;
 pub use diff::{Visit, diff_entries, diff_stored};
 pub use get::{Got, LineLookup, StoredValue, get_entry, get_value};
@@ -33,7 +35,7 @@ pub use inspect::{
 pub use lines::{StoredLines, with_prefix};
 pub use progress::{NoProgress, Progress};
 pub use prune::{Judged, PruneOutcome, PruneSetting, prune};
-pub use restore::{Kept, RestoreForm, Restored, read_rows, restore};
+pub use restore::{Kept, RestoreForm, Restored, RestoredPart, read_rows, restore, restore_prefix};
 pub use sample::{
     CodecReport, SampleKind, SampleReport, SampleSetting, sample_database, sample_file, sample_operator,
 };
@@ -42,6 +44,7 @@ pub use trace::{TraceSource, trace_log};
 pub use tracked::{CurrentLine, increment_tracked};
 pub use verify::{Verifier, refuse_first, require_whole};
 
+use dotctl_engine::checkpoint::ChainPolicy;
 use dotctl_engine::chunk::{ChunkSize, StoredChunk};
 use dotctl_engine::codec::CodecSetting;
 use dotctl_engine::id::{Namespace, Time};
@@ -60,6 +63,8 @@ pub struct SnapshotSetting {
     pub codec: CodecSetting,
     /// How large chunks are.
     pub chunk_size: ChunkSize,
+    /// How far a chain may grow.
+    pub chain: ChainPolicy,
 }
 
 /// The buffers of a chunk on its way into a pack or out of one.

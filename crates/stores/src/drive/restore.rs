@@ -9,8 +9,10 @@ use dotctl_engine::id::Hash;
 use dotctl_engine::{Damage, Error, Result};
 
 use super::chunks::{ChunkPlan, RunReader, check_end};
+use super::lines::{StoredLines, with_prefix};
 use super::merged::read_merged;
 use super::progress::Progress;
+use super::state::EntrySource;
 use crate::buffer::AlignedBuffer;
 use crate::interrupt;
 use crate::journal::{Journal, Mark};
@@ -219,6 +221,62 @@ fn restore_merged(
         (true, bytes) => bytes + 1,
     };
     finish(manifest, content, written, written_bytes)
+}
+
+/// What of a checkpoint was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestoredPart {
+    /// Entries or rows.
+    pub record_count: u64,
+    /// The bytes.
+    pub restored: Restored,
+}
+
+/// Writes the entries of `manifest`, of state or of rows, whose keys begin with `prefix`. Only chunks that may have
+/// such a key are read, and checked by their hashes; of a part the content's hash says nothing.
+///
+/// # Errors
+/// The store's and those of `write`.
+pub fn restore_prefix(
+    store: &dyn Store,
+    manifest: &Manifest,
+    prefix: &[u8],
+    form: StateForm,
+    write: &mut dyn FnMut(&[u8]) -> Result<()>,
+    progress: &dyn Progress,
+) -> Result<RestoredPart> {
+    let (mut sha256, mut raw_bytes, mut record_count) = (Sha256::new(), 0, 0_u64);
+    let mut put = |bytes: &[u8]| {
+        sha256.update(bytes);
+        raw_bytes += bytes.len() as u64;
+        write(bytes)
+    };
+    let mut lines = StoredLines::within(store, manifest, with_prefix(prefix))?;
+    progress.begin("restoring", None);
+    let array = form == StateForm::Array;
+    if array {
+        put(b"[")?;
+    }
+    while lines.advance()? {
+        let (_, line) = lines.entry();
+        if array && record_count > 0 {
+            put(b",")?;
+        }
+        put(line)?;
+        if !array {
+            put(b"\n")?;
+        }
+        record_count += 1;
+        progress.advance(line.len() as u64);
+        if record_count.is_multiple_of(4096) {
+            interrupt::check()?;
+        }
+    }
+    if array {
+        put(b"]")?;
+    }
+    progress.end();
+    Ok(RestoredPart { record_count, restored: Restored { raw_bytes, sha256: Hash::finish(sha256) } })
 }
 
 /// Gives every line of a checkpoint of rows to `visit`, in the order of the keys and without its line

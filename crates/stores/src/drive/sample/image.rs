@@ -39,6 +39,7 @@ fn sample_still(
             created_at: Time::from_unix_ms(0)?,
             codec: *codec,
             chunk_size: setting.chunk_size,
+            chain: dotctl_engine::checkpoint::ChainPolicy::DEFAULT,
         };
         let made = chunks.directory.finish(database, &snapshot)?;
         let keys = made.iter().map(|chunk| (&chunk.first_key, chunk.bytes.len() as u64));
