@@ -136,7 +136,8 @@ fn a_chain_at_any_time() {
     assert_eq!((chain["restore_bytes"].as_u64(), newest["stored_bytes"].as_u64()), (Some(sum), Some(sum)));
     assert!(listed["checkpoints"][4]["chain"].is_null());
     let text = String::from_utf8(run(world, "list").exits(0).stdout).unwrap();
-    assert!(text.contains("1+4") && text.contains("CHANGES"), "{text}");
+    assert!(text.contains(" in 4 ") && text.contains("CHANGES"), "{text}");
+    assert_eq!(text.lines().count(), 6, "a line each: {text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     let text = String::from_utf8(run(world, "show latest").exits(0).stdout).unwrap();
     assert!(text.contains("in 4 runs") && text.contains("restore reads"), "{text}");

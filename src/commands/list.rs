@@ -84,17 +84,17 @@ fn human(found: &[Found], tags: &[Tagged]) -> String {
     if found.is_empty() {
         return "no checkpoints yet; `dotctl snapshot SOURCE` makes one".to_owned();
     }
+    let has_chains = found.iter().any(|found| found.manifest.is_chain());
     let mut columns = vec![
         ("ID", Align::Left),
         ("CREATED", Align::Left),
-        ("KIND", Align::Left),
+        // A left column is never narrower than 8.
+        ("KIND", if has_chains { Align::Right } else { Align::Left }),
         ("RAW", Align::Right),
         ("STORED", Align::Right),
     ];
-    // Full runs and runs of changes, as in 1+3, and what the changes are.
-    let has_chains = found.iter().any(|found| found.manifest.is_chain());
     if has_chains {
-        columns.extend([("RUNS", Align::Right), ("CHANGES", Align::Right)]);
+        columns.push(("CHANGES", Align::Right));
     }
     columns.push(("NAMESPACE", Align::Left));
     let has_tags = found.iter().any(|found| !tags_of(tags, found.id()).is_empty());
@@ -112,9 +112,9 @@ fn human(found: &[Found], tags: &[Tagged]) -> String {
         ];
         if has_chains {
             let chain = ChainDocument::of(manifest);
-            row.extend(match chain {
-                Some(chain) => [format!("1+{}", chain.delta_run_count), show_size(chain.delta_bytes)],
-                None => ["1".to_owned(), String::new()],
+            row.push(match chain {
+                Some(chain) => format!("{} in {}", show_size(chain.delta_bytes), chain.delta_run_count),
+                None => String::new(),
             });
         }
         row.push(shorten(manifest.namespace.as_str(), 14));
