@@ -288,6 +288,10 @@ impl EntrySource for Sorted {
     fn entry(&self) -> (&[u8], &[u8]) {
         self.entries.entry()
     }
+
+    fn release(&mut self) {
+        self.entries.release();
+    }
 }
 
 /// A source that can be read from its start once more: a file, or a pipe of which a copy is kept

@@ -16,6 +16,9 @@ pub trait EntrySource: Send {
 
     /// The decoded key and the compact text of the entry that [`EntrySource::advance`] moved to.
     fn entry(&self) -> (&[u8], &[u8]);
+
+    /// Says that the entry is not needed any more, so that memory for a large one may go.
+    fn release(&mut self) {}
 }
 
 #[derive(Default)]
@@ -42,6 +45,7 @@ pub fn snapshot_lines(
     let workers = pipeline::worker_count();
     let chunker = StateChunker::new(setting.chunk_size);
     let mut assembler = Assembler::new(kind, setting.codec.codec(), PackBorder::FOLDER);
+    let full_bytes = setting.chunk_size.bytes() as usize * 3 / 2;
     // An entry that did not fit its chunk begins the next one.
     let mut waiting = false;
     pipeline::run(
@@ -53,6 +57,11 @@ pub fn snapshot_lines(
                 let (key, text) = source.entry();
                 waiting = !chunker.push(&mut slot.raw, key, text)?;
                 if waiting {
+                    break;
+                }
+                // Nothing fits behind it, and what comes next need not be in memory beside it.
+                if slot.raw.ndjson.len() > full_bytes {
+                    source.release();
                     break;
                 }
             }
