@@ -109,8 +109,9 @@ pub fn capture_rows(
     Ok(Captured { committed, reordered: false, base_damage: chosen.damage })
 }
 
-/// Captures what has become of the rows that `tracker` names since `base`, and nothing else. `None` where everything has to be compared: the tracker has lost
-/// count, there are too many changes, or they are not of `base`.
+/// Captures what has become of the rows that `tracker` names since `base`, and nothing else. `None` where
+/// everything has to be compared: the tracker has lost count, there are too many changes, or they are not
+/// of `base`.
 pub fn capture_tracked(
     store: &dyn Store,
     base: &Found,
@@ -290,6 +291,10 @@ impl EntrySource for Sorted {
 
     fn entry(&self) -> (&[u8], &[u8]) {
         self.entries.entry()
+    }
+
+    fn release(&mut self) {
+        self.entries.release();
     }
 }
 

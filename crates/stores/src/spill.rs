@@ -246,6 +246,13 @@ impl SortedEntries {
         Ok(record.map(|record| (record.key, record.text)))
     }
 
+    /// Gives up the memory of the last entry, if that was large: it is empty from now on.
+    pub fn release(&mut self) {
+        if let Sorted::Merged { merge, .. } = &mut self.0 {
+            merge.release();
+        }
+    }
+
     /// The entry that [`SortedEntries::next`] gave last; empty where there is none.
     pub fn entry(&self) -> (&[u8], &[u8]) {
         let record = match &self.0 {

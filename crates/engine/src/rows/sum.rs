@@ -33,7 +33,7 @@ impl RowsSum {
     pub fn add(&mut self, line: &[u8]) {
         let mut carry = false;
         for (word, more) in self.sum.iter_mut().zip(words(line)) {
-            (*word, carry) = word.carrying_add_(more, carry);
+            (*word, carry) = word.carrying_add(more, carry);
         }
         self.record_count = self.record_count.wrapping_add(1);
         self.raw_bytes = self.raw_bytes.wrapping_add(line.len() as u64 + 1);
@@ -43,7 +43,7 @@ impl RowsSum {
     pub fn remove(&mut self, line: &[u8]) {
         let mut borrow = false;
         for (word, less) in self.sum.iter_mut().zip(words(line)) {
-            (*word, borrow) = word.borrowing_sub_(less, borrow);
+            (*word, borrow) = word.borrowing_sub(less, borrow);
         }
         self.record_count = self.record_count.wrapping_sub(1);
         self.raw_bytes = self.raw_bytes.wrapping_sub(line.len() as u64 + 1);
@@ -82,26 +82,6 @@ fn words(line: &[u8]) -> [u64; 4] {
         *word = u64::from_le_bytes(*bytes);
     }
     words
-}
-
-/// Addition with what comes from the word below.
-trait Carry: Sized {
-    fn carrying_add_(self, more: Self, carry: bool) -> (Self, bool);
-    fn borrowing_sub_(self, less: Self, borrow: bool) -> (Self, bool);
-}
-
-impl Carry for u64 {
-    fn carrying_add_(self, more: u64, carry: bool) -> (u64, bool) {
-        let (sum, first) = self.overflowing_add(more);
-        let (sum, second) = sum.overflowing_add(carry.into());
-        (sum, first || second)
-    }
-
-    fn borrowing_sub_(self, less: u64, borrow: bool) -> (u64, bool) {
-        let (rest, first) = self.overflowing_sub(less);
-        let (rest, second) = rest.overflowing_sub(borrow.into());
-        (rest, first || second)
-    }
 }
 
 #[cfg(test)]

@@ -66,10 +66,7 @@ impl<'a> LineLookup<'a> {
         changes.resolve(key, || {
             let run: &'a Run = full;
             let mut finder = KeyFinder::new(run, key)?;
-            let KeyStep::Index(entry) = finder.step() else { return Ok(None) };
-            let pack = OpenPack::open(store, run, entry, Access::Parts)?;
-            finder.index(pack.reading());
-            let KeyStep::Chunk(_, chunk) = finder.step() else { return Ok(None) };
+            let Some((entry, pack, chunk)) = locate(store, run, &mut finder)? else { return Ok(None) };
             let is_held = |held: &&mut HeldLines<'_>| held.pack == entry && held.first_key == chunk.first_key;
             let raw = match held.as_mut().filter(is_held) {
                 Some(held) => &held.raw,
@@ -144,10 +141,7 @@ impl<'a> Changes<'a> {
         let Some((run, held)) = self.runs.get_mut(position) else { return Ok(None) };
         let run: &'a Run = run;
         let mut finder = KeyFinder::new(run, key)?;
-        let KeyStep::Index(entry) = finder.step() else { return Ok(None) };
-        let pack = OpenPack::open(self.store, run, entry, Access::Parts)?;
-        finder.index(pack.reading());
-        let KeyStep::Chunk(_, chunk) = finder.step() else { return Ok(None) };
+        let Some((entry, pack, chunk)) = locate(self.store, run, &mut finder)? else { return Ok(None) };
         if let Some(held) = held
             && held.pack == entry
             && held.first_key == chunk.first_key
@@ -163,18 +157,30 @@ impl<'a> Changes<'a> {
     }
 }
 
-/// The one chunk of `run` that can hold what `finder` looks for, decoded.
-fn find_chunk(
+/// The one chunk of `run` that can hold what `finder` looks for, and the pack that it lies in.
+fn locate<'r>(
     store: &dyn Store,
-    run: &Run,
-    finder: &mut KeyFinder<'_>,
-) -> Result<Option<(ChunkEntry, AlignedBuffer)>> {
+    run: &'r Run,
+    finder: &mut KeyFinder<'r>,
+) -> Result<Option<(&'r PackEntry, OpenPack, ChunkEntry)>> {
     let KeyStep::Index(entry) = finder.step() else {
         return Ok(None);
     };
     let pack = OpenPack::open(store, run, entry, Access::Parts)?;
     finder.index(pack.reading());
-    let KeyStep::Chunk(_, chunk) = finder.step() else {
+    match finder.step() {
+        KeyStep::Chunk(_, chunk) => Ok(Some((entry, pack, chunk))),
+        _ => Ok(None),
+    }
+}
+
+/// The one chunk of `run` that can hold what `finder` looks for, decoded.
+fn find_chunk<'r>(
+    store: &dyn Store,
+    run: &'r Run,
+    finder: &mut KeyFinder<'r>,
+) -> Result<Option<(ChunkEntry, AlignedBuffer)>> {
+    let Some((_, pack, chunk)) = locate(store, run, finder)? else {
         return Ok(None);
     };
     let (mut stored, mut raw) = (Vec::new(), AlignedBuffer::default());

@@ -19,6 +19,9 @@ pub trait EntrySource: Send {
 
     /// The decoded key and the compact text of the entry that [`EntrySource::advance`] moved to.
     fn entry(&self) -> (&[u8], &[u8]);
+
+    /// Says that the entry is not needed any more, so that memory for a large one may go.
+    fn release(&mut self) {}
 }
 
 #[derive(Default)]
@@ -44,6 +47,8 @@ const TRAINING_LINE_BYTES: usize = 4096;
 struct Filler<'a> {
     source: &'a mut dyn EntrySource,
     chunker: StateChunker,
+    /// From how many bytes on nothing fits behind what a chunk holds.
+    full_bytes: usize,
     /// An entry that did not fit its chunk begins the next one.
     waiting: bool,
     /// Chunks that were filled to make a dictionary of them.
@@ -62,6 +67,11 @@ impl Filler<'_> {
             let (key, text) = self.source.entry();
             self.waiting = !self.chunker.push(raw, key, text)?;
             if self.waiting {
+                break;
+            }
+            // Nothing fits behind it, and what comes next need not be in memory beside it.
+            if raw.ndjson.len() > self.full_bytes {
+                self.source.release();
                 break;
             }
         }
@@ -103,7 +113,8 @@ pub fn snapshot_lines(
 ) -> Result<CheckpointFacts> {
     let workers = pipeline::worker_count();
     let chunker = StateChunker::new(setting.chunk_size);
-    let mut filler = Filler { source, chunker, waiting: false, ready: VecDeque::new() };
+    let full_bytes = setting.chunk_size.bytes() as usize * 3 / 2;
+    let mut filler = Filler { source, chunker, full_bytes, waiting: false, ready: VecDeque::new() };
     let codec = setting.codec.codec();
     let dictionary = match known.filter(|_| codec.takes_dictionary()) {
         Some(known) => Some(known.clone()),

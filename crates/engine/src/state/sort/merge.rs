@@ -251,6 +251,11 @@ impl RunMerge {
         Ok(self.record())
     }
 
+    /// Gives up the memory of the last record's text, if that is larger than a block: it is empty until the next.
+    pub fn release(&mut self) {
+        self.large = Vec::new();
+    }
+
     /// The record that [`next`](Self::next) gave last.
     pub fn record(&self) -> Option<Record<'_>> {
         let cursor = self.cursors.get(self.winner)?;
