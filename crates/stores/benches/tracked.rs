@@ -30,6 +30,7 @@ fn main() -> Result<()> {
         created_at: Time::from_unix_ms(0)?,
         codec: codec_setting(CheckpointKind::Rows, Codec::Zstd, None)?,
         chunk_size: ChunkSize::DEFAULT,
+        chain: dotctl_engine::checkpoint::ChainPolicy::DEFAULT,
     };
     let store = FolderStore::open_or_create(&folder)?;
     let begun = Instant::now();

@@ -90,6 +90,7 @@ fn capture(store: &FolderStore, path: &Path, index: usize, now_ms: i64, base: &B
         created_at: Time::from_unix_ms(now_ms).unwrap(),
         codec: CodecSetting::new(Codec::Zstd, 1).unwrap(),
         chunk_size: ChunkSize::new(64 << 10).unwrap(),
+        chain: dotctl_engine::checkpoint::ChainPolicy::DEFAULT,
     };
     capture_state(store, path, &setting, base, &NoProgress)
 }

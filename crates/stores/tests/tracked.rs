@@ -24,6 +24,7 @@ fn setting() -> SnapshotSetting {
         created_at: Time::from_unix_ms(1_700_000_000_000).unwrap(),
         codec: CodecSetting::new(Codec::Zstd, 1).unwrap(),
         chunk_size: ChunkSize::new(64 << 10).unwrap(),
+        chain: dotctl_engine::checkpoint::ChainPolicy::DEFAULT,
     }
 }
 

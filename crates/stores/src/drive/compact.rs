@@ -16,6 +16,7 @@ use dotctl_engine::tag::Tagged;
 use dotctl_engine::{Damage, Error, Result};
 
 use super::SnapshotSetting;
+use super::chunks::load_dictionary;
 use super::image::snapshot_image;
 use super::lines::{StoredLines, with_prefix};
 use super::progress::Progress;
@@ -23,7 +24,7 @@ use super::state::snapshot_lines;
 use crate::image_file::ImageFile;
 use crate::prune::{Needed, PruneRequest, Pruned};
 use crate::reference::{Found, read};
-use crate::store::{Committed, Store};
+use crate::store::{Access, Committed, Store};
 
 /// How a chain is compacted.
 #[derive(Debug, Clone, Copy)]
@@ -183,8 +184,9 @@ fn full_lines(
     progress: &dyn Progress,
 ) -> Result<CheckpointFacts> {
     let mut lines = StoredLines::within(store, manifest, with_prefix(b""))?;
+    let known = load_dictionary(store, manifest.full_run()?, Access::Whole)?;
     progress.begin("merging runs", Some(manifest.raw_bytes));
-    let made = snapshot_lines(manifest.kind, &mut lines, setting, sink, progress);
+    let made = snapshot_lines(manifest.kind, &mut lines, setting, known.as_ref(), sink, progress);
     progress.end();
     made
 }
