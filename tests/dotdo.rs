@@ -142,6 +142,9 @@ fn a_bucket_by_itself() {
         ["mk9hyb-large", "mk9hyb-parts", "snap-mk9mgr-gzip", "snap-mk9mgr-other", "snap-mk9mgr-plain"];
     assert_eq!(ids, expected);
     run(&["verify"], &bucket, None).exits(0);
+    let around = bucket.parent().unwrap();
+    let ran = run(&["verify"], &copied("sound", &world.path().join("more")).0, Some(around)).exits(2);
+    assert!(ran.stderr.contains("is none itself"), "{ran:?}");
     let namespaced = run(&["list", "--namespace", "tenant-b"], &bucket, None).exits(0).json();
     assert_eq!(namespaced["checkpoints"].as_array().unwrap().len(), 1);
     // Without its manifest nothing tells what a payload hashes to.

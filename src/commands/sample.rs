@@ -58,7 +58,9 @@ pub fn sample(
             let report = sample_database(&path, &setting(&codecs), &bar)?;
             let inspected = inspect_database(&path, open::now()?.unix_ms(), &bar)?;
             let key_values = inspected.key_values.as_ref();
-            let rows: u64 = inspected.tables.iter().map(|table| table.row_count).sum();
+            // The schema is a table too.
+            let data = inspected.tables.iter().filter(|table| !table.name.starts_with("sqlite_"));
+            let rows: u64 = data.map(|table| table.row_count).sum();
             let entries = key_values.map_or(rows, |found| found.count);
             let mean = |bytes: u64| bytes / entries.max(1);
             let entry_bytes =

@@ -11,7 +11,7 @@ use dotctl_stores::bucket::{BucketObjects, BucketSetting, BucketStore};
 use dotctl_stores::database::is_database;
 use dotctl_stores::dotdo::write::{Destination, Layout, ObjectsWriter, RecordsPlace};
 use dotctl_stores::dotdo::{
-    FolderObjects, Foreign, MiniflareObjects, ObjectBucket, is_json, is_miniflare_bucket,
+    FolderObjects, Foreign, MiniflareObjects, ObjectBucket, is_json, is_miniflare_bucket, refuse_bucket_parent,
 };
 use dotctl_stores::folder::FolderStore;
 use dotctl_stores::object::{Backend, ObjectStore};
@@ -192,6 +192,7 @@ fn objects(text: &str, args: &StoreArgs) -> Result<Option<Box<dyn Bucket>>> {
     if holds_ours(text) {
         return Ok(None);
     }
+    refuse_bucket_parent(path)?;
     Ok(Some(match is_miniflare_bucket(path) {
         true => Box::new(ObjectBucket::whole(MiniflareObjects::open(path)?)),
         false => Box::new(ObjectBucket::whole(FolderObjects::open(path)?)),

@@ -138,6 +138,18 @@ fn a_sample_of_what_is_small_is_the_checkpoint() {
 }
 
 #[test]
+fn a_databases_entries_are_its_rows() {
+    let world = folder();
+    let path = world.path().join("rows.sqlite");
+    let made = "CREATE TABLE t (a INTEGER PRIMARY KEY AUTOINCREMENT); CREATE INDEX i ON t (a);
+                INSERT INTO t VALUES (1), (2), (3); ANALYZE;";
+    rusqlite::Connection::open(&path).unwrap().execute_batch(made).unwrap();
+    let words = words("estimate --format json --sample").into_iter().map(Into::into);
+    let sampled = run(words.chain([path.into_os_string()])).exits(0).json();
+    assert_eq!(sampled["entries"], 3);
+}
+
+#[test]
 fn a_pipe_and_a_log_are_sampled_too() {
     let sample = |text: &[u8], more: &str| {
         let mut command = dotctl();

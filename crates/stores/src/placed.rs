@@ -73,8 +73,8 @@ impl Store for PlacedStore {
         self.object.directory_packs_min().max(self.overflow.directory_packs_min())
     }
 
-    fn packs_ahead(&self) -> usize {
-        self.object.packs_ahead().max(self.overflow.packs_ahead())
+    fn ahead_bytes(&self) -> u64 {
+        self.object.ahead_bytes().max(self.overflow.ahead_bytes())
     }
 
     fn pack_location(&self, sha256: &Hash) -> String {

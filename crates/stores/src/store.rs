@@ -36,9 +36,9 @@ pub trait Store: Sync {
     /// missing.
     fn open_pack(&self, entry: &PackEntry, access: Access) -> Result<Option<Box<dyn Pack>>>;
 
-    /// How many packs a reader of whole packs should open before it needs them: none where reading
-    /// does not wait.
-    fn packs_ahead(&self) -> usize {
+    /// Bytes of packs that a reader of whole packs should have opened before it needs them: none where
+    /// reading does not wait.
+    fn ahead_bytes(&self) -> u64 {
         0
     }
 

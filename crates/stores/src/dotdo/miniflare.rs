@@ -48,6 +48,16 @@ pub fn is_miniflare_bucket(path: &Path) -> bool {
     path.join("blobs").is_dir() && parent(path).is_some_and(|root| root.join(SIMULATED).is_dir())
 }
 
+/// Refuses the folder in which Miniflare keeps all its buckets: it is none of them.
+pub fn refuse_bucket_parent(path: &Path) -> Result<()> {
+    match path.join(SIMULATED).is_dir() {
+        true => Err(Error::malformed("this folder holds Miniflare's buckets, and is none itself")
+            .at(path.display().to_string())
+            .hint("name one of the folders in it, such as …/r2/<bucket>")),
+        false => Ok(()),
+    }
+}
+
 fn parent(path: &Path) -> Option<PathBuf> {
     let absolute = std::path::absolute(path).ok()?;
     absolute.parent().map(Path::to_owned)

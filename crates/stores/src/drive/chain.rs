@@ -64,12 +64,13 @@ impl<'a> ChainReader<'a> {
         kind: CheckpointKind,
         runs: impl Iterator<Item = &'a Run>,
     ) -> Result<Self> {
-        let cursor = |run| {
-            let mut chunks = RunReader::new(store, run);
+        let runs: Vec<&Run> = runs.collect();
+        let cursor = |run: &&'a Run| {
+            let mut chunks = RunReader::new(store, run).among(runs.len());
             Ok(Cursor { next: chunks.next_chunk()?, chunks, current: None })
         };
         Ok(ChainReader {
-            cursors: runs.map(cursor).collect::<Result<_>>()?,
+            cursors: runs.iter().map(cursor).collect::<Result<_>>()?,
             low: Some(first_key(kind)),
             end: None,
         })

@@ -20,6 +20,8 @@ pub struct RunReader<'a> {
     pack: Option<&'a PackEntry>,
     /// The packs after it, opened ahead.
     ahead: VecDeque<(&'a PackEntry, Opened)>,
+    /// Bytes that these may have; none, and nothing is opened ahead.
+    ahead_bytes: u64,
     open: Option<(Arc<OpenPack>, usize)>,
     raw_offset: u64,
     access: Access,
@@ -236,6 +238,7 @@ impl<'a> RunReader<'a> {
             packs: run.packs.iter(),
             pack: None,
             ahead: VecDeque::new(),
+            ahead_bytes: store.ahead_bytes(),
             open: None,
             raw_offset: 0,
             access: Access::Whole,
@@ -250,7 +253,12 @@ impl<'a> RunReader<'a> {
             run.packs.partition_point(|pack| pack.first_key.as_bytes() < high)
         });
         let packs = run.packs.get(begin.saturating_sub(1)..end).unwrap_or_default();
-        RunReader { packs: packs.iter(), access: Access::Parts, ..RunReader::new(store, run) }
+        RunReader { packs: packs.iter(), ahead_bytes: 0, access: Access::Parts, ..RunReader::new(store, run) }
+    }
+
+    /// The same as one of `count` readers, which open ahead no more together than one alone.
+    pub fn among(self, count: usize) -> Self {
+        RunReader { ahead_bytes: self.ahead_bytes / count.max(1) as u64, ..self }
     }
 
     /// Leaves out the next `count` packs.
@@ -264,6 +272,18 @@ impl<'a> RunReader<'a> {
         self.pack
     }
 
+    /// Whether the next pack may be opened: the one that is needed now, one more where reading waits, and as
+    /// many as there is room for.
+    fn opens_another(&self) -> bool {
+        let after_first = || self.ahead.iter().skip(1).map(|(entry, _)| entry.stored_bytes);
+        let next_bytes = self.packs.as_slice().first().map_or(0, |entry| entry.stored_bytes);
+        match self.ahead.len() {
+            0 => true,
+            1 => self.ahead_bytes > 0,
+            _ => after_first().fold(next_bytes, u64::saturating_add) <= self.ahead_bytes,
+        }
+    }
+
     /// The next chunk in order. After a pack that cannot be opened it goes on with the next one.
     pub fn next_chunk(&mut self) -> Result<Option<ChunkPlan>> {
         loop {
@@ -275,8 +295,7 @@ impl<'a> RunReader<'a> {
                 return Ok(Some(plan));
             }
             self.open = None;
-            let ahead = if self.access == Access::Whole { self.store.packs_ahead() } else { 0 };
-            while self.ahead.len() <= ahead
+            while self.opens_another()
                 && let Some(entry) = self.packs.next()
             {
                 self.ahead.push_back((entry, self.store.open_pack(entry, self.access)));
