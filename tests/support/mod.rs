@@ -312,3 +312,34 @@ impl Random {
         (0..count).map(|_| self.below(256) as u8).collect()
     }
 }
+
+/// Every place at which a run of `words` in `world` can be killed: a call, and its number in its thread.
+pub fn kill_points(world: &Path, words: &[String], calls: &[&str]) -> Vec<(String, usize)> {
+    let counts = calls_of(world, words, calls).into_iter();
+    counts.flat_map(|(call, count)| (1..=count).map(move |number| (call.clone(), number))).collect()
+}
+
+/// Runs `words` in `world` and kills it before that call; whether it was, or had ended well by then.
+pub fn killed_at(world: &Path, words: &[String], call: &str, number: usize) -> bool {
+    let mut command = strace();
+    command.current_dir(world).args(["-o", "/dev/null"]);
+    command.arg(format!("-einject={call}:signal=KILL:when={number}"));
+    let ran = Ran::of(command.arg(env!("CARGO_BIN_EXE_dotctl")).args(words).output().expect("strace"));
+    let is_killed = ran.signal == Some(9);
+    assert!(is_killed || ran.code == Some(0), "{call} {number}: {ran:?}");
+    is_killed
+}
+
+/// `count` of `points`, evenly over all of them; all of them where `DOTCTL_EVERY_KILL` is set.
+pub fn sample<T>(mut points: Vec<T>, count: usize) -> Vec<T> {
+    let all = points.len();
+    if all > count && std::env::var_os("DOTCTL_EVERY_KILL").is_none() {
+        let mut place = 0;
+        points.retain(|_| {
+            let is_taken = place * count / all != (place + 1) * count / all;
+            place += 1;
+            is_taken
+        });
+    }
+    points
+}

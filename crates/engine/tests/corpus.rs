@@ -11,6 +11,8 @@ mod chunk;
 mod columnar;
 #[path = "../../../fuzz/src/database.rs"]
 mod database;
+#[path = "../../../fuzz/src/delta.rs"]
+mod delta;
 #[path = "../../../fuzz/src/event.rs"]
 mod event;
 #[path = "../../../fuzz/src/manifest.rs"]
@@ -62,6 +64,11 @@ fn chunks() {
 #[test]
 fn columns() {
     run("columnar", 8, columnar::fuzz);
+}
+
+#[test]
+fn deltas() {
+    run("delta", 12, delta::fuzz);
 }
 
 #[test]

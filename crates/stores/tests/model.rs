@@ -1,16 +1,16 @@
-//! A store against a plain map of histories: writes, snapshots, look-ups, restores, prunes, clocks that jump,
-//! writers that die and writers beside each other, many thousand times.
+//! A store against a plain map of histories: writes, snapshots, look-ups, restores, differences, compactions, prunes,
+//! clocks that jump, writers that die and writers beside each other, many thousand times.
 //!
 //! `DOTCTL_MODEL_STEPS` and `DOTCTL_MODEL_SEED` make a longer or another run.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dotctl_engine::checkpoint::StateForm;
+use dotctl_engine::checkpoint::{Difference, StateForm};
 use dotctl_engine::chunk::ChunkSize;
 use dotctl_engine::codec::{Codec, CodecSetting};
 use dotctl_engine::format::Manifest;
@@ -19,7 +19,8 @@ use dotctl_engine::retention::RetentionPolicy;
 use dotctl_engine::{ErrorKind, Result};
 use dotctl_stores::base::Base;
 use dotctl_stores::drive::{
-    NoProgress, PruneSetting, RestoreForm, SnapshotSetting, Verifier, get_entry, prune, restore,
+    CompactSetting, NoProgress, PruneSetting, RestoreForm, SnapshotSetting, Verifier, compact, diff_stored,
+    get_entry, prune, restore, restore_prefix,
 };
 use dotctl_stores::folder::FolderStore;
 use dotctl_stores::reference::resolve;
@@ -133,8 +134,11 @@ impl World {
                 self.live[index].remove(&key);
             }
             900..940 => self.snapshot(index),
-            940..960 => self.restore(index),
-            960..982 => self.look_up(index),
+            940..952 => self.restore(index),
+            952..958 => self.restore_part(index),
+            958..976 => self.look_up(index),
+            976..979 => self.compare(index),
+            979..982 => self.compact(index),
             // The clock jumps, also backwards.
             982..988 => self.now_ms += self.random.below(10_000_000_000) as i64 - 5_000_000_000,
             988..991 => self.prune(index),
@@ -205,6 +209,76 @@ impl World {
         assert_eq!(got.found, expected, "{key} of {}", point.id);
         let runs = found.manifest.runs.len() as u64;
         assert!(got.chunks_read <= runs, "{} chunks of {runs} runs", got.chunks_read);
+    }
+
+    /// The entries whose keys begin with some digits.
+    fn restore_part(&mut self, index: usize) {
+        let Some(place) = self.any_point(index) else { return };
+        self.count("parts");
+        let prefix = format!("key:{}", self.random.below(40));
+        let point = &self.points[index][place];
+        let found = resolve(&self.store, &point.id.to_string()).unwrap();
+        let mut text = Vec::new();
+        let mut write = |bytes: &[u8]| {
+            text.extend_from_slice(bytes);
+            Ok(())
+        };
+        let (manifest, form) = (&found.manifest, StateForm::Array);
+        restore_prefix(&self.store, manifest, prefix.as_bytes(), form, &mut write, &NoProgress).unwrap();
+        let entries = point.state.iter().filter(|(key, _)| key.starts_with(&prefix));
+        let part: State = entries.map(|(key, value)| (key.clone(), *value)).collect();
+        assert!(text == array(&part).into_bytes(), "{prefix} of {}", point.id);
+    }
+
+    /// What differs between two points of a history, whichever is the older one.
+    fn compare(&mut self, index: usize) {
+        let (Some(old), Some(new)) = (self.any_point(index), self.any_point(index)) else { return };
+        self.count("differences");
+        let (old, new) = (&self.points[index][old], &self.points[index][new]);
+        let found = |point: &Point| resolve(&self.store, &point.id.to_string()).unwrap().manifest;
+        let mut seen = Vec::new();
+        let text = |line: Option<&[u8]>| line.map(|line| String::from_utf8(line.to_vec()).unwrap());
+        let mut visit = |one: Difference<'_>| {
+            let key = String::from_utf8(one.key.to_vec()).unwrap();
+            seen.push((key, text(one.old), text(one.new)));
+            Ok(())
+        };
+        diff_stored(&self.store, &found(old), &found(new), &mut visit, &NoProgress).unwrap();
+        let keys: BTreeSet<&String> = old.state.keys().chain(new.state.keys()).collect();
+        let line = |state: &State, key: &str| state.get(key).map(|value| entry(key, *value));
+        let expected: Vec<_> = keys
+            .into_iter()
+            .filter(|key| old.state.get(*key) != new.state.get(*key))
+            .map(|key| (key.clone(), line(&old.state, key), line(&new.state, key)))
+            .collect();
+        assert!(seen == expected, "{} and {}", old.id, new.id);
+    }
+
+    /// A chain becomes one run in its place; its content stays.
+    fn compact(&mut self, index: usize) {
+        let Some(place) = self.any_point(index) else { return };
+        let point = &self.points[index][place];
+        let found = resolve(&self.store, &point.id.to_string()).unwrap();
+        let setting = CompactSetting {
+            chunk_size: ChunkSize::new(64 << 10).unwrap(),
+            grace: Duration::ZERO,
+            now: Time::from_unix_ms(self.now_ms).unwrap(),
+            dry_run: false,
+        };
+        let before = found.manifest.clone();
+        let compacted = compact(&self.store, found, &setting, &NoProgress).unwrap();
+        let after = &compacted.found.manifest;
+        assert!(!after.is_chain());
+        let facts = |manifest: &Manifest| {
+            (manifest.content_sha256, manifest.raw_bytes, manifest.record_count, manifest.sequence)
+        };
+        assert_eq!(facts(after), facts(&before));
+        assert_eq!(compacted.replaced.len(), usize::from(before.is_chain()));
+        assert_eq!(compacted.found.id() == point.id, !before.is_chain());
+        self.points[index][place].id = compacted.found.id();
+        if before.is_chain() {
+            self.count("compactions");
+        }
     }
 
     fn prune(&mut self, index: usize) {
@@ -321,7 +395,18 @@ fn a_store_is_a_map_of_histories() {
         }
     }
     eprintln!("seed {seed}, {steps} steps: {:?}", world.counts);
-    for what in ["chains", "snapshots", "restores", "look-ups", "prunes", "deaths", "at once"] {
+    for what in [
+        "chains",
+        "snapshots",
+        "restores",
+        "parts",
+        "look-ups",
+        "differences",
+        "compactions",
+        "prunes",
+        "deaths",
+        "at once",
+    ] {
         assert!(world.counts.get(what).is_some_and(|count| *count > steps / 1000), "too few {what}");
     }
 }
