@@ -34,7 +34,7 @@ pub fn run(args: &ShowArgs, output: &Output) -> Result<Exit> {
         };
         let locations: Vec<String> = packs.iter().map(|pack| store.pack_location(pack)).collect();
         if seen.document.is_sealed() {
-            output.warn("its packs are sealed: `age -d` opens each; docs/FORMAT.md, section 13, says how");
+            output.warn("its packs are sealed: `age -d` opens each; docs/FORMAT.md, section 15, says how");
         }
         if manifest.is_some_and(Manifest::is_chain) {
             output

@@ -293,6 +293,7 @@ fn report(store: Option<&dyn Store>, verified: &Verified, duration_ms: u64, outp
             }
         }
         let verdict = match (findings.len(), unread.len()) {
+            (0, 0) if checked.unopened_checkpoints > 0 => "what lies there is as it was written".to_owned(),
             (0, 0) => "all is as it was written".to_owned(),
             (0, _) => "what could be read is as it was written".to_owned(),
             (1, _) => "1 finding".to_owned(),
@@ -311,8 +312,8 @@ fn report(store: Option<&dyn Store>, verified: &Verified, duration_ms: u64, outp
         ));
         if checked.unopened_checkpoints > 0 {
             text.push_str(&format!(
-                "not checked: what {} of them hold, which are sealed; only their stored bytes were compared with \
-                 their hashes. Who has the key checks more, with --identity FILE\n",
+                "NOT CHECKED: the content of {} sealed checkpoints; only stored bytes were compared with their \
+                 hashes. Who has the key checks more, with --identity FILE\n",
                 show_count(checked.unopened_checkpoints)
             ));
         }
