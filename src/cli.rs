@@ -89,7 +89,16 @@ pub struct StoreArgs {
     #[arg(long, value_name = "STORE")]
     pub overflow: Option<String>,
     #[command(flatten)]
+    pub key: IdentityArgs,
+    #[command(flatten)]
     pub bucket: BucketArgs,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct IdentityArgs {
+    /// A file with the age identity that opens sealed checkpoints; may be given several times
+    #[arg(long, env = "DOTCTL_IDENTITY", hide_env_values = true, value_name = "FILE")]
+    pub identity: Vec<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -156,6 +165,8 @@ Examples:
   dotctl snapshot .wrangler/state/v3/do --dry-run     what would be captured
   dotctl snapshot object.sqlite --store r2://backups/counters
   dotctl snapshot object.sqlite --store s3://backups --endpoint-url http://127.0.0.1:9000
+  dotctl snapshot object.sqlite --encrypt age1… --identity key.txt
+                                                      sealed; with the key only changes are stored
 
 A bucket's credentials are found as the AWS tools find them: AWS_ACCESS_KEY_ID and
 AWS_SECRET_ACCESS_KEY, or a profile. For r2:// R2_ACCOUNT_ID names the account.")]
@@ -198,6 +209,13 @@ pub struct SnapshotArgs {
     /// that pays), none, or a REF
     #[arg(long, default_value = "auto", value_name = "BASE")]
     pub base: Base,
+    /// Seal the checkpoint, so that only this age recipient can read it: age1…, or a file of recipients; may be
+    /// given several times
+    #[arg(long, value_name = "RECIPIENT")]
+    pub encrypt: Vec<String>,
+    /// Let it lie open although the newest checkpoint of its namespace is sealed
+    #[arg(long, conflicts_with = "encrypt")]
+    pub no_encrypt: bool,
     /// Make a full checkpoint once the changes take more than this share of the last full one
     #[arg(long, value_name = "SHARE", default_value = "0.5", value_parser = parse_share, allow_negative_numbers = true)]
     pub compact_share: f64,
@@ -598,6 +616,8 @@ pub struct InspectArgs {
     /// s3://BUCKET/PREFIX or r2://BUCKET/PREFIX
     #[arg(value_name = "TARGET")]
     pub target: PathBuf,
+    #[command(flatten)]
+    pub key: IdentityArgs,
     #[command(flatten)]
     pub bucket: BucketArgs,
 }

@@ -40,7 +40,9 @@ impl Exit {
         match kind {
             ErrorKind::Corrupt(_) => Exit::Found,
             ErrorKind::Malformed | ErrorKind::Unsupported => Exit::Usage,
-            ErrorKind::Missing | ErrorKind::Exists | ErrorKind::Busy | ErrorKind::Io => Exit::Failed,
+            ErrorKind::Missing | ErrorKind::Exists | ErrorKind::Busy | ErrorKind::Sealed | ErrorKind::Io => {
+                Exit::Failed
+            }
             ErrorKind::Interrupted => Exit::Interrupted,
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dotctl_engine::format::Manifest;
+use dotctl_engine::format::Document;
 use dotctl_engine::id::CheckpointId;
 use serde_json::Value;
 
@@ -141,8 +141,8 @@ fn check_manifests(golden: Golden) {
     for (path, bytes) in contents(&golden.store().join("manifests")) {
         let (_, id) = path.file_stem().unwrap().to_str().unwrap().split_once('-').unwrap();
         let id: CheckpointId = id.parse().unwrap();
-        let manifest = Manifest::read(id, &bytes).unwrap();
-        assert_eq!(manifest.write().unwrap(), (id, bytes));
+        let document = Document::read(id, &bytes).unwrap();
+        assert_eq!(document.write().unwrap(), (id, bytes));
         let verified = golden.run(&["verify", path.to_str().unwrap(), "--format", "json"]).json();
         assert_eq!(verified["ok"], true, "{verified}");
         ids.insert(id.to_string());

@@ -45,6 +45,7 @@ fn index(codec: Codec, stored: &[u8]) {
         first_key: RecordKey::default(),
         index_bytes: u32::try_from(stored.len()).expect("fuzzers give no 4 GiB"),
         index_sha256: Hash::of(stored),
+        within: None,
     };
     let Ok(index) = PackIndex::read(codec, stored) else {
         assert!(PackReading::open(codec, &pack, stored).is_err());

@@ -15,7 +15,7 @@ use dotctl_engine::finding::Checked;
 use dotctl_engine::format::CheckpointKind;
 use dotctl_engine::format::layout::ManifestKey;
 use dotctl_engine::id::{Namespace, Time};
-use dotctl_stores::base::Base;
+use dotctl_stores::base::{Base, check_open};
 use dotctl_stores::database::is_database;
 use dotctl_stores::dotdo::Foreign;
 use dotctl_stores::drive::{SnapshotSetting, refuse_first, require_whole};
@@ -47,6 +47,7 @@ pub fn run(
     let findings = foreign.verify(Some(found), false, &mut Checked::default())?;
     refuse_first(findings, "the original does not verify, nothing was copied")?;
     let to = open_target(args)?;
+    check_open(to.as_ref(), &namespace)?;
     let committed = capture(foreign, found, namespace, to.as_ref(), output)?;
     let Committed { id, manifest, .. } = &committed;
     let key = ManifestKey { namespace: manifest.namespace.clone(), sequence: manifest.sequence, id: *id };

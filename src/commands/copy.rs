@@ -6,8 +6,8 @@ use serde_json::json;
 
 use dotctl_engine::Result;
 use dotctl_stores::drive::copy;
-use dotctl_stores::reference::Found;
-use dotctl_stores::store::{Committed, Store};
+use dotctl_stores::reference::Seen;
+use dotctl_stores::store::{Adopted, Store};
 
 use super::foreign::{self, Named};
 use super::requests::{tell, with_requests};
@@ -22,42 +22,47 @@ use crate::size::{show_count, show_duration, show_size};
 
 pub fn run(args: &CopyArgs, output: &Output) -> Result<Exit> {
     let begun = Instant::now();
-    let named = foreign::resolve_in(&args.store, &args.reference)?;
+    let named = foreign::see_in(&args.store, &args.reference)?;
     if args.to_layout != ToLayout::Dotctl {
-        return layout::run(args, named, begun, output);
+        return layout::run(args, named.found()?, begun, output);
     }
-    let (from, found) = match named {
-        Named::Native(from, found) => (from, found),
+    let (from, seen) = match named {
+        Named::Native(from, seen) => (from, seen),
         Named::Foreign(foreign, found) => return convert::run(args, &foreign, &found, begun, output),
     };
     if args.dry_run {
-        return plan(args, &found, output);
+        return plan(args, &seen, output);
     }
     let to = open_target(args)?;
-    let committed = copy(from.as_ref(), &found, to.as_ref(), &Bar::new(output.progress))?;
-    report(args, to.as_ref(), &found, committed.as_ref(), elapsed_ms(begun), output)?;
+    let adopted = copy(from.as_ref(), &seen, to.as_ref(), &Bar::new(output.progress))?;
+    if seen.document.manifest().is_none() {
+        output.warn("the checkpoint is sealed and no key was given: its packs are as they were, what they hold was not looked at");
+    }
+    report(args, to.as_ref(), &seen, adopted.as_ref(), elapsed_ms(begun), output)?;
     Ok(Exit::Done)
 }
 
 /// The store that is copied to.
 pub fn open_target(args: &CopyArgs) -> Result<Box<dyn Store>> {
     let overflow = config::overflow(args.to_overflow.as_deref(), args.config.as_deref(), args.placement)?;
-    open::store_for_writing(&args.to_store, overflow, &args.store.bucket, args.object_backend, args.repair)
+    let keys = open::identities(&args.store.key)?;
+    let bucket = &args.store.bucket;
+    open::store_for_writing(&args.to_store, overflow, bucket, args.object_backend, args.repair, keys)
 }
 
-fn plan(args: &CopyArgs, found: &Found, output: &Output) -> Result<Exit> {
+fn plan(args: &CopyArgs, seen: &Seen, output: &Output) -> Result<Exit> {
     let document = json!({
         "dry_run": true,
-        "checkpoint": CheckpointDocument::new(found.id(), &found.manifest),
+        "checkpoint": CheckpointDocument::seen(seen),
         "store": args.store.store,
         "to_store": args.to_store,
     });
     output.result(&document, || {
         format!(
             "would copy {} of {} ({} stored) to {}",
-            short_id(found.id()),
-            found.manifest.namespace,
-            show_size(found.manifest.stored_bytes()),
+            short_id(seen.id()),
+            seen.key.namespace,
+            show_size(seen.document.stored_bytes()),
             args.to_store
         )
     })?;
@@ -67,32 +72,32 @@ fn plan(args: &CopyArgs, found: &Found, output: &Output) -> Result<Exit> {
 fn report(
     args: &CopyArgs,
     to: &dyn Store,
-    found: &Found,
-    committed: Option<&Committed>,
+    seen: &Seen,
+    adopted: Option<&Adopted>,
     duration_ms: u64,
     output: &Output,
 ) -> Result<()> {
-    let new_bytes = committed.map_or(0, |committed| committed.new_bytes);
-    let new_chunk_count = committed.map_or(0, |committed| committed.new_chunk_count);
+    let new_bytes = adopted.map_or(0, |adopted| adopted.new_bytes);
+    let new_chunk_count = adopted.map_or(Some(0), |adopted| adopted.new_chunk_count);
     let document = json!({
-        "checkpoint": CheckpointDocument::new(found.id(), &found.manifest),
+        "checkpoint": CheckpointDocument::seen(seen),
         "store": args.store.store,
         "to_store": args.to_store,
-        "existed": committed.is_none(),
+        "existed": adopted.is_none(),
         "new_bytes": new_bytes,
         "new_chunk_count": new_chunk_count,
         "duration_ms": duration_ms,
     });
     tell(to, output);
     output.result(&with_requests(document, to), || {
-        let what = if committed.is_none() { "was there already" } else { "copied" };
+        let what = if adopted.is_none() { "was there already" } else { "copied" };
         format!(
-            "{} of {} {what}: {}\n{} new in {} new chunks, in {}; both sides verified",
-            short_id(found.id()),
-            found.manifest.namespace,
+            "{} of {} {what}: {}\n{} new{}, in {}; both sides verified",
+            short_id(seen.id()),
+            seen.key.namespace,
             args.to_store,
             show_size(new_bytes),
-            show_count(new_chunk_count),
+            new_chunk_count.map_or(String::new(), |count| format!(" in {} new chunks", show_count(count))),
             show_duration(duration_ms),
         )
     })

@@ -8,7 +8,7 @@ use dotctl_engine::dotdo::{Body, Checkpoint, Restored};
 use dotctl_engine::id::{Namespace, Time};
 use dotctl_engine::{Error, ErrorKind, Result};
 use dotctl_stores::dotdo::Foreign;
-use dotctl_stores::reference::{Found, resolve};
+use dotctl_stores::reference::{Found, Seen, find_key, see};
 use dotctl_stores::store::Store;
 use dotctl_stores::target::Target;
 
@@ -37,15 +37,36 @@ pub fn find<'f>(
 }
 
 /// A checkpoint of either kind, and where it is.
-pub enum Named {
+pub enum Named<Native = Found> {
     /// One of ours.
-    Native(Box<dyn Store>, Found),
+    Native(Box<dyn Store>, Native),
     /// One that TypeScript wrote.
     Foreign(Box<Foreign>, Checkpoint),
 }
 
-/// The checkpoint that `reference` names in the store of `args`.
+impl Named<Seen> {
+    /// The same with its manifest.
+    ///
+    /// # Errors
+    /// Sealed where no key is at hand that opens it.
+    pub fn found(self) -> Result<Named> {
+        Ok(match self {
+            Named::Native(store, seen) => {
+                let found = seen.found(store.as_ref())?;
+                Named::Native(store, found)
+            }
+            Named::Foreign(foreign, found) => Named::Foreign(foreign, found),
+        })
+    }
+}
+
+/// The checkpoint that `reference` names in the store of `args`, with its manifest.
 pub fn resolve_in(args: &StoreArgs, reference: &str) -> Result<Named> {
+    see_in(args, reference)?.found()
+}
+
+/// The checkpoint that `reference` names in the store of `args`, opened if it is sealed and can be.
+pub fn see_in(args: &StoreArgs, reference: &str) -> Result<Named<Seen>> {
     let Stores { native, foreign } = open::stores(args)?;
     let no_foreign = foreign.is_none();
     if let Some(foreign) = foreign
@@ -54,8 +75,9 @@ pub fn resolve_in(args: &StoreArgs, reference: &str) -> Result<Named> {
         return Ok(Named::Foreign(Box::new(foreign), found));
     }
     let store = native.ok_or_else(|| missing(reference))?;
-    let error = match resolve(store.as_ref(), reference) {
-        Ok(found) => return Ok(Named::Native(store, found)),
+    let seen = find_key(store.as_ref(), reference).and_then(|key| see(store.as_ref(), key));
+    let error = match seen.and_then(|seen| seen.opened(store.as_ref())) {
+        Ok(seen) => return Ok(Named::Native(store, seen)),
         Err(error) => error,
     };
     if !matches!(error.kind(), ErrorKind::Malformed | ErrorKind::Missing) {

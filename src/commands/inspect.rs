@@ -52,7 +52,7 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Exit> {
     let target = &*args.target.display().to_string();
     let now = open::now()?;
     if let Some(setting) = open::bucket_setting(target, &args.bucket)? {
-        return inspect_store_at(target, &BucketStore::open(&setting)?, begun, output);
+        return inspect_store_at(args, Box::new(BucketStore::open(&setting)?), begun, output);
     }
     match open::source(&args.target)? {
         Source::Database(path) => {
@@ -97,7 +97,7 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Exit> {
             output.result(&document, || render::state::show(target, &found, output.look))?;
             Ok(Exit::Done)
         }
-        Source::Store(path) => inspect_store_at(target, &FolderStore::open(&path)?, begun, output),
+        Source::Store(path) => inspect_store_at(args, Box::new(FolderStore::open(&path)?), begun, output),
         Source::Objects(objects) => {
             let mut rows: Vec<Row> = objects.iter().map(|object| inspect_object(object, output)).collect();
             rows.sort_by_key(|row| std::cmp::Reverse(row.facts.as_ref().map_or(0, |facts| facts.raw_bytes)));
@@ -122,7 +122,15 @@ fn checkpoints_inside(path: &Path) -> usize {
         .map_or(0, |listing| listing.keys.len())
 }
 
-fn inspect_store_at(target: &str, store: &dyn Store, begun: Instant, output: &Output) -> Result<Exit> {
+fn inspect_store_at(
+    args: &InspectArgs,
+    store: Box<dyn Store>,
+    begun: Instant,
+    output: &Output,
+) -> Result<Exit> {
+    let target = &*args.target.display().to_string();
+    let store = open::with_identities(store, &args.key)?;
+    let store = store.as_ref();
     let found = inspect_store(store)?;
     let document = Document { target, kind: "store", report: &found, duration_ms: elapsed_ms(begun) };
     let document = serde_json::to_value(&document)

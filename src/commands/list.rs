@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use dotctl_engine::Result;
+use dotctl_engine::format::Manifest;
 use dotctl_engine::tag::{Tag, Tagged};
-use dotctl_stores::reference::{Found, read_each};
+use dotctl_stores::reference::{Seen, see_each};
 
 use super::requests::{tell, with_requests};
 use super::{ChainDocument, CheckpointDocument, foreign, short_id, tags_of};
@@ -19,7 +20,7 @@ use crate::size::show_size;
 
 pub fn run(args: &ListArgs, output: &Output) -> Result<Exit> {
     let mut stores = open::stores(&args.store)?;
-    let mut found: Vec<Found> = Vec::new();
+    let mut found: Vec<Seen> = Vec::new();
     let mut tags = Vec::new();
     if let Some(store) = &stores.native {
         let mut keys = store.manifests()?.keys;
@@ -27,8 +28,8 @@ pub fn run(args: &ListArgs, output: &Output) -> Result<Exit> {
             stores.foreign = open::foreign_in_bucket(&args.store)?;
         }
         keys.retain(|key| args.namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace));
-        for checkpoint in read_each(store.as_ref(), &keys) {
-            match checkpoint {
+        for checkpoint in see_each(store.as_ref(), &keys) {
+            match checkpoint.and_then(|seen| seen.opened(store.as_ref())) {
                 Ok(checkpoint) => found.push(checkpoint),
                 Err(error) => output.warn(&format!("{error}; `dotctl verify` tells more")),
             }
@@ -40,8 +41,7 @@ pub fn run(args: &ListArgs, output: &Output) -> Result<Exit> {
     newest_first(&mut found);
     let mut documents: Vec<Value> = Vec::new();
     for found in &found {
-        let document =
-            serde_json::to_value(CheckpointDocument::new(found.id(), &found.manifest).tagged(&tags));
+        let document = serde_json::to_value(CheckpointDocument::seen(found).tagged(&tags));
         documents.push(document.unwrap_or_default());
     }
     let mut text = String::new();
@@ -66,25 +66,25 @@ pub fn run(args: &ListArgs, output: &Output) -> Result<Exit> {
 
 /// By the clock across namespaces, by sequence within one: a clock that was set back puts no
 /// checkpoint before an earlier one.
-fn newest_first(found: &mut [Found]) {
+fn newest_first(found: &mut [Seen]) {
     let mut latest = HashMap::new();
     let mut order = HashMap::new();
     // Listed by namespace and sequence.
     for checkpoint in found.iter() {
-        let manifest = &checkpoint.manifest;
-        let moment = latest.entry(&manifest.namespace).or_insert(manifest.created_at);
-        *moment = (*moment).max(manifest.created_at);
-        order.insert(checkpoint.id(), (*moment, manifest.sequence));
+        let created_at = checkpoint.document.created_at();
+        let moment = latest.entry(&checkpoint.key.namespace).or_insert(created_at);
+        *moment = (*moment).max(created_at);
+        order.insert(checkpoint.id(), (*moment, checkpoint.key.sequence));
     }
     found
         .sort_by_key(|checkpoint| std::cmp::Reverse((order.get(&checkpoint.id()).copied(), checkpoint.id())));
 }
 
-fn human(found: &[Found], tags: &[Tagged]) -> String {
+fn human(found: &[Seen], tags: &[Tagged]) -> String {
     if found.is_empty() {
         return "no checkpoints yet; `dotctl snapshot SOURCE` makes one".to_owned();
     }
-    let has_chains = found.iter().any(|found| found.manifest.is_chain());
+    let has_chains = found.iter().any(|found| found.document.manifest().is_some_and(Manifest::is_chain));
     let mut columns = vec![
         ("ID", Align::Left),
         ("CREATED", Align::Left),
@@ -102,22 +102,24 @@ fn human(found: &[Found], tags: &[Tagged]) -> String {
         columns.push(("TAGS", Align::Left));
     }
     let rows = found.iter().map(|found| {
-        let manifest = &found.manifest;
+        let manifest = found.document.manifest();
+        // Sealed, and there is no key.
+        let unknown = || "-".to_owned();
         let mut row = vec![
             short_id(found.id()),
-            show_moment(&manifest.created_at.to_string()),
-            manifest.kind.name().to_owned(),
-            show_size(manifest.raw_bytes),
-            show_size(manifest.stored_bytes()),
+            show_moment(&found.document.created_at().to_string()),
+            manifest.map_or_else(unknown, |manifest| manifest.kind.name().to_owned()),
+            manifest.map_or_else(unknown, |manifest| show_size(manifest.raw_bytes)),
+            show_size(found.document.stored_bytes()),
         ];
         if has_chains {
-            let chain = ChainDocument::of(manifest);
+            let chain = manifest.and_then(ChainDocument::of);
             row.push(match chain {
                 Some(chain) => format!("{} in {}", show_size(chain.delta_bytes), chain.delta_run_count),
                 None => String::new(),
             });
         }
-        row.push(shorten(manifest.namespace.as_str(), 14));
+        row.push(shorten(found.key.namespace.as_str(), 14));
         if has_tags {
             let tags = tags_of(tags, found.id());
             row.push(tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(", "));

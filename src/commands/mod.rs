@@ -32,10 +32,11 @@ pub use plan::{PlanReport, TraceSection};
 use serde::Serialize;
 
 use dotctl_engine::codec::Codec;
-use dotctl_engine::format::{CheckpointKind, Manifest, Place, Run};
+use dotctl_engine::format::{CheckpointKind, Document, Manifest, Place, Run};
 use dotctl_engine::id::{CheckpointId, Hash, Namespace, Time};
 use dotctl_engine::tag::{Tag, Tagged};
 use dotctl_engine::{Error, Result};
+use dotctl_stores::reference::Seen;
 
 use crate::cli::{Command, Format};
 use crate::error::Exit;
@@ -70,7 +71,8 @@ pub fn run(command: &Command, output: &Output) -> Result<Exit> {
     }
 }
 
-/// A checkpoint as every command's JSON describes it.
+/// A checkpoint as every command's JSON describes it. Of one that is sealed and was not opened, what nobody can
+/// see is left open.
 #[derive(Debug, Serialize)]
 struct CheckpointDocument<'a> {
     id: CheckpointId,
@@ -78,19 +80,22 @@ struct CheckpointDocument<'a> {
     layout: &'static str,
     namespace: &'a Namespace,
     sequence: u64,
-    kind: CheckpointKind,
+    kind: Option<CheckpointKind>,
     created_at: Time,
     base: Option<CheckpointId>,
     codec: Option<Codec>,
     /// Where the packs lie, if not beside the manifest.
     #[serde(skip_serializing_if = "Option::is_none")]
     place: Option<Place>,
-    record_count: u64,
-    raw_bytes: u64,
+    record_count: Option<u64>,
+    raw_bytes: Option<u64>,
     stored_bytes: u64,
-    chunk_count: u64,
-    pack_count: usize,
-    content_sha256: Hash,
+    chunk_count: Option<u64>,
+    pack_count: Option<usize>,
+    content_sha256: Option<Hash>,
+    /// Left out where it is not.
+    #[serde(skip_serializing_if = "is_false")]
+    sealed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     page_bytes: Option<u32>,
     /// Of `stored_bytes`, those of an image's directory.
@@ -111,17 +116,18 @@ impl<'a> CheckpointDocument<'a> {
             layout: "native",
             namespace: &manifest.namespace,
             sequence: manifest.sequence,
-            kind: manifest.kind,
+            kind: Some(manifest.kind),
             created_at: manifest.created_at,
             base: manifest.base,
             codec: manifest.runs.first().map(|run| run.codec),
             place: manifest.runs.first().and_then(|run| run.place),
-            record_count: manifest.record_count,
-            raw_bytes: manifest.raw_bytes,
+            record_count: Some(manifest.record_count),
+            raw_bytes: Some(manifest.raw_bytes),
             stored_bytes: manifest.stored_bytes(),
-            chunk_count: manifest.chunk_count(),
-            pack_count: manifest.content_packs().count(),
-            content_sha256: manifest.content_sha256,
+            chunk_count: Some(manifest.chunk_count()),
+            pack_count: Some(manifest.content_packs().count()),
+            content_sha256: Some(manifest.content_sha256),
+            sealed: manifest.envelope().is_some(),
             page_bytes: manifest.page_bytes,
             directory_bytes: manifest
                 .directory()
@@ -131,11 +137,46 @@ impl<'a> CheckpointDocument<'a> {
         }
     }
 
+    /// As much of it as can be seen.
+    fn seen(seen: &'a Seen) -> Self {
+        let sealed = match &seen.document {
+            Document::Open(manifest) => return CheckpointDocument::new(seen.id(), manifest),
+            Document::Sealed(sealed) => sealed,
+        };
+        CheckpointDocument {
+            id: seen.id(),
+            layout: "native",
+            namespace: &sealed.namespace,
+            sequence: sealed.sequence,
+            kind: None,
+            created_at: sealed.created_at,
+            base: None,
+            codec: None,
+            place: sealed.place,
+            record_count: None,
+            raw_bytes: None,
+            stored_bytes: sealed.stored_bytes(),
+            chunk_count: None,
+            pack_count: None,
+            content_sha256: None,
+            sealed: true,
+            page_bytes: None,
+            directory_bytes: None,
+            chain: None,
+            tags: None,
+        }
+    }
+
     /// With those of `tags` that are its own.
     fn tagged(mut self, tags: &[Tagged]) -> Self {
         self.tags = Some(tags_of(tags, self.id));
         self
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // Serde's to say.
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The runs of a checkpoint that is a full run and changes to it.

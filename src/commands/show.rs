@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use dotctl_engine::format::{Manifest, Place};
+use dotctl_engine::id::Hash;
 use dotctl_engine::tag::Tag;
 use dotctl_engine::{Error, Result};
 
@@ -15,8 +16,8 @@ use crate::render::facts;
 use crate::size::{show_count, show_size};
 
 pub fn run(args: &ShowArgs, output: &Output) -> Result<Exit> {
-    let (store, found) = match foreign::resolve_in(&args.store, &args.reference)? {
-        Named::Native(store, found) => (store, found),
+    let (store, seen) = match foreign::see_in(&args.store, &args.reference)? {
+        Named::Native(store, seen) => (store, seen),
         Named::Foreign(_, found) if args.packs => {
             return Err(Error::unsupported("a checkpoint in this layout has no packs").at(found.id));
         }
@@ -25,34 +26,56 @@ pub fn run(args: &ShowArgs, output: &Output) -> Result<Exit> {
             return Ok(Exit::Done);
         }
     };
-    let manifest = &found.manifest;
-    let locations: Vec<String> =
-        manifest.content_packs().map(|pack| store.pack_location(&pack.sha256)).collect();
+    let manifest = seen.document.manifest();
     if args.packs {
-        if manifest.is_chain() {
+        let packs: Vec<Hash> = match manifest {
+            Some(manifest) => manifest.content_packs().map(|pack| pack.sha256).collect(),
+            None => seen.document.packs().iter().map(|pack| pack.sha256).collect(),
+        };
+        let locations: Vec<String> = packs.iter().map(|pack| store.pack_location(pack)).collect();
+        if seen.document.is_sealed() {
+            output.warn("its packs are sealed: `age -d` opens each; docs/FORMAT.md, section 15, says how");
+        }
+        if manifest.is_some_and(Manifest::is_chain) {
             output
                 .warn("its changes lie over a full run: docs/FORMAT.md, section 12, says how to merge them");
         }
-        output.result(&json!({ "checkpoint": found.id(), "packs": locations }), || locations.join("\n"))?;
+        output.result(&json!({ "checkpoint": seen.id(), "packs": locations }), || locations.join("\n"))?;
         return Ok(Exit::Done);
     }
-    let document = CheckpointDocument::new(found.id(), manifest).tagged(&store.tags()?);
+    let document = CheckpointDocument::seen(&seen).tagged(&store.tags()?);
     output.result(&document, || {
+        // Sealed, and there is no key.
+        let known = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        let base = |manifest: &Manifest| {
+            manifest.base.map_or("none, a full checkpoint".to_owned(), |base| base.to_string())
+        };
+        let chunks = |manifest: &Manifest| {
+            let packs = manifest.content_packs().count();
+            format!("{} in {packs} packs", show_count(manifest.chunk_count()))
+        };
         let mut lines = vec![
-            ("id", found.id().to_string()),
-            ("namespace", manifest.namespace.to_string()),
-            ("sequence", manifest.sequence.to_string()),
-            ("kind", manifest.kind.name().to_owned()),
-            ("created", manifest.created_at.to_string()),
-            ("base", manifest.base.map_or("none, a full checkpoint".to_owned(), |base| base.to_string())),
-            ("records", show_count(manifest.record_count)),
-            ("raw", with_bytes(manifest.raw_bytes)),
-            ("stored", with_bytes(manifest.stored_bytes())),
-            ("packs lie", place(manifest).to_owned()),
-            ("codec", document.codec.map_or("", |codec| codec.name()).to_owned()),
-            ("chunks", format!("{} in {} packs", show_count(document.chunk_count), document.pack_count)),
-            ("content SHA-256", manifest.content_sha256.to_string()),
+            ("id", seen.id().to_string()),
+            ("namespace", seen.key.namespace.to_string()),
+            ("sequence", seen.key.sequence.to_string()),
+            ("kind", known(manifest.map(|manifest| manifest.kind.name().to_owned()))),
+            ("created", seen.document.created_at().to_string()),
+            ("base", known(manifest.map(base))),
+            ("records", known(manifest.map(|manifest| show_count(manifest.record_count)))),
+            ("raw", known(manifest.map(|manifest| with_bytes(manifest.raw_bytes)))),
+            ("stored", with_bytes(seen.document.stored_bytes())),
+            ("packs lie", place(seen.document.place()).to_owned()),
+            ("codec", known(document.codec.map(|codec| codec.name().to_owned()))),
+            ("chunks", known(manifest.map(chunks))),
+            ("content SHA-256", known(manifest.map(|manifest| manifest.content_sha256.to_string()))),
         ];
+        if seen.document.is_sealed() {
+            let sealed = match manifest {
+                Some(_) => "yes, and opened with your key",
+                None => "yes: who has the key sees more, with --identity FILE",
+            };
+            lines.push(("sealed", sealed.to_owned()));
+        }
         let tags: Vec<_> = document.tags.iter().flatten().map(Tag::as_str).collect();
         if !tags.is_empty() {
             lines.push(("tags", tags.join(", ")));
@@ -69,7 +92,7 @@ pub fn run(args: &ShowArgs, output: &Output) -> Result<Exit> {
         if let Some(bytes) = document.directory_bytes {
             lines.push(("directory", with_bytes(bytes)));
         }
-        if let Some(page_bytes) = manifest.page_bytes {
+        if let Some(page_bytes) = document.page_bytes {
             lines.push(("page", format!("{page_bytes} bytes")));
         }
         facts(&lines)
@@ -77,8 +100,8 @@ pub fn run(args: &ShowArgs, output: &Output) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn place(manifest: &Manifest) -> &'static str {
-    match manifest.runs.first().and_then(|run| run.place) {
+fn place(place: Option<Place>) -> &'static str {
+    match place {
         Some(Place::Overflow) => "in the second store (--overflow)",
         None => "beside the manifest",
     }

@@ -14,6 +14,7 @@ use dotctl_engine::{Error, ErrorKind, Result};
 use dotctl_stores::drive::SnapshotSetting;
 use dotctl_stores::objects::{LocalObject, object_namespace};
 use dotctl_stores::reference::resolve;
+use dotctl_stores::sealed::{Keys, Recipients};
 use dotctl_stores::source::{Captured, capture_database, capture_rows, capture_state};
 use dotctl_stores::store::{Committed, Store};
 
@@ -61,11 +62,19 @@ pub fn run(args: &SnapshotArgs, output: &Output) -> Result<Exit> {
     // Before anything is written.
     codec_setting(CheckpointKind::State, args.codec, args.level)?;
     let jobs = jobs(args, &source)?;
+    let keys = Keys {
+        recipients: match args.encrypt.as_slice() {
+            [] => None,
+            words => Some(Recipients::read(words)?),
+        },
+        open_after_sealed: args.no_encrypt,
+        ..open::identities(&args.store.key)?
+    };
     open::bucket_setting(&args.store.store, &args.store.bucket)?;
     if args.dry_run {
         return plan(args, &jobs, output);
     }
-    let store = open_store(args)?;
+    let store = open_store(args, keys)?;
     let store = store.as_ref();
     let base = match &args.base {
         Base::Auto => dotctl_stores::base::Base::Auto,
@@ -93,9 +102,10 @@ pub fn run(args: &SnapshotArgs, output: &Output) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn open_store(args: &SnapshotArgs) -> Result<Box<dyn Store>> {
+fn open_store(args: &SnapshotArgs, keys: Keys) -> Result<Box<dyn Store>> {
     let overflow = config::overflow(args.store.overflow.as_deref(), args.config.as_deref(), args.placement)?;
-    open::store_for_writing(&args.store.store, overflow, &args.store.bucket, args.object_backend, args.repair)
+    let (store, bucket) = (&args.store.store, &args.store.bucket);
+    open::store_for_writing(store, overflow, bucket, args.object_backend, args.repair, keys)
 }
 
 /// One object that cannot be captured does not keep the others from it.

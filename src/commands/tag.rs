@@ -13,15 +13,15 @@ use crate::error::Exit;
 use crate::output::Output;
 
 pub fn run(args: &TagArgs, output: &Output) -> Result<Exit> {
-    let (store, found) = match foreign::resolve_in(&args.store, &args.reference)? {
-        Named::Native(store, found) => (store, found),
+    let (store, seen) = match foreign::see_in(&args.store, &args.reference)? {
+        Named::Native(store, seen) => (store, seen),
         Named::Foreign(_, found) => {
             return Err(Error::unsupported("a checkpoint in this layout takes no tag")
                 .at(found.id)
                 .hint("`dotctl copy` makes a checkpoint of it that does"));
         }
     };
-    let tagged = Tagged { tag: args.name.clone(), checkpoint: found.id() };
+    let tagged = Tagged { tag: args.name.clone(), checkpoint: seen.id() };
     let changed = match (args.dry_run, args.remove) {
         (true, _) => store.tags()?.contains(&tagged) == args.remove,
         (false, true) => store.remove_tag(&tagged)?,
@@ -29,12 +29,12 @@ pub fn run(args: &TagArgs, output: &Output) -> Result<Exit> {
     };
     if args.remove && !changed {
         return Err(Error::new(ErrorKind::Missing, format!("this checkpoint has no tag `{}`", tagged.tag))
-            .at(found.id().to_string())
+            .at(seen.id().to_string())
             .hint("`dotctl show` tells which it has"));
     }
     let document = json!({
-        "checkpoint": found.id(),
-        "namespace": found.manifest.namespace,
+        "checkpoint": seen.id(),
+        "namespace": seen.key.namespace,
         "tag": tagged.tag,
         "removed": args.remove,
         "changed": changed,
@@ -43,8 +43,8 @@ pub fn run(args: &TagArgs, output: &Output) -> Result<Exit> {
     tell(store.as_ref(), output);
     let document = with_requests(document, store.as_ref());
     output.result(&document, || {
-        let id = short_id(found.id());
-        let (tag, namespace) = (&tagged.tag, &found.manifest.namespace);
+        let id = short_id(seen.id());
+        let (tag, namespace) = (&tagged.tag, &seen.key.namespace);
         match (args.dry_run, args.remove, changed) {
             (true, true, _) => format!("would take `{tag}` from {id} of {namespace}"),
             (true, false, true) => format!("would give {id} of {namespace} the tag `{tag}`"),

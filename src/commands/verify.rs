@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use dotctl_engine::finding::{Checked, Finding};
-use dotctl_engine::format::Manifest;
+use dotctl_engine::format::{Document, Manifest};
 use dotctl_engine::{Damage, Error, ErrorKind, Result};
 use dotctl_stores::checksum::{Checksum, checksum_of};
 use dotctl_stores::database::is_database;
@@ -162,13 +162,13 @@ fn verify_manifest_file(verifier: &mut Verifier<'_>, target: &str, bar: &Bar) ->
         .and_then(|stem| stem.to_str())
         .and_then(|stem| stem.split_once('-'))
         .and_then(|(_, id)| id.parse().ok());
-    let manifest = match id {
-        Some(id) => Manifest::read(id, &bytes),
-        None => Manifest::parse(&bytes),
+    let document = match id {
+        Some(id) => Document::read(id, &bytes),
+        None => Document::parse(&bytes),
     };
     verifier.checked.checkpoints += 1;
-    match manifest {
-        Ok(manifest) => verifier.manifest(&manifest, bar),
+    match document {
+        Ok(document) => verifier.document(document, bar).map(drop),
         Err(error) if id.is_some() => {
             verifier.findings.push(Finding { target: target.to_owned(), error });
             Ok(())
@@ -210,7 +210,7 @@ fn verify_database(target: &str, args: &VerifyArgs, bar: &Bar, verified: &mut Ve
     verified.findings.extend(problems.into_iter().map(|error| Finding { target: target.to_owned(), error }));
     // In a damaged database its own damage is what there is to tell.
     if sound {
-        verify_inside(path, args.quick, bar, verified)?;
+        verify_inside(path, args, bar, verified)?;
         let inside = StoreArgs { store: target.to_owned(), ..args.store.clone() };
         if let Some(foreign) = open::foreign(&inside)? {
             // The file's bytes were counted.
@@ -223,7 +223,7 @@ fn verify_database(target: &str, args: &VerifyArgs, bar: &Bar, verified: &mut Ve
 }
 
 /// The checkpoints that an object holds.
-fn verify_inside(path: &Path, quick: bool, bar: &Bar, verified: &mut Verified) -> Result<()> {
+fn verify_inside(path: &Path, args: &VerifyArgs, bar: &Bar, verified: &mut Verified) -> Result<()> {
     let store = match ObjectStore::open(path, Backend::Sqlite) {
         Ok(store) => store,
         Err(error) if matches!(error.kind(), ErrorKind::Corrupt(_)) => {
@@ -232,7 +232,8 @@ fn verify_inside(path: &Path, quick: bool, bar: &Bar, verified: &mut Verified) -
         }
         Err(error) => return Err(error),
     };
-    let mut verifier = Verifier::new(&store, quick);
+    let store = open::with_identities(Box::new(store), &args.store.key)?;
+    let mut verifier = Verifier::new(store.as_ref(), args.quick);
     verifier.store(bar)?;
     verified.take(verifier);
     Ok(())
@@ -270,6 +271,7 @@ fn report(store: Option<&dyn Store>, verified: &Verified, duration_ms: u64, outp
             "checkpoints": checked.checkpoints,
             "chunks": checked.chunks,
             "bytes": checked.bytes,
+            "unopened_checkpoints": checked.unopened_checkpoints,
         },
         "findings": documents,
         "failed": failures,
@@ -291,6 +293,7 @@ fn report(store: Option<&dyn Store>, verified: &Verified, duration_ms: u64, outp
             }
         }
         let verdict = match (findings.len(), unread.len()) {
+            (0, 0) if checked.unopened_checkpoints > 0 => "what lies there is as it was written".to_owned(),
             (0, 0) => "all is as it was written".to_owned(),
             (0, _) => "what could be read is as it was written".to_owned(),
             (1, _) => "1 finding".to_owned(),
@@ -307,6 +310,13 @@ fn report(store: Option<&dyn Store>, verified: &Verified, duration_ms: u64, outp
             show_size(checked.bytes),
             show_duration(duration_ms)
         ));
+        if checked.unopened_checkpoints > 0 {
+            text.push_str(&format!(
+                "NOT CHECKED: the content of {} sealed checkpoints; only stored bytes were compared with their \
+                 hashes. Who has the key checks more, with --identity FILE\n",
+                show_count(checked.unopened_checkpoints)
+            ));
+        }
         text
     })
 }

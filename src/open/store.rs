@@ -16,10 +16,11 @@ use dotctl_stores::dotdo::{
 use dotctl_stores::folder::FolderStore;
 use dotctl_stores::object::{Backend, ObjectStore};
 use dotctl_stores::placed::PlacedStore;
+use dotctl_stores::sealed::{Identities, Keys, SealedStore};
 use dotctl_stores::store::Store;
 
 use super::bucket_setting;
-use crate::cli::{BucketArgs, CopyArgs, ObjectBackend, StoreArgs};
+use crate::cli::{BucketArgs, CopyArgs, IdentityArgs, ObjectBackend, StoreArgs};
 
 /// What the store that somebody names holds.
 pub struct Stores {
@@ -58,10 +59,20 @@ fn bucket_objects(setting: &BucketSetting) -> Result<Box<dyn Bucket>> {
 pub fn store(args: &StoreArgs) -> Result<Box<dyn Store>> {
     let first = open(&args.store, &args.bucket, Backend::Sqlite, false, open_folder)?;
     let Some(overflow) = args.overflow.as_deref().filter(|text| holds_ours(text)) else {
-        return Ok(first);
+        return with_identities(first, &args.key);
     };
     let second = open(overflow, &args.bucket, Backend::Sqlite, false, open_folder)?;
-    Ok(Box::new(PlacedStore::new(first, second, PlacementPolicy::BUDGET)))
+    with_identities(Box::new(PlacedStore::new(first, second, PlacementPolicy::BUDGET)), &args.key)
+}
+
+/// `store`, and what opens the sealed checkpoints in it.
+pub fn with_identities(store: Box<dyn Store>, args: &IdentityArgs) -> Result<Box<dyn Store>> {
+    Ok(SealedStore::over(store, identities(args)?))
+}
+
+/// What opens sealed checkpoints; what is written with it lies open.
+pub fn identities(args: &IdentityArgs) -> Result<Keys> {
+    Ok(Keys { identities: Identities::read(&args.identity)?, ..Keys::default() })
 }
 
 /// The one store of our checkpoints that `args` name, to rewrite what is in it; in an object, checkpoints are put
@@ -79,24 +90,26 @@ pub fn store_for_rewriting(args: &StoreArgs, backend: ObjectBackend) -> Result<B
             .at(args.store.clone())
             .hint("`dotctl copy` brings them into a store of ours"));
     }
-    open(&args.store, &args.bucket, backend_of(backend), false, open_folder)
+    with_identities(open(&args.store, &args.bucket, backend_of(backend), false, open_folder)?, &args.key)
 }
 
 /// The store that `text` names, made if it is not there; in an object, checkpoints are put where
-/// `backend` says. `repair`: a bucket's packs are read before they are believed.
+/// `backend` says. `repair`: a bucket's packs are read before they are believed. What is written is sealed as
+/// `keys` say.
 pub fn store_for_writing(
     text: &str,
     overflow: Option<(&str, PlacementPolicy)>,
     bucket: &BucketArgs,
     backend: ObjectBackend,
     repair: bool,
+    keys: Keys,
 ) -> Result<Box<dyn Store>> {
     let first = open(text, bucket, backend_of(backend), repair, create_folder)?;
     let Some((overflow, policy)) = overflow else {
-        return Ok(first);
+        return Ok(SealedStore::over(first, keys));
     };
     let second = open(overflow, bucket, Backend::Sqlite, repair, create_folder)?;
-    Ok(Box::new(PlacedStore::new(first, second, policy)))
+    Ok(SealedStore::over(Box::new(PlacedStore::new(first, second, policy)), keys))
 }
 
 fn backend_of(backend: ObjectBackend) -> Backend {

@@ -31,7 +31,7 @@ fn header(report: &StoreReport) -> Vec<(&'static str, String)> {
                 counted(report.namespaces.len() as u64, "namespace")
             ),
         ),
-        ("raw", format!("{} if all were restored", show_size(report.raw_bytes))),
+        ("raw", raw(report)),
         ("stored", packs(report.pack_count, report.stored_bytes)),
         ("deduplicated", times(report.dedup_ratio, "as much if checkpoints shared nothing")),
         ("compressed", times(report.compression_ratio, "smaller")),
@@ -43,6 +43,19 @@ fn header(report: &StoreReport) -> Vec<(&'static str, String)> {
         lines.push(("unreferenced", format!("{unused}{why}")));
     }
     lines
+}
+
+fn raw(report: &StoreReport) -> String {
+    let opened = report.checkpoint_count - report.unopened_checkpoint_count.min(report.checkpoint_count);
+    match (opened, report.unopened_checkpoint_count) {
+        (_, 0) => format!("{} if all were restored", show_size(report.raw_bytes)),
+        (0, _) => "- (all are sealed; --identity FILE opens them)".to_owned(),
+        (_, unopened) => format!(
+            "{} if all were restored but {} that are sealed",
+            show_size(report.raw_bytes),
+            show_count(unopened)
+        ),
+    }
 }
 
 fn namespaces(report: &StoreReport, look: Look) -> String {
@@ -61,7 +74,10 @@ fn namespaces(report: &StoreReport, look: Look) -> String {
         vec![
             escape(own.namespace.as_str()),
             show_count(own.checkpoint_count),
-            show_size(own.raw_bytes),
+            match own.unopened_checkpoint_count == own.checkpoint_count {
+                true => "-".to_owned(),
+                false => show_size(own.raw_bytes),
+            },
             show_size(own.stored_bytes),
             newest.chars().take(16).collect(),
         ]

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use dotctl_engine::checkpoint::{CheckpointFacts, PackSink};
 use dotctl_engine::format::layout::ManifestKey;
-use dotctl_engine::format::{Manifest, PackEntry};
+use dotctl_engine::format::{Document, PackEntry};
 use dotctl_engine::id::{Hash, Namespace, Time};
 use dotctl_engine::tag::Tagged;
 use dotctl_engine::{Error, ErrorKind, Result};
 use dotctl_stores::prune::{PruneRequest, Pruned};
 use dotctl_stores::store::{
-    Access, Committed, ManifestListing, Pack, PackListing, Session, Store, check_length,
+    Access, Adopted, Committed, Finish, ManifestListing, Pack, PackListing, Session, Store, check_length,
+    keyed,
 };
 
 #[derive(Default)]
@@ -87,7 +88,7 @@ impl Store for MemoryStore {
         // What was written since is in nobody's list.
         let is_known = |key: &ManifestKey| listing.keys.contains(key);
         for (key, bytes) in kept.manifests.iter().filter(|(key, _)| !is_known(key)) {
-            request.needed.add(key.clone(), &Manifest::read(key.id, bytes)?);
+            request.needed.add(key.clone(), &Document::read(key.id, bytes)?);
         }
         let mut pruned = Pruned::default();
         for (_, bytes) in kept.packs.iter().filter(|(pack, _)| !request.needed.has(pack)) {
@@ -132,45 +133,53 @@ impl PackSink for MemorySession<'_> {
 }
 
 impl Session for MemorySession<'_> {
-    fn commit(
+    fn commit_as(
         &mut self,
         facts: CheckpointFacts,
         namespace: &Namespace,
         created_at: Time,
+        finish: &Finish<'_>,
     ) -> Result<Committed> {
         let mut kept = self.store.lock();
         let last = kept.manifests.keys().filter(|key| key.namespace == *namespace).max().cloned();
         let mut manifest = facts.manifest(namespace.clone(), 1, created_at);
         if let Some(last) = last {
             manifest.sequence = last.sequence;
-            if manifest.write()?.0 == last.id {
+            if finish(manifest.clone())?.write()?.0 == last.id {
                 return Err(Error::new(ErrorKind::Exists, "another writer has made this very checkpoint"));
             }
             manifest.sequence += 1;
         }
-        Ok(keep(&mut kept, manifest, self.sealed.drain(..))?.0)
+        let manifest = finish(manifest)?;
+        let id = manifest.write()?.0;
+        let (new_packs, _) = keep(&mut kept, &Document::Open(manifest.clone()), self.sealed.drain(..))?;
+        Ok(Committed::new(id, manifest, &new_packs))
     }
 
-    fn adopt(&mut self, manifest: Manifest) -> Result<Option<Committed>> {
-        let (committed, is_new) = keep(&mut self.store.lock(), manifest, self.sealed.drain(..))?;
-        Ok(is_new.then_some(committed))
+    fn adopt(&mut self, document: Document) -> Result<Option<Adopted>> {
+        let (new_packs, is_new) = keep(&mut self.store.lock(), &document, self.sealed.drain(..))?;
+        Ok(is_new.then(|| Adopted::new(&document, &new_packs)))
+    }
+
+    fn discard(&mut self) -> Result<()> {
+        self.open.clear();
+        Ok(())
     }
 }
 
-/// Keeps a checkpoint, and says whether it was not there yet.
+/// Keeps a checkpoint: the packs that are new, and whether it was not there yet.
 fn keep(
     kept: &mut Kept,
-    manifest: Manifest,
+    document: &Document,
     packs: impl Iterator<Item = (PackEntry, Vec<u8>)>,
-) -> Result<(Committed, bool)> {
-    let (id, bytes) = manifest.write()?;
+) -> Result<(HashSet<Hash>, bool)> {
+    let (key, bytes) = keyed(document)?;
     let mut new_packs = HashSet::new();
     for (pack, bytes) in packs {
         if kept.packs.insert(pack.sha256, Arc::new(bytes)).is_none() {
             new_packs.insert(pack.sha256);
         }
     }
-    let key = ManifestKey { namespace: manifest.namespace.clone(), sequence: manifest.sequence, id };
     let is_new = kept.manifests.insert(key, bytes).is_none();
-    Ok((Committed::new(id, manifest, &new_packs), is_new))
+    Ok((new_packs, is_new))
 }

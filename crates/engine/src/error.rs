@@ -45,6 +45,8 @@ pub enum ErrorKind {
     Exists,
     /// Something is in use by somebody else.
     Busy,
+    /// Something is sealed and there is no key for it.
+    Sealed,
     /// The machine failed: disk, permission, pipe.
     Io,
     /// The user stopped it.
@@ -61,6 +63,7 @@ impl ErrorKind {
             ErrorKind::Missing => "missing",
             ErrorKind::Exists => "exists",
             ErrorKind::Busy => "busy",
+            ErrorKind::Sealed => "sealed",
             ErrorKind::Io => "io",
             ErrorKind::Interrupted => "interrupted",
         }

@@ -20,6 +20,9 @@ pub struct Checked {
     pub chunks: u64,
     /// Stored bytes read.
     pub bytes: u64,
+    /// Of the checkpoints, those that are sealed and were not opened: only what lies in the store was compared
+    /// with its hashes, not what it holds.
+    pub unopened_checkpoints: u64,
 }
 
 impl Checked {
@@ -28,5 +31,6 @@ impl Checked {
         self.checkpoints += other.checkpoints;
         self.chunks += other.chunks;
         self.bytes += other.bytes;
+        self.unopened_checkpoints += other.unopened_checkpoints;
     }
 }

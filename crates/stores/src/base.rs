@@ -2,11 +2,12 @@
 
 use dotctl_engine::checkpoint::{CheckpointFacts, Foundation};
 use dotctl_engine::format::{CheckpointKind, Manifest, PackEntry};
+use dotctl_engine::id::Namespace;
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use crate::drive::{Increment, SnapshotSetting};
-use crate::reference::{Found, find_key, read};
-use crate::store::{Access, Session, Store, check_pack, missing_pack};
+use crate::reference::{Found, Seen, find_key, see};
+use crate::store::{Access, Sealing, Session, Store, check_pack, missing_pack};
 
 /// What somebody wants a checkpoint to be built on.
 #[derive(Debug, Clone)]
@@ -33,7 +34,8 @@ impl Base {
     /// Finds what a checkpoint of `kind` can be built on.
     ///
     /// # Errors
-    /// Unsupported where a base that was named cannot be one; the store's.
+    /// Unsupported where a base that was named cannot be one, and where what is written would lie open in a
+    /// namespace that is sealed; the store's.
     pub fn choose(
         &self,
         store: &dyn Store,
@@ -44,6 +46,11 @@ impl Base {
             Err(Error::unsupported(format!("this checkpoint cannot be built on the one named: {why}"))
                 .hint("leave out --base"))
         };
+        let newest = match (self, store.sealing()) {
+            (Base::None | Base::Of(_), Sealing::Open) => Ok(None),
+            _ => newest(store, &setting.namespace),
+        };
+        refuse_open(store, &newest)?;
         let found = match self {
             Base::None => return Ok(Chosen::none()),
             Base::Of(_) if !store.takes_increments() => return refused("a placed checkpoint stands alone"),
@@ -51,12 +58,20 @@ impl Base {
             Base::Of(found) if found.manifest.namespace != setting.namespace => {
                 return refused("it is of another namespace");
             }
+            Base::Of(found) if !store.seals_like(&found.manifest) => {
+                return refused("it is not sealed for the same recipients");
+            }
             Base::Of(found) => (**found).clone(),
             Base::Auto if !store.takes_increments() => return Ok(Chosen::none()),
-            Base::Auto => match newest(store, setting) {
-                Ok(Some(found)) if found.manifest.kind == kind => found,
-                Ok(_) => return Ok(Chosen::none()),
-                Err(error) if is_damage(&error) => {
+            Base::Auto => match newest.and_then(|newest| newest.map(|seen| seen.found(store)).transpose()) {
+                Ok(Some(found)) if found.manifest.kind != kind => return Ok(Chosen::none()),
+                Ok(Some(found)) if !store.seals_like(&found.manifest) => {
+                    let why = Error::unsupported("it is not sealed for the same recipients");
+                    return Ok(Chosen { damage: Some(why), ..Chosen::none() });
+                }
+                Ok(Some(found)) => found,
+                Ok(None) => return Ok(Chosen::none()),
+                Err(error) if is_damage(&error) || error.kind() == ErrorKind::Sealed => {
                     return Ok(Chosen { damage: Some(error), ..Chosen::none() });
                 }
                 Err(error) => return Err(error),
@@ -71,11 +86,38 @@ impl Base {
     }
 }
 
-fn newest(store: &dyn Store, setting: &SnapshotSetting) -> Result<Option<Found>> {
-    match find_key(store, &format!("{}@latest", setting.namespace)) {
-        Ok(key) => read(store, key).map(Some),
+/// The newest checkpoint of the namespace, opened if it can be.
+fn newest(store: &dyn Store, namespace: &Namespace) -> Result<Option<Seen>> {
+    match find_key(store, &format!("{namespace}@latest")) {
+        Ok(key) => see(store, key)?.opened(store).map(Some),
         Err(error) if error.kind() == ErrorKind::Missing => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// Refuses to write what everybody can read where the newest checkpoint is sealed: somebody has forgotten to
+/// say for whom.
+fn refuse_open(store: &dyn Store, newest: &Result<Option<Seen>>) -> Result<()> {
+    match newest {
+        Ok(Some(seen)) if store.sealing() == Sealing::None && seen.document.is_sealed() => {
+            Err(Error::unsupported(
+                "the newest checkpoint of this namespace is sealed, and this one would not be",
+            )
+            .at(seen.key.namespace.to_string())
+            .hint("seal it with --encrypt RECIPIENT, or say --no-encrypt if everybody may read it"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses to write into `namespace` what everybody can read where its newest checkpoint is sealed.
+///
+/// # Errors
+/// Unsupported in that case; the store's, except that a newest one which is damaged says nothing.
+pub fn check_open(store: &dyn Store, namespace: &Namespace) -> Result<()> {
+    match store.sealing() {
+        Sealing::None => refuse_open(store, &newest(store, namespace)),
+        Sealing::Open | Sealing::Sealed => Ok(()),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The dictionary that a namespace has already.
 
-use dotctl_engine::Result;
 use dotctl_engine::codec::Dictionary;
 use dotctl_engine::id::Namespace;
+use dotctl_engine::{ErrorKind, Result};
 
 use crate::drive::{SnapshotSetting, load_dictionary};
 use crate::reference::read;
@@ -37,7 +37,14 @@ fn find(store: &dyn Store, namespace: &Namespace) -> Result<Option<Dictionary>> 
             break;
         }
         seen.push(key.namespace.clone());
-        let found = read(store, key)?;
+        let found = match read(store, key) {
+            Err(error) if error.kind() == ErrorKind::Sealed => continue,
+            found => found?,
+        };
+        // It has samples of what is sealed.
+        if found.manifest.envelope().is_some() && !store.seals_like(&found.manifest) {
+            continue;
+        }
         if let Some(dictionary) = load_dictionary(store, found.manifest.full_run()?, Access::Whole)? {
             return Ok(Some(dictionary));
         }

@@ -32,6 +32,7 @@ pub mod prune;
 pub mod reference;
 pub mod replay;
 pub mod rows;
+pub mod sealed;
 pub mod source;
 pub mod spill;
 pub mod store;

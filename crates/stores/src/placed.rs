@@ -17,7 +17,7 @@ use std::sync::OnceLock;
 
 use dotctl_engine::checkpoint::{CheckpointFacts, PackSink};
 use dotctl_engine::format::layout::ManifestKey;
-use dotctl_engine::format::{Manifest, PackEntry, Place};
+use dotctl_engine::format::{Document, PackEntry, Place};
 use dotctl_engine::id::{Hash, Namespace, Time};
 use dotctl_engine::placement::{Placement, PlacementPolicy};
 use dotctl_engine::tag::Tagged;
@@ -25,8 +25,10 @@ use dotctl_engine::{Error, Result};
 
 use crate::io_error;
 use crate::prune::{PruneRequest, Pruned, unsure};
-use crate::reference::{self, Found};
-use crate::store::{Access, Committed, ManifestListing, Pack, PackListing, Requests, Session, Store};
+use crate::reference::{self, Seen};
+use crate::store::{
+    Access, Adopted, Committed, Finish, ManifestListing, Pack, PackListing, Requests, Session, Store,
+};
 
 /// A store whose large checkpoints lie in another one.
 pub struct PlacedStore {
@@ -145,9 +147,9 @@ impl Store for PlacedStore {
         // The second store has manifests of its own, and those of other objects.
         let is_there = |key: &ManifestKey| there.keys.binary_search(key).is_ok();
         request.doomed.retain(is_there);
-        for found in leftovers {
-            request.released.extend(found.manifest.packs().map(|pack| pack.sha256));
-            request.doomed.push(found.key);
+        for seen in leftovers {
+            request.released.extend(seen.document.packs().iter().map(|pack| pack.sha256));
+            request.doomed.push(seen.key);
         }
         Ok(in_object.and(self.overflow.prune(request)?))
     }
@@ -165,7 +167,7 @@ impl PlacedStore {
     /// The second store's manifests, and of those the halves of checkpoints that the object does not
     /// have any more: it was pruned, and whoever did it was stopped. A writer makes its half before
     /// the object's, so they must be older than the grace, and not the newest.
-    fn overflowed(&self, request: &PruneRequest) -> Result<(ManifestListing, Vec<Found>)> {
+    fn overflowed(&self, request: &PruneRequest) -> Result<(ManifestListing, Vec<Seen>)> {
         let there = self.overflow.manifests()?;
         let here = self.object.manifests()?.keys;
         let lost = self.object.lost_manifests()?;
@@ -178,10 +180,10 @@ impl PlacedStore {
         let until_ms = request.now.unix_ms().saturating_sub_unsigned(grace_ms);
         let mut leftovers = Vec::new();
         for key in there.keys.iter().filter(left_over) {
-            let found = reference::read(self.overflow.as_ref(), key.clone()).map_err(unsure)?;
-            let is_half = found.manifest.runs.iter().any(|run| run.place == Some(Place::Overflow));
-            if is_half && found.manifest.created_at.unix_ms() <= until_ms {
-                leftovers.push(found);
+            let seen = reference::see(self.overflow.as_ref(), key.clone()).map_err(unsure)?;
+            let is_half = seen.document.place() == Some(Place::Overflow);
+            if is_half && seen.document.created_at().unix_ms() <= until_ms {
+                leftovers.push(seen);
             }
         }
         Ok((there, leftovers))
@@ -239,38 +241,49 @@ impl PackSink for PlacedSession<'_> {
 }
 
 impl Session for PlacedSession<'_> {
-    fn commit(
+    fn commit_as(
         &mut self,
         facts: CheckpointFacts,
         namespace: &Namespace,
         created_at: Time,
+        finish: &Finish<'_>,
     ) -> Result<Committed> {
         let Some(mut overflow) = self.overflow.take() else {
             let mut object = self.store.object.begin()?;
             self.spool.drain(object.as_mut())?;
-            return object.commit(facts, namespace, created_at);
+            return object.commit_as(facts, namespace, created_at, finish);
         };
         let mut manifest = facts.manifest(namespace.clone(), self.next_sequence(namespace)?, created_at);
         manifest.overflow();
-        let there = overflow.adopt(manifest.clone())?;
+        let manifest = finish(manifest)?;
+        let there = overflow.adopt(Document::Open(manifest.clone()))?;
         // Until the object has it too, it is a checkpoint of the second store alone.
-        self.store.object.begin()?.adopt(manifest.clone())?;
-        match there {
-            Some(committed) => Ok(committed),
-            None => Ok(Committed { id: manifest.write()?.0, manifest, new_bytes: 0, new_chunk_count: 0 }),
-        }
+        self.store.object.begin()?.adopt(Document::Open(manifest.clone()))?;
+        Ok(Committed {
+            id: manifest.write()?.0,
+            manifest,
+            new_bytes: there.map_or(0, |there| there.new_bytes),
+            new_chunk_count: there.and_then(|there| there.new_chunk_count).unwrap_or(0),
+        })
     }
 
-    fn adopt(&mut self, manifest: Manifest) -> Result<Option<Committed>> {
+    fn adopt(&mut self, document: Document) -> Result<Option<Adopted>> {
         let Some(overflow) = &mut self.overflow else {
             let mut object = self.store.object.begin()?;
             self.spool.drain(object.as_mut())?;
-            return object.adopt(manifest);
+            return object.adopt(document);
         };
-        let there = overflow.adopt(manifest.clone())?;
-        let here = self.store.object.begin()?.adopt(manifest)?;
+        let there = overflow.adopt(document.clone())?;
+        let here = self.store.object.begin()?.adopt(document)?;
         // It is new if the object had no manifest of it; its packs are new where they lie.
         Ok(here.map(|here| there.unwrap_or(here)))
+    }
+
+    fn discard(&mut self) -> Result<()> {
+        match &mut self.overflow {
+            Some(session) => session.discard(),
+            None => self.spool.discard(),
+        }
     }
 }
 
@@ -301,6 +314,13 @@ impl Spool {
 
     fn seal(&mut self, pack: &PackEntry) {
         self.packs.push(pack.clone());
+    }
+
+    /// Forgets what lies behind the last pack.
+    fn discard(&mut self) -> Result<()> {
+        let end = self.packs.iter().map(|pack| pack.stored_bytes).sum();
+        let kept = self.file.set_len(end).and_then(|()| self.file.seek(SeekFrom::Start(end)));
+        kept.map(drop).map_err(|error| io_error("write a temporary file in", &self.folder, &error))
     }
 
     /// Hands every pack to `session` and is empty then.

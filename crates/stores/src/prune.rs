@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use dotctl_engine::format::Manifest;
+use dotctl_engine::format::Document;
 use dotctl_engine::format::layout::ManifestKey;
 use dotctl_engine::id::{Hash, Time};
 use dotctl_engine::{Error, ErrorKind, Result};
 
-use crate::reference::read_each;
+use crate::reference::see_each;
 use crate::store::{ManifestListing, Store};
 
 /// What is to be removed from a store.
@@ -37,9 +37,9 @@ pub struct Needed {
 }
 
 impl Needed {
-    /// Adds those of `manifest`, which lies under `key`.
-    pub fn add(&mut self, key: ManifestKey, manifest: &Manifest) {
-        self.add_packs(key, manifest.packs().map(|pack| pack.sha256));
+    /// Adds those of `document`, which lies under `key`.
+    pub fn add(&mut self, key: ManifestKey, document: &Document) {
+        self.add_packs(key, document.packs().iter().map(|pack| pack.sha256));
     }
 
     /// The same, its packs at hand.
@@ -69,9 +69,9 @@ impl Needed {
         let doomed: HashSet<_> = doomed.iter().collect();
         let fresh = listing.keys.iter().filter(|key| !doomed.contains(key) && !self.read.contains(*key));
         let fresh: Vec<_> = fresh.cloned().collect();
-        for found in read_each(store, &fresh) {
-            match found {
-                Ok(found) => self.add(found.key, &found.manifest),
+        for seen in see_each(store, &fresh) {
+            match seen {
+                Ok(seen) => self.add(seen.key, &seen.document),
                 // Removed since it was listed.
                 Err(error) if error.kind() == ErrorKind::Missing => {}
                 Err(error) => return Err(unsure(error)),

@@ -1,7 +1,7 @@
 //! From what people call a checkpoint to its manifest.
 
-use dotctl_engine::format::Manifest;
 use dotctl_engine::format::layout::ManifestKey;
+use dotctl_engine::format::{Document, Manifest};
 use dotctl_engine::id::{CheckpointId, Namespace, Time};
 use dotctl_engine::tag::{Tag, is_id_prefix};
 use dotctl_engine::{Error, ErrorKind, Result};
@@ -21,6 +21,52 @@ impl Found {
     /// Its id.
     pub fn id(&self) -> CheckpointId {
         self.key.id
+    }
+}
+
+/// A checkpoint in a store, as much of it as can be seen.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// Its manifest's key.
+    pub key: ManifestKey,
+    /// Its document, checked.
+    pub document: Document,
+}
+
+impl Seen {
+    /// Its id.
+    pub fn id(&self) -> CheckpointId {
+        self.key.id
+    }
+
+    /// The same, opened if it is sealed and a key is at hand.
+    ///
+    /// # Errors
+    /// Corrupt where what is within is not what was sealed.
+    pub fn opened(self, store: &dyn Store) -> Result<Seen> {
+        let Document::Sealed(sealed) = &self.document else {
+            return Ok(self);
+        };
+        match store.open_manifest(sealed) {
+            Ok(manifest) => Ok(Seen { document: Document::Open(manifest), ..self }),
+            Err(error) if error.kind() == ErrorKind::Sealed => Ok(self),
+            Err(error) => Err(error.at(self.key.to_string())),
+        }
+    }
+
+    /// The checkpoint with its manifest.
+    ///
+    /// # Errors
+    /// Sealed where no key is at hand that opens it; corrupt as [`Seen::opened`].
+    pub fn found(self, store: &dyn Store) -> Result<Found> {
+        let Seen { key, document } = self;
+        let manifest = match document {
+            Document::Open(manifest) => manifest,
+            Document::Sealed(sealed) => {
+                store.open_manifest(&sealed).map_err(|error| error.at(key.to_string()))?
+            }
+        };
+        Ok(Found { key, manifest })
     }
 }
 
@@ -127,7 +173,15 @@ fn same_checkpoint(store: &dyn Store, having: &[ManifestKey]) -> Result<Option<M
 }
 
 /// Reads the manifest under `key` and checks that it belongs there.
+///
+/// # Errors
+/// As [`see`], and as [`Seen::found`].
 pub fn read(store: &dyn Store, key: ManifestKey) -> Result<Found> {
+    see(store, key)?.found(store)
+}
+
+/// Reads the document under `key`, sealed or not, and checks that it belongs there.
+pub fn see(store: &dyn Store, key: ManifestKey) -> Result<Seen> {
     let bytes = store.read_manifest(&key);
     check(key, bytes)
 }
@@ -140,19 +194,27 @@ pub fn read_each<'a>(
     store: &'a dyn Store,
     keys: &'a [ManifestKey],
 ) -> impl Iterator<Item = Result<Found>> + 'a {
+    see_each(store, keys).map(|seen| seen?.found(store))
+}
+
+/// Reads the documents under `keys`, in their order, and checks each as [`see`] does.
+pub fn see_each<'a>(
+    store: &'a dyn Store,
+    keys: &'a [ManifestKey],
+) -> impl Iterator<Item = Result<Seen>> + 'a {
     keys.chunks(MANIFESTS_AT_ONCE).flat_map(move |some| {
         let read = store.read_manifests(some);
         some.iter().zip(read).map(|(key, bytes)| check(key.clone(), bytes))
     })
 }
 
-fn check(key: ManifestKey, bytes: Result<Vec<u8>>) -> Result<Found> {
+fn check(key: ManifestKey, bytes: Result<Vec<u8>>) -> Result<Seen> {
     let place = |error: Error| error.at(key.to_string());
-    let manifest = bytes.and_then(|bytes| Manifest::read(key.id, &bytes)).map_err(place)?;
-    if manifest.namespace != key.namespace || manifest.sequence != key.sequence {
+    let document = bytes.and_then(|bytes| Document::read(key.id, &bytes)).map_err(place)?;
+    if *document.namespace() != key.namespace || document.sequence() != key.sequence {
         return Err(Error::corrupt("the manifest lies under another checkpoint's name").at(key.to_string()));
     }
-    Ok(Found { key, manifest })
+    Ok(Seen { key, document })
 }
 
 /// The last of every namespace, and of those the one made last by the clock.
@@ -167,14 +229,14 @@ fn newest(store: &dyn Store, keys: Vec<ManifestKey>) -> Result<Option<ManifestKe
     if last_of_each.len() < 2 {
         return Ok(last_of_each.pop());
     }
-    let mut newest: Option<Found> = None;
-    for found in read_each(store, &last_of_each) {
-        let found = found?;
-        if newest.as_ref().is_none_or(|newest| newest.manifest.created_at <= found.manifest.created_at) {
-            newest = Some(found);
+    let mut newest: Option<Seen> = None;
+    for seen in see_each(store, &last_of_each) {
+        let seen = seen?;
+        if newest.as_ref().is_none_or(|newest| newest.document.created_at() <= seen.document.created_at()) {
+            newest = Some(seen);
         }
     }
-    Ok(newest.map(|found| found.key))
+    Ok(newest.map(|seen| seen.key))
 }
 
 fn newest_until(
@@ -183,9 +245,9 @@ fn newest_until(
     moment: Time,
 ) -> Result<Option<ManifestKey>> {
     for key in newest_first {
-        let found = read(store, key)?;
-        if found.manifest.created_at <= moment {
-            return Ok(Some(found.key));
+        let seen = see(store, key)?;
+        if seen.document.created_at() <= moment {
+            return Ok(Some(seen.key));
         }
     }
     Ok(None)

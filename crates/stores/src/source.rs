@@ -123,7 +123,8 @@ pub fn capture_tracked(
     let is_base = manifest.kind == CheckpointKind::Rows
         && manifest.sequence == tracker.since()
         && manifest.namespace == setting.namespace
-        && store.takes_increments();
+        && store.takes_increments()
+        && store.seals_like(manifest);
     let (Some(keys), true) = (tracker.keys(), is_base) else {
         return Ok(None);
     };
@@ -174,7 +175,7 @@ pub fn capture_state(
     let rereadable = Rereadable::new(path, store)?;
     let mut chosen = match rereadable.reopens(path) {
         true => base.choose(store, setting, CheckpointKind::State)?,
-        false => Chosen::none(),
+        false => Base::None.choose(store, setting, CheckpointKind::State)?,
     };
     let mut input = rereadable.open(path)?;
     let mut reordered = false;

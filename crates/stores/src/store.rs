@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use dotctl_engine::checkpoint::{CheckpointFacts, PackSink};
 use dotctl_engine::format::layout::ManifestKey;
-use dotctl_engine::format::{Manifest, PackEntry};
+use dotctl_engine::format::{Document, Manifest, PackEntry, SealedManifest};
 use dotctl_engine::id::{CheckpointId, Hash, Namespace, Time};
 use dotctl_engine::tag::Tagged;
 use dotctl_engine::{Damage, Error, ErrorKind, Result};
@@ -81,8 +81,52 @@ pub trait Store: Sync {
         "a snapshot of the same state puts it in again, or another copy of the store: equal names are equal bytes"
     }
 
+    /// Whether it holds the pack of `entry`, as far as it looks before it believes that. A damaged one it does
+    /// not hold.
+    fn holds(&self, entry: &PackEntry) -> Result<bool> {
+        check_held(self.open_pack(entry, Access::Whole), entry)
+    }
+
     /// Begins to write one checkpoint.
     fn begin(&self) -> Result<Box<dyn Session + '_>>;
+
+    /// Begins to write one checkpoint, sealed for those for whom `manifest` is, if it is.
+    ///
+    /// # Errors
+    /// Sealed where the key is not at hand that tells for whom.
+    fn begin_like(&self, manifest: &Manifest) -> Result<Box<dyn Session + '_>> {
+        match manifest.envelope() {
+            Some(_) => Err(no_identity()),
+            None => self.begin(),
+        }
+    }
+
+    /// What becomes of checkpoints that are written here.
+    fn sealing(&self) -> Sealing {
+        Sealing::None
+    }
+
+    /// Opens a sealed manifest with the keys that are at hand.
+    ///
+    /// # Errors
+    /// Sealed where none of them does; corrupt where what it opens is not what was sealed.
+    fn open_manifest(&self, _sealed: &SealedManifest) -> Result<Manifest> {
+        Err(no_identity())
+    }
+
+    /// What of the sealed pack of `entry` is within.
+    ///
+    /// # Errors
+    /// As [`Store::open_manifest`].
+    fn open_sealed(&self, _entry: &PackEntry, _pack: Box<dyn Pack>) -> Result<Box<dyn Pack>> {
+        Err(no_identity())
+    }
+
+    /// Whether what is written here now is sealed for just those for whom `manifest` is, so that it may name the
+    /// same packs.
+    fn seals_like(&self, manifest: &Manifest) -> bool {
+        self.sealing() != Sealing::Sealed && manifest.envelope().is_none()
+    }
 
     /// The tags that checkpoints have, ordered. One whose checkpoint was removed means nothing.
     fn tags(&self) -> Result<Vec<Tagged>>;
@@ -116,6 +160,23 @@ pub trait Store: Sync {
     fn warning(&self) -> Option<String> {
         None
     }
+}
+
+/// What becomes of checkpoints that are written to a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sealing {
+    /// They lie open, and may not follow one of their namespace that is sealed.
+    None,
+    /// They lie open, whatever came before.
+    Open,
+    /// They are sealed.
+    Sealed,
+}
+
+/// That something is sealed, and nobody gave a key.
+pub fn no_identity() -> Error {
+    Error::new(ErrorKind::Sealed, "the checkpoint is sealed, and there is no key to open it")
+        .hint("name the file of the age identity that it is sealed for: --identity FILE")
 }
 
 /// Requests sent to a bucket, in the classes by which R2 counts them. One that failed or was sent
@@ -194,6 +255,9 @@ pub fn missing_pack(entry: &PackEntry) -> Error {
     Error::damaged(Damage::Missing, "the pack", entry.sha256, "nothing")
 }
 
+/// What makes a checkpoint's manifest, once it has its number, what is to be stored.
+pub type Finish<'f> = dyn Fn(Manifest) -> Result<Manifest> + 'f;
+
 /// One checkpoint being written. Dropped without a commit, it leaves nothing that counts.
 pub trait Session: PackSink {
     /// Makes every pack durable, then creates the manifest. Packs that it names and that were not
@@ -203,11 +267,25 @@ pub trait Session: PackSink {
         facts: CheckpointFacts,
         namespace: &Namespace,
         created_at: Time,
+    ) -> Result<Committed> {
+        self.commit_as(facts, namespace, created_at, &Ok)
+    }
+
+    /// The same; the manifest is stored as `finish` gives it.
+    fn commit_as(
+        &mut self,
+        facts: CheckpointFacts,
+        namespace: &Namespace,
+        created_at: Time,
+        finish: &Finish<'_>,
     ) -> Result<Committed>;
 
     /// Makes every pack durable, then creates a manifest that was made elsewhere and keeps its id: a
     /// copy. `None` if it is there already.
-    fn adopt(&mut self, manifest: Manifest) -> Result<Option<Committed>>;
+    fn adopt(&mut self, document: Document) -> Result<Option<Adopted>>;
+
+    /// Forgets what was appended to the pack being written.
+    fn discard(&mut self) -> Result<()>;
 }
 
 /// A checkpoint that now exists.
@@ -226,11 +304,58 @@ pub struct Committed {
 impl Committed {
     /// What became of `manifest`, with these packs new in the store.
     pub fn new(id: CheckpointId, manifest: Manifest, new_packs: &HashSet<Hash>) -> Self {
-        let is_new = |pack: &&PackEntry| new_packs.contains(&pack.sha256);
-        let new_bytes = manifest.packs().filter(is_new).map(|pack| pack.stored_bytes).sum();
-        let new_chunk_count =
-            manifest.content_packs().filter(is_new).map(|pack| u64::from(pack.chunk_count)).sum();
+        let (new_bytes, new_chunk_count) = novelty(&manifest, new_packs);
         Committed { id, manifest, new_bytes, new_chunk_count }
+    }
+}
+
+/// What a checkpoint that was adopted brought.
+#[derive(Debug, Clone, Copy)]
+pub struct Adopted {
+    /// Bytes of packs that the store did not hold before.
+    pub new_bytes: u64,
+    /// Chunks of the content in them; `None` where it is sealed and nobody knows.
+    pub new_chunk_count: Option<u64>,
+}
+
+impl Adopted {
+    /// What became of `document`, with these packs new in the store.
+    pub fn new(document: &Document, new_packs: &HashSet<Hash>) -> Self {
+        match document {
+            Document::Open(manifest) => {
+                let (new_bytes, chunk_count) = novelty(manifest, new_packs);
+                Adopted { new_bytes, new_chunk_count: Some(chunk_count) }
+            }
+            Document::Sealed(sealed) => {
+                let new = sealed.packs.iter().filter(|pack| new_packs.contains(&pack.sha256));
+                Adopted { new_bytes: new.map(|pack| pack.stored_bytes).sum(), new_chunk_count: None }
+            }
+        }
+    }
+}
+
+/// Bytes of those packs of `manifest` that are new, and chunks of the content in them.
+fn novelty(manifest: &Manifest, new_packs: &HashSet<Hash>) -> (u64, u64) {
+    let is_new = |pack: &&PackEntry| new_packs.contains(&pack.sha256);
+    let bytes = manifest.packs().filter(is_new).map(|pack| pack.stored_bytes).sum();
+    let chunk_count = manifest.content_packs().filter(is_new).map(|pack| u64::from(pack.chunk_count)).sum();
+    (bytes, chunk_count)
+}
+
+/// The key of a document that lies in a store, and its bytes.
+pub fn keyed(document: &Document) -> Result<(ManifestKey, Vec<u8>)> {
+    let (id, bytes) = document.write()?;
+    Ok((ManifestKey { namespace: document.namespace().clone(), sequence: document.sequence(), id }, bytes))
+}
+
+/// Whether `opened`, what a store answered when it was asked for the pack of `entry`, is that pack.
+pub fn check_held(opened: Result<Option<Box<dyn Pack>>>, entry: &PackEntry) -> Result<bool> {
+    match opened {
+        // A bad sector is damage too.
+        Ok(Some(held)) => Ok(check_pack(held.as_ref(), entry, &mut vec![0; 256 << 10], |_| ()).is_ok()),
+        Ok(None) => Ok(false),
+        Err(error) if matches!(error.kind(), ErrorKind::Corrupt(_)) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -5,7 +5,7 @@ use dotctl_engine::budget::Used;
 use dotctl_engine::format::CheckpointKind;
 use dotctl_stores::reference::resolve;
 
-use crate::cli::{BucketArgs, StoreArgs};
+use crate::cli::{BucketArgs, IdentityArgs, StoreArgs};
 use crate::config::{Config, Measured, OperatorDeclaration};
 use crate::open;
 use crate::output::Output;
@@ -64,7 +64,8 @@ fn one(config: &Config, operator: &OperatorDeclaration, output: &Output) -> Resu
             let is_url = store.contains("://");
             let store = if is_url { store.clone() } else { config.resolve(store).display().to_string() };
             let bucket = BucketArgs { endpoint_url: None, region: None, max_requests_per_second: None };
-            let store = open::store(&StoreArgs { store, overflow: None, bucket })?;
+            let store =
+                open::store(&StoreArgs { store, overflow: None, key: IdentityArgs::default(), bucket })?;
             let found = resolve(store.as_ref(), reference)?;
             let manifest = &found.manifest;
             let counted = (manifest.kind == CheckpointKind::State).then_some(manifest.record_count);

@@ -91,6 +91,11 @@ impl CheckpointFacts {
         self.runs.iter().filter(|run| run.kind != RunKind::Directory).flat_map(|run| &run.packs)
     }
 
+    /// Every pack, the directory's and dictionaries' too, to say under which name it lies in its store.
+    pub fn packs_mut(&mut self) -> impl Iterator<Item = &mut PackEntry> {
+        self.runs.iter_mut().flat_map(|run| run.dictionary.iter_mut().chain(&mut run.packs))
+    }
+
     /// Writes `chunks` as the directory of the image.
     pub fn add_directory(
         &mut self,

@@ -7,9 +7,10 @@ use crate::error::{Damage, Error, Result};
 use crate::format::{ChunkEntry, PackEntry, PackHeader, PackIndex};
 use crate::id::Hash;
 
-/// Where in its pack the index of `pack` lies.
+/// Where in its pack, once that is opened, the index of `pack` lies.
 pub fn index_range(pack: &PackEntry) -> Range<u64> {
-    pack.stored_bytes.saturating_sub(pack.index_bytes.into())..pack.stored_bytes
+    let bytes = pack.opened_bytes();
+    bytes.saturating_sub(pack.index_bytes.into())..bytes
 }
 
 /// A pack whose index has been checked against the manifest.

@@ -134,6 +134,7 @@ impl RunWriter {
             first_key: first.first_key.clone(),
             index_bytes: index.len() as u32,
             index_sha256: Hash::of(&index),
+            within: None,
         };
         sink.seal(&entry)?;
         self.packs.push(entry);

@@ -1,15 +1,19 @@
 //! Manifests: the small JSON document that makes packs a checkpoint.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::key::RecordKey;
 use super::pack::PackIndex;
-use super::version::{MANIFEST_VERSION, can_read};
+use super::sealed::{PackWithin, SealedManifest};
+use super::version::{MANIFEST_VERSION, SEALED_VERSION, can_read};
 use crate::codec::Codec;
-use crate::error::{Damage, Error, Result};
+use crate::error::{Error, Result};
 use crate::id::{CheckpointId, Hash, Namespace, Time};
 
-const FORMAT_NAME: &str = "dotctl-manifest";
+/// What manifests call themselves.
+pub(super) const FORMAT_NAME: &str = "dotctl-manifest";
 
 /// The version of manifests that knows directories.
 const DIRECTORY_VERSION: u16 = 2;
@@ -86,6 +90,10 @@ pub struct PackEntry {
     pub index_bytes: u32,
     /// SHA-256 of those bytes.
     pub index_sha256: Hash,
+    /// Where the pack is sealed, what it holds: then its name and its bytes are those of the sealed one, and all
+    /// the rest is of the one within.
+    #[serde(skip)]
+    pub within: Option<PackWithin>,
 }
 
 /// Where the packs of a run lie.
@@ -144,6 +152,9 @@ pub struct Manifest {
     pub page_bytes: Option<u32>,
     /// The full run; behind it delta runs, the oldest first, and an image's directory, if there are any.
     pub runs: Vec<Run>,
+    /// What it lies in, where it is sealed.
+    #[serde(skip)]
+    pub(super) envelope: Option<Arc<SealedManifest>>,
 }
 
 /// What a reader needs of a manifest of any version to refuse it well.
@@ -181,11 +192,55 @@ impl Manifest {
             content_sha256,
             page_bytes: None,
             runs: Vec::new(),
+            envelope: None,
         }
     }
 
-    /// The document's bytes and the id that they hash to.
+    /// The bytes of the document that a store keeps, and the id that they hash to: of the envelope, where it has
+    /// one.
+    ///
+    /// # Errors
+    /// Unsupported where packs are sealed and it is not.
     pub fn write(&self) -> Result<(CheckpointId, Vec<u8>)> {
+        if let Some(envelope) = &self.envelope {
+            return envelope.write();
+        }
+        if self.packs().any(|pack| pack.within.is_some()) {
+            return Err(Error::unsupported("a checkpoint that is not sealed cannot have packs that are"));
+        }
+        self.write_open()
+    }
+
+    /// The envelope that it lies in, where it is sealed.
+    pub fn envelope(&self) -> Option<&SealedManifest> {
+        self.envelope.as_deref()
+    }
+
+    /// The document that an envelope holds: as if nothing were sealed, packs under the names of those within.
+    ///
+    /// # Errors
+    /// Unsupported where a pack is not sealed.
+    pub fn within(&self) -> Result<Vec<u8>> {
+        let mut open = self.clone();
+        for pack in open.packs_mut() {
+            let within = pack
+                .within
+                .take()
+                .ok_or_else(|| Error::unsupported("a sealed checkpoint cannot have packs that are not"))?;
+            pack.sha256 = within.sha256;
+            pack.stored_bytes = within.stored_bytes;
+        }
+        Ok(open.write_open()?.1)
+    }
+
+    /// Puts it into an envelope: `sealed` is what [`Manifest::within`] gave, sealed.
+    #[must_use]
+    pub fn seal(mut self, recipients: String, sealed: String) -> Self {
+        self.envelope = Some(Arc::new(SealedManifest::around(&self, recipients, sealed)));
+        self
+    }
+
+    fn write_open(&self) -> Result<(CheckpointId, Vec<u8>)> {
         let mut bytes = serde_json::to_vec(self)
             .map_err(|error| Error::malformed(format!("the manifest cannot be written: {error}")))?;
         bytes.push(b'\n');
@@ -193,26 +248,23 @@ impl Manifest {
         Ok((Hash::of(&bytes), bytes))
     }
 
-    /// Reads the document that is stored under `id`, and believes it only if it hashes to it.
-    pub fn read(id: CheckpointId, bytes: &[u8]) -> Result<Self> {
-        let actual = Hash::of(bytes);
-        if actual != id {
-            return Err(Error::damaged(Damage::Checksum, "the manifest", id, actual)
-                .hint("run `dotctl verify` to see what else is damaged"));
-        }
-        Manifest::parse(bytes)
-    }
-
-    /// Reads a document without knowing its id.
-    pub fn parse(bytes: &[u8]) -> Result<Self> {
+    /// The version of a document that this build reads.
+    pub(super) fn version_of(bytes: &[u8]) -> Result<u16> {
         Manifest::check_length(bytes.len() as u64)?;
-        let wrong = |error: serde_json::Error| Error::corrupt(format!("not a checkpoint manifest: {error}"));
-        let preamble: Preamble = serde_json::from_slice(bytes).map_err(wrong)?;
+        let preamble: Preamble = serde_json::from_slice(bytes).map_err(not_a_manifest)?;
         if preamble.format != FORMAT_NAME {
             return Err(Error::corrupt(format!("not a checkpoint manifest but {:?}", preamble.format)));
         }
         can_read("the manifest", preamble.version, MANIFEST_VERSION)?;
-        let manifest: Manifest = serde_json::from_slice(bytes).map_err(wrong)?;
+        Ok(u16::try_from(preamble.version).unwrap_or(u16::MAX))
+    }
+
+    /// Reads a document that is not sealed, without knowing its id.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        if Manifest::version_of(bytes)? == SEALED_VERSION {
+            return Err(Error::corrupt("a sealed manifest where an open one belongs"));
+        }
+        let manifest: Manifest = serde_json::from_slice(bytes).map_err(not_a_manifest)?;
         manifest.check()?;
         Ok(manifest)
     }
@@ -310,6 +362,16 @@ impl Manifest {
             .map_err(|error| Error::malformed(format!("the manifest cannot be written: {error}")))
     }
 
+    /// Where its packs lie, if not beside it.
+    pub fn place(&self) -> Option<Place> {
+        self.runs.iter().find_map(|run| run.place)
+    }
+
+    /// Every pack, to say under which name it lies in its store.
+    pub fn packs_mut(&mut self) -> impl Iterator<Item = &mut PackEntry> {
+        self.runs.iter_mut().flat_map(|run| run.dictionary.iter_mut().chain(&mut run.packs))
+    }
+
     /// Every pack, the directory's and dictionaries' too.
     pub fn packs(&self) -> impl Iterator<Item = &PackEntry> {
         self.runs.iter().flat_map(|run| run.dictionary.iter().chain(&run.packs))
@@ -393,6 +455,10 @@ impl Manifest {
     }
 }
 
+fn not_a_manifest(error: serde_json::Error) -> Error {
+    Error::corrupt(format!("not a checkpoint manifest: {error}"))
+}
+
 impl PackEntry {
     fn check(&self) -> Result<()> {
         if self.index_bytes > PackIndex::READ_BYTES_MAX {
@@ -438,6 +504,7 @@ mod tests {
             first_key: RecordKey::default(),
             index_bytes: 50,
             index_sha256: Hash::of(b"index"),
+            within: None,
         };
         let parsed = |codec, dictionary: &Option<PackEntry>, version: &str| {
             let created_at = Time::from_unix_ms(0).unwrap();

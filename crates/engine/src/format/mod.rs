@@ -10,9 +10,11 @@ pub mod layout;
 mod manifest;
 mod pack;
 mod patch;
+mod sealed;
 mod version;
 
 pub use key::RecordKey;
 pub use manifest::{CheckpointKind, Manifest, PackEntry, Place, Run, RunKind};
 pub use pack::{ChunkEntry, HEADER_PAYLOAD_BYTES, PackHeader, PackIndex};
-pub use version::{MANIFEST_VERSION, PACK_VERSION, can_read};
+pub use sealed::{Document, PackWithin, SealedManifest, SealedPack};
+pub use version::{MANIFEST_VERSION, PACK_VERSION, SEALED_VERSION, can_read};

@@ -12,7 +12,11 @@ pub const PACK_VERSION: u16 = 1;
 ///
 /// Version 1 (2026-11): one full run. Version 2 (2026-11): also a directory, and where a run lies.
 /// Version 3 (2026-11): also delta runs, rows, and the codecs `columnar`, `zstd-dictionary` and `auto`.
-pub const MANIFEST_VERSION: u16 = 3;
+/// Version 4 (2026-11): the envelope of a sealed manifest, which is of one of the others.
+pub const MANIFEST_VERSION: u16 = SEALED_VERSION;
+
+/// The version of manifests that are sealed.
+pub const SEALED_VERSION: u16 = 4;
 
 /// Whether this build, which knows versions up to `newest`, reads a document of `version`; `what`
 /// names it in the refusal.

@@ -42,7 +42,9 @@ use dotctl_engine::tag::Tagged;
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use crate::prune::{PruneRequest, Pruned};
-use crate::store::{Access, ManifestListing, Pack, PackListing, READS_AGAIN_MAX, Requests, Session, Store};
+use crate::store::{
+    Access, ManifestListing, Pack, PackListing, READS_AGAIN_MAX, Requests, Session, Store, check_held,
+};
 use buffers::Buffers;
 use client::Client;
 use pack::{PackDownload, PackParts, Source};
@@ -216,6 +218,16 @@ impl Store for BucketStore {
             true => Box::new(PackDownload::begin(source, &self.buffers)),
             false => Box::new(PackParts(source)),
         }))
+    }
+
+    /// An object of this name and length arrived whole: the server compared its hash.
+    fn holds(&self, entry: &PackEntry) -> Result<bool> {
+        if self.repair {
+            return check_held(self.open_pack(entry, Access::Whole), entry);
+        }
+        let length = self.block_on(self.client.length(&self.pack_key(&entry.sha256)));
+        let length = length.map_err(|refusal| self.client.explain(&refusal, "look for a pack"))?;
+        Ok(length == Some(entry.stored_bytes))
     }
 
     fn directory_packs_min(&self) -> usize {

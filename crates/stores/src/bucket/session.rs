@@ -9,14 +9,14 @@ use tokio::task::{JoinError, JoinSet};
 
 use dotctl_engine::checkpoint::{CheckpointFacts, PackSink};
 use dotctl_engine::format::layout::{MANIFESTS, ManifestKey};
-use dotctl_engine::format::{Manifest, PackEntry};
+use dotctl_engine::format::{Document, Manifest, PackEntry};
 use dotctl_engine::id::{Hash, Namespace, Time};
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use super::BucketStore;
 use super::marks::Look;
 use super::put::Creation;
-use crate::store::{Committed, Session, Store, pruned_meanwhile};
+use crate::store::{Adopted, Committed, Finish, Session, Store, keyed, pruned_meanwhile};
 
 /// Packs on their way at once; each is in memory until it has arrived.
 const UPLOADS_MAX: usize = 4;
@@ -118,12 +118,12 @@ impl<'a> BucketSession<'a> {
         Ok(())
     }
 
-    /// The number after the namespace's last one. Two writers at once may take the same; their
+    /// The manifest with the number after the namespace's last one, finished. Two writers at once may take the same; their
     /// checkpoints have different ids, and the ids order them.
     ///
     /// # Errors
     /// `Exists` where the last one is this very checkpoint.
-    fn number(&self, manifest: &mut Manifest) -> Result<()> {
+    fn number(&self, mut manifest: Manifest, finish: &Finish<'_>) -> Result<Manifest> {
         let folder = manifest.namespace.encoded();
         let prefix = self.store.key(&format!("{MANIFESTS}/{folder}/"));
         let listed = self.store.block_on(self.store.client.list(&prefix));
@@ -131,14 +131,25 @@ impl<'a> BucketSession<'a> {
         let keys = names.iter().filter_map(|listed| ManifestKey::parse(&folder, &listed.name).ok());
         let Some(last) = keys.max() else {
             manifest.sequence = 1;
-            return Ok(());
+            return finish(manifest);
         };
         manifest.sequence = last.sequence;
-        if manifest.write()?.0 == last.id {
+        if finish(manifest.clone())?.write()?.0 == last.id {
             return Err(made_already(&last));
         }
         manifest.sequence = last.sequence.saturating_add(1);
-        Ok(())
+        finish(manifest)
+    }
+
+    /// Creates the manifest under `key`, and says whether it was not there yet.
+    fn create(&self, key: &ManifestKey, bytes: Vec<u8>) -> Result<bool> {
+        let client = &self.store.client;
+        let name = self.store.key(&key.to_string());
+        match self.store.block_on(client.create(&name, Bytes::from(bytes), key.id)) {
+            Ok(Creation::Created) => Ok(true),
+            Ok(Creation::Exists) => Ok(false),
+            Err(refusal) => Err(client.explain(&refusal, "write the manifest")),
+        }
     }
 }
 
@@ -198,38 +209,34 @@ impl PackSink for BucketSession<'_> {
 }
 
 impl Session for BucketSession<'_> {
-    fn commit(
+    fn commit_as(
         &mut self,
         facts: CheckpointFacts,
         namespace: &Namespace,
         created_at: Time,
+        finish: &Finish<'_>,
     ) -> Result<Committed> {
-        let mut manifest = facts.manifest(namespace.clone(), 1, created_at);
+        let manifest = facts.manifest(namespace.clone(), 1, created_at);
         let all = manifest.packs().map(|pack| pack.sha256);
         self.settle(all.filter(|pack| !self.sealed.contains(pack)).collect())?;
-        self.number(&mut manifest)?;
+        let manifest = self.number(manifest, finish)?;
         let (id, bytes) = manifest.write()?;
         let key = ManifestKey { namespace: namespace.clone(), sequence: manifest.sequence, id };
-        let client = &self.store.client;
-        let name = self.store.key(&key.to_string());
-        match self.store.block_on(client.create(&name, Bytes::from(bytes), id)) {
-            Ok(Creation::Created) => {}
-            Ok(Creation::Exists) => return Err(made_already(&key)),
-            Err(refusal) => return Err(client.explain(&refusal, "write the manifest")),
+        match self.create(&key, bytes)? {
+            true => Ok(Committed::new(id, manifest, &self.new_packs)),
+            false => Err(made_already(&key)),
         }
-        Ok(Committed::new(id, manifest, &self.new_packs))
     }
 
-    fn adopt(&mut self, manifest: Manifest) -> Result<Option<Committed>> {
+    fn adopt(&mut self, document: Document) -> Result<Option<Adopted>> {
         self.settle(HashSet::new())?;
-        let (id, bytes) = manifest.write()?;
-        let key = ManifestKey { namespace: manifest.namespace.clone(), sequence: manifest.sequence, id };
-        let client = &self.store.client;
-        let name = self.store.key(&key.to_string());
-        match self.store.block_on(client.create(&name, Bytes::from(bytes), id)) {
-            Ok(Creation::Created) => Ok(Some(Committed::new(id, manifest, &self.new_packs))),
-            Ok(Creation::Exists) => Ok(None),
-            Err(refusal) => Err(client.explain(&refusal, "write the manifest")),
-        }
+        let (key, bytes) = keyed(&document)?;
+        let new = self.create(&key, bytes)?;
+        Ok(new.then(|| Adopted::new(&document, &self.new_packs)))
+    }
+
+    fn discard(&mut self) -> Result<()> {
+        self.pack.clear();
+        Ok(())
     }
 }

@@ -31,6 +31,14 @@ pub struct RunReader<'a> {
 /// What a store answered when it was asked for a pack.
 type Opened = Result<Option<Box<dyn Pack>>>;
 
+/// Asks `store` for the pack of `entry`; of a sealed one, for what is within.
+fn open(store: &dyn Store, entry: &PackEntry, access: Access) -> Opened {
+    match (store.open_pack(entry, access)?, entry.within) {
+        (Some(sealed), Some(_)) => store.open_sealed(entry, sealed).map(Some),
+        (opened, _) => Ok(opened),
+    }
+}
+
 /// A pack whose header and index have been checked.
 pub struct OpenPack {
     pack: Box<dyn Pack>,
@@ -52,7 +60,7 @@ impl OpenPack {
     /// Opens `entry` of `run`: its size, header and index must be as promised.
     pub fn open(store: &dyn Store, run: &Run, entry: &PackEntry, access: Access) -> Result<Self> {
         let dictionary = load_dictionary(store, run, access)?;
-        OpenPack::of(store, run, entry, store.open_pack(entry, access), access, dictionary)
+        OpenPack::of(store, run, entry, open(store, entry, access), access, dictionary)
     }
 
     fn of(
@@ -138,7 +146,7 @@ pub fn load_dictionary(store: &dyn Store, run: &Run, access: Access) -> Result<O
         return Ok(None);
     };
     let load = || {
-        let opened = store.open_pack(entry, access);
+        let opened = open(store, entry, access);
         let (pack, reading) = OpenPack::check(DICTIONARY_CODEC, entry, opened, access)?;
         let [chunk] = reading.chunks() else {
             return Err(Error::corrupt("a dictionary's pack has other chunks than one"));
@@ -298,7 +306,7 @@ impl<'a> RunReader<'a> {
             while self.opens_another()
                 && let Some(entry) = self.packs.next()
             {
-                self.ahead.push_back((entry, self.store.open_pack(entry, self.access)));
+                self.ahead.push_back((entry, open(self.store, entry, self.access)));
             }
             let next = self.ahead.pop_front();
             self.pack = next.as_ref().map(|(entry, _)| *entry);

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use dotctl_engine::checkpoint::{ChainPolicy, CheckpointFacts, PackSink, codec_setting};
 use dotctl_engine::chunk::ChunkSize;
-use dotctl_engine::format::Manifest;
 use dotctl_engine::format::layout::ManifestKey;
+use dotctl_engine::format::{Document, Manifest};
 use dotctl_engine::id::Time;
 use dotctl_engine::tag::Tagged;
 use dotctl_engine::{Damage, Error, Result};
@@ -24,7 +24,7 @@ use super::state::snapshot_lines;
 use crate::image_file::ImageFile;
 use crate::prune::{Needed, PruneRequest, Pruned};
 use crate::reference::{Found, read};
-use crate::store::{Access, Committed, Store};
+use crate::store::{Access, Adopted, Store};
 
 /// How a chain is compacted.
 #[derive(Debug, Clone, Copy)]
@@ -74,10 +74,10 @@ pub fn compact(
     };
     if compacted.found.manifest.is_chain()
         && !setting.dry_run
-        && let Some(committed) = write_full(store, &compacted.found.manifest, setting, progress)?
+        && let Some(adopted) = write_full(store, &compacted.found.manifest, setting, progress)?
     {
-        compacted.new_bytes = committed.new_bytes;
-        compacted.new_chunk_count = committed.new_chunk_count;
+        compacted.new_bytes = adopted.new_bytes;
+        compacted.new_chunk_count = adopted.new_chunk_count.unwrap_or(0);
     }
     let mut full = None;
     for twin in twins(store, &compacted.found)? {
@@ -143,7 +143,7 @@ fn write_full(
     manifest: &Manifest,
     setting: &CompactSetting,
     progress: &dyn Progress,
-) -> Result<Option<Committed>> {
+) -> Result<Option<Adopted>> {
     if !store.takes_increments() {
         return Err(Error::unsupported("two stores together are not compacted")
             .hint("name the one in which the chain lies, without --overflow"));
@@ -161,7 +161,7 @@ fn write_full(
         true => None,
         false => Some(ImageFile::restore(store, manifest, progress)?),
     };
-    let mut session = store.begin()?;
+    let mut session = store.begin_like(manifest)?;
     let facts = match &pages {
         Some(pages) => {
             snapshot_image(pages, &snapshot, store.directory_packs_min(), session.as_mut(), progress)?
@@ -173,7 +173,8 @@ fn write_full(
         return Err(Error::damaged(Damage::Checksum, "the content", manifest.content_sha256, actual)
             .hint("nothing was changed; run `dotctl verify` for everything that is damaged"));
     }
-    session.adopt(facts.manifest(manifest.namespace.clone(), manifest.sequence, manifest.created_at))
+    let full = facts.manifest(manifest.namespace.clone(), manifest.sequence, manifest.created_at);
+    session.adopt(Document::Open(full))
 }
 
 fn full_lines(

@@ -8,25 +8,26 @@ use dotctl_engine::{Damage, Error, Result};
 
 use super::progress::Progress;
 use super::verify::require_whole;
-use crate::reference::Found;
-use crate::store::{Access, Committed, Store, missing_pack};
+use crate::reference::Seen;
+use crate::store::{Access, Adopted, Store, missing_pack};
 
 /// Bytes of a pack that are in memory at once.
 const PART_BYTES: usize = 1 << 20;
 
-/// Copies `found` out of `from` into `to`; `None` if it is there already. The original is verified
-/// before, and what then lies in `to` after: hashes, decoding and content.
+/// Copies `seen` out of `from` into `to`; `None` if it is there already. The original is verified
+/// before, and what then lies in `to` after: hashes, decoding and content; of a sealed one that cannot be opened,
+/// hashes.
 pub fn copy(
     from: &dyn Store,
-    found: &Found,
+    seen: &Seen,
     to: &dyn Store,
     progress: &dyn Progress,
-) -> Result<Option<Committed>> {
-    require_whole(from, &found.key, "the original does not verify, nothing was copied", progress)?;
+) -> Result<Option<Adopted>> {
+    require_whole(from, &seen.key, "the original does not verify, nothing was copied", progress)?;
     let mut session = to.begin()?;
-    progress.begin("copying", Some(found.manifest.stored_bytes()));
+    progress.begin("copying", Some(seen.document.stored_bytes()));
     let mut buffer = vec![0; PART_BYTES];
-    let sent = found.manifest.packs().try_for_each(|entry| {
+    let sent = seen.document.entries().iter().try_for_each(|entry| {
         let location = || from.pack_location(&entry.sha256);
         send_pack(from, entry, &mut buffer, &mut |bytes| session.append(bytes), progress)
             .map_err(|error| error.at(location()))?;
@@ -34,9 +35,9 @@ pub fn copy(
     });
     progress.end();
     sent?;
-    let committed = session.adopt(found.manifest.clone())?;
+    let committed = session.adopt(seen.document.clone())?;
     drop(session);
-    require_whole(to, &found.key, "the copy does not verify", progress)?;
+    require_whole(to, &seen.key, "the copy does not verify", progress)?;
     Ok(committed)
 }
 

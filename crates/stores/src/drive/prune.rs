@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use dotctl_engine::format::Place;
 use dotctl_engine::format::layout::ManifestKey;
-use dotctl_engine::format::{Manifest, Place};
 use dotctl_engine::id::{CheckpointId, Hash, Namespace, Time};
 use dotctl_engine::retention::{Candidate, Reason, RetentionPolicy, reasons};
 use dotctl_engine::tag::{Tag, Tagged};
@@ -12,7 +12,7 @@ use dotctl_engine::{Error, ErrorKind, Result};
 
 use super::progress::Progress;
 use crate::prune::{Needed, PruneRequest, Pruned, unsure};
-use crate::reference::read_each;
+use crate::reference::{Seen, see_each};
 use crate::store::Store;
 
 /// How checkpoints are removed.
@@ -80,26 +80,22 @@ pub fn prune(store: &dyn Store, setting: &PruneSetting, progress: &dyn Progress)
     progress.begin("reading manifests", None);
     let (mut facts, mut needed) = (Vec::new(), Needed::default());
     let mut of_candidates: HashMap<ManifestKey, Vec<Hash>> = HashMap::new();
-    for found in read_each(store, &listing.keys) {
-        let found = match found {
+    for seen in see_each(store, &listing.keys) {
+        let Seen { key, document } = match seen {
             // Somebody else pruned since it was listed.
             Err(error) if error.kind() == ErrorKind::Missing => continue,
-            found => found.map_err(unsure)?,
+            seen => seen.map_err(unsure)?,
         };
-        if setting.namespace.as_ref().is_some_and(|wanted| *wanted != found.key.namespace) {
-            needed.add(found.key, &found.manifest);
+        if setting.namespace.as_ref().is_some_and(|wanted| *wanted != key.namespace) {
+            needed.add(key, &document);
             continue;
         }
-        let packs = found.manifest.packs().map(|pack| pack.sha256).collect();
-        of_candidates.insert(found.key.clone(), packs);
+        of_candidates.insert(key.clone(), document.packs().iter().map(|pack| pack.sha256).collect());
         facts.push(Facts {
-            is_half: !store.has_overflow() && is_placed(&found.manifest),
-            stored_bytes: found.manifest.stored_bytes(),
-            candidate: Candidate {
-                tags: tags_of(&tags, &found.key.id),
-                created_at: found.manifest.created_at,
-                key: found.key,
-            },
+            // Some of its packs lie in a second store, or it is that store's half.
+            is_half: !store.has_overflow() && document.place() == Some(Place::Overflow),
+            stored_bytes: document.stored_bytes(),
+            candidate: Candidate { tags: tags_of(&tags, &key.id), created_at: document.created_at(), key },
         });
     }
     progress.end();
@@ -132,11 +128,6 @@ pub fn prune(store: &dyn Store, setting: &PruneSetting, progress: &dyn Progress)
         remove_tags(store, &tags, &listing.keys, &removed)?;
     }
     Ok(PruneOutcome { judged, pruned })
-}
-
-/// Whether some of its packs lie in a second store, or it is that store's half.
-fn is_placed(manifest: &Manifest) -> bool {
-    manifest.runs.iter().any(|run| run.place == Some(Place::Overflow))
 }
 
 fn tags_of(tags: &[Tagged], checkpoint: &CheckpointId) -> Vec<Tag> {

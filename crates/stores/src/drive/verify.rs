@@ -7,7 +7,7 @@ use dotctl_engine::chunk::{ChunkReader, ChunkSize};
 use dotctl_engine::finding::{Checked, Finding};
 use dotctl_engine::format::delta::DeltaChunk;
 use dotctl_engine::format::layout::{MANIFESTS, ManifestKey};
-use dotctl_engine::format::{CheckpointKind, Manifest, PackEntry, Run, RunKind};
+use dotctl_engine::format::{CheckpointKind, Document, Manifest, PackEntry, Run, RunKind};
 use dotctl_engine::id::Hash;
 use dotctl_engine::{Damage, Error, ErrorKind, Result};
 
@@ -16,7 +16,7 @@ use super::merged::read_merged;
 use super::progress::Progress;
 use crate::buffer::AlignedBuffer;
 use crate::pipeline::{self, Slot};
-use crate::reference::read_each;
+use crate::reference::{see, see_each};
 use crate::store::{Access, ManifestListing, Store, check_pack, missing_pack};
 
 /// How often a pack must be found without a manifest again before it is believed to have none.
@@ -35,6 +35,8 @@ pub struct Verifier<'a> {
     /// What manifests promise that have been verified, and packs that a quick check has hashed.
     substances: HashSet<Hash>,
     packs: HashSet<Hash>,
+    /// Sealed packs whose hashes are wrong, or could not be taken.
+    broken_packs: HashSet<Hash>,
 }
 
 #[derive(Default)]
@@ -71,6 +73,7 @@ impl<'a> Verifier<'a> {
             checked: Checked::default(),
             substances: HashSet::new(),
             packs: HashSet::new(),
+            broken_packs: HashSet::new(),
         }
     }
 
@@ -92,8 +95,8 @@ impl<'a> Verifier<'a> {
         }
         let mut named = HashSet::new();
         for key in &listing.keys {
-            if let Some(manifest) = self.checkpoint(key, progress)? {
-                named.extend(manifest.packs().map(|pack| pack.sha256));
+            if let Some(document) = self.checkpoint(key, progress)? {
+                named.extend(document.packs().iter().map(|pack| pack.sha256));
             }
         }
         // A writer at work, or stopped at work, explains packs without a manifest.
@@ -112,38 +115,31 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
-    /// Verifies one checkpoint and gives its manifest, if that can be read.
-    pub fn checkpoint(&mut self, key: &ManifestKey, progress: &dyn Progress) -> Result<Option<Manifest>> {
-        let read = self.store.read_manifest(key).and_then(|bytes| {
-            let manifest = Manifest::read(key.id, &bytes)?;
-            if manifest.namespace == key.namespace && manifest.sequence == key.sequence {
-                Ok(manifest)
-            } else {
-                Err(Error::corrupt("the manifest lies under another checkpoint's name"))
-            }
-        });
-        let before = (self.findings.len(), self.unread.len());
+    /// Verifies one checkpoint and gives its document, if that can be read.
+    pub fn checkpoint(&mut self, key: &ManifestKey, progress: &dyn Progress) -> Result<Option<Document>> {
+        let seen = see(self.store, key.clone());
+        let before = (self.findings.len(), self.unread.len(), self.checked);
         self.checked.checkpoints += 1;
-        let manifest = match read {
-            Ok(manifest) => {
-                self.manifest(&manifest, progress)?;
-                Some(manifest)
-            }
+        let document = match seen {
+            Ok(seen) => Some(self.document(seen.document, progress)?),
             Err(error) => {
                 self.note(key.to_string(), error)?;
                 None
             }
         };
-        if (self.findings.len(), self.unread.len()) == before || !self.is_pruned(key)? {
-            return Ok(manifest);
+        if (self.findings.len(), self.unread.len()) == (before.0, before.1) || !self.is_pruned(key)? {
+            return Ok(document);
         }
         // What is wrong with it concerns nobody, and others may have its packs.
         self.findings.truncate(before.0);
         self.unread.truncate(before.1);
-        self.checked.checkpoints -= 1;
-        if let Some(manifest) = manifest {
-            self.substances.remove(&manifest.substance()?);
-            for pack in manifest.packs() {
+        self.checked.checkpoints = before.2.checkpoints;
+        self.checked.unopened_checkpoints = before.2.unopened_checkpoints;
+        if let Some(document) = document {
+            if let Some(manifest) = document.manifest() {
+                self.substances.remove(&manifest.substance()?);
+            }
+            for pack in document.packs() {
                 self.packs.remove(&pack.sha256);
             }
         }
@@ -171,8 +167,8 @@ impl<'a> Verifier<'a> {
             let there: HashSet<Hash> = packs.packs.into_iter().map(|(pack, _)| pack).collect();
             let fresh = self.store.manifests()?.keys.into_iter().filter(|key| seen.insert(key.clone()));
             let fresh: Vec<ManifestKey> = fresh.collect();
-            for found in read_each(self.store, &fresh).flatten() {
-                named.extend(found.manifest.packs().map(|pack| pack.sha256));
+            for seen in see_each(self.store, &fresh).flatten() {
+                named.extend(seen.document.packs().iter().map(|pack| pack.sha256));
             }
             nameless.retain(|pack| there.contains(pack) && !named.contains(pack));
         }
@@ -185,10 +181,39 @@ impl<'a> Verifier<'a> {
         Ok(is_gone && !self.store.lost_manifests()?.contains(key))
     }
 
-    /// Verifies what `manifest` names.
-    pub fn manifest(&mut self, manifest: &Manifest, progress: &dyn Progress) -> Result<()> {
+    /// Verifies what `document` names and gives it back, opened if it can be: of one that is sealed and cannot,
+    /// what lies in the store.
+    pub fn document(&mut self, document: Document, progress: &dyn Progress) -> Result<Document> {
+        let opened = match &document {
+            Document::Open(manifest) => {
+                self.manifest(manifest, progress)?;
+                return Ok(document);
+            }
+            Document::Sealed(sealed) => self.store.open_manifest(sealed),
+        };
+        match opened {
+            Ok(manifest) => {
+                self.manifest(&manifest, progress)?;
+                return Ok(Document::Open(manifest));
+            }
+            Err(error) if error.kind() == ErrorKind::Sealed => self.checked.unopened_checkpoints += 1,
+            Err(error) => self.note(format!("checkpoint {}", document.write()?.0), error)?,
+        }
+        self.packs_quickly(document.entries(), true, progress)?;
+        Ok(document)
+    }
+
+    fn manifest(&mut self, manifest: &Manifest, progress: &dyn Progress) -> Result<()> {
+        let packs = || manifest.packs().cloned().collect();
         if self.quick {
-            return self.packs_quickly(manifest, progress);
+            return self.packs_quickly(packs(), true, progress);
+        }
+        if manifest.envelope().is_some() {
+            // What opens right may still be sealed anew, under another hash than its name.
+            self.packs_quickly(packs(), false, progress)?;
+            if manifest.packs().any(|pack| self.broken_packs.contains(&pack.sha256)) {
+                return Ok(());
+            }
         }
         if self.substances.insert(manifest.substance()?) {
             match manifest.is_chain() {
@@ -389,10 +414,11 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
-    /// Takes the hash of every pack not yet seen, several at once.
-    fn packs_quickly(&mut self, manifest: &Manifest, progress: &dyn Progress) -> Result<()> {
+    /// Takes the hash of every pack of `packs` not yet seen, several at once. Those are `counted` where nothing
+    /// more is done with them.
+    fn packs_quickly(&mut self, packs: Vec<PackEntry>, counted: bool, progress: &dyn Progress) -> Result<()> {
         let store = self.store;
-        let fresh: Vec<&PackEntry> = manifest.packs().filter(|pack| self.packs.insert(pack.sha256)).collect();
+        let fresh: Vec<PackEntry> = packs.into_iter().filter(|pack| self.packs.insert(pack.sha256)).collect();
         progress.begin("hashing packs", Some(fresh.iter().map(|pack| pack.stored_bytes).sum()));
         let workers = pipeline::worker_count_for(fresh.len() as u64);
         let mut packs = fresh.into_iter();
@@ -400,7 +426,7 @@ impl<'a> Verifier<'a> {
             workers,
             workers * 2,
             |slot: &mut QuickSlot| {
-                slot.pack = packs.next().cloned();
+                slot.pack = packs.next();
                 Ok(slot.pack.is_some())
             },
             || Ok(vec![0; 256 << 10]),
@@ -413,11 +439,15 @@ impl<'a> Verifier<'a> {
                     return Ok(());
                 };
                 match outcome {
+                    Ok(()) if !counted => {}
                     Ok(()) => {
                         self.checked.chunks += u64::from(pack.chunk_count);
                         self.checked.bytes += pack.stored_bytes;
                     }
-                    Err(error) => self.note_pack(store.pack_location(&pack.sha256), error)?,
+                    Err(error) => {
+                        self.broken_packs.insert(pack.sha256);
+                        self.note_pack(store.pack_location(&pack.sha256), error)?;
+                    }
                 }
                 Ok(())
             },

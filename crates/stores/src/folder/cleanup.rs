@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 
 use dotctl_engine::Result;
-use dotctl_engine::format::Manifest;
+use dotctl_engine::format::Document;
 use dotctl_engine::format::layout::{ManifestKey, PACKS};
 
 use super::{FolderStore, STAGING, catalog, read_names};
@@ -33,10 +33,10 @@ pub fn clean(store: &FolderStore) -> Result<()> {
     let kept = lost.iter().map(|key| (key, catalog::read(store, key)));
     let mut named = HashSet::new();
     for (key, bytes) in manifests.chain(kept) {
-        let Ok(manifest) = bytes.and_then(|bytes| Manifest::read(key.id, &bytes)) else {
+        let Ok(manifest) = bytes.and_then(|bytes| Document::read(key.id, &bytes)) else {
             return Ok(());
         };
-        named.extend(manifest.packs().map(|pack| pack.sha256));
+        named.extend(manifest.packs().iter().map(|pack| pack.sha256));
     }
     if !listing.strays.is_empty() {
         return Ok(());

@@ -12,7 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use dotctl_engine::Result;
-use dotctl_engine::format::Manifest;
+use dotctl_engine::format::Document;
 use dotctl_engine::format::layout::{MANIFESTS, PACKS};
 use dotctl_engine::id::{Hash, Time};
 
@@ -51,7 +51,7 @@ fn sweepable(store: &FolderStore, request: &mut PruneRequest) -> Result<(Vec<Has
     needed.complete(store, &listing, doomed)?;
     // Somebody may want to put a lost one back.
     for key in catalog::lost(store, &listing)? {
-        let manifest = catalog::read(store, &key).and_then(|bytes| Manifest::read(key.id, &bytes));
+        let manifest = catalog::read(store, &key).and_then(|bytes| Document::read(key.id, &bytes));
         let manifest = manifest.map_err(|error| unsure(error.at(key.to_string())))?;
         needed.add(key, &manifest);
     }

@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 use dotctl_engine::checkpoint::{CheckpointFacts, PackSink};
 use dotctl_engine::format::layout::{MANIFESTS, ManifestKey, PACKS};
-use dotctl_engine::format::{Manifest, PackEntry};
+use dotctl_engine::format::{Document, PackEntry};
 use dotctl_engine::id::{Hash, Namespace, Time};
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use super::catalog::{self, CATALOG};
 use super::{FolderStore, GATE_LOCK, LOCK, ORDER_LOCK, STAGING, cleanup, read_names};
 use crate::durable::{link_new, sync_folder, write_new};
-use crate::store::{Access, Committed, Session, Store, check_pack, pruned_meanwhile};
+use crate::store::{Adopted, Committed, Finish, Session, Store, keyed, pruned_meanwhile};
 use crate::{interrupt, io_error};
 
 /// A pack in the staging folder that the store does not hold yet.
@@ -56,17 +56,6 @@ impl<'a> FolderSession<'a> {
         })
     }
 
-    /// Whether the store holds the pack, read and found whole: a damaged one is replaced.
-    fn holds(&self, pack: &PackEntry) -> Result<bool> {
-        match self.store.open_pack(pack, Access::Whole) {
-            // A bad sector is damage too.
-            Ok(Some(held)) => Ok(check_pack(held.as_ref(), pack, &mut vec![0; 256 << 10], |_| ()).is_ok()),
-            Ok(None) => Ok(false),
-            Err(error) if matches!(error.kind(), ErrorKind::Corrupt(_)) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
     fn publish_packs(&mut self) -> Result<()> {
         self.syncer.finish()?;
         // The folder that explains packs without a manifest comes before them.
@@ -83,27 +72,28 @@ impl<'a> FolderSession<'a> {
     /// of `names` that have none. Says whether it was not there yet.
     fn publish_manifest(
         &mut self,
-        manifest: Manifest,
+        key: &ManifestKey,
+        bytes: &[u8],
         mut names: Vec<String>,
         order: File,
-    ) -> Result<(Committed, bool)> {
-        let (id, bytes) = manifest.write()?;
-        let key = ManifestKey { namespace: manifest.namespace.clone(), sequence: manifest.sequence, id };
+    ) -> Result<bool> {
         let manifests = self.store.root.join(MANIFESTS);
-        let namespace = manifest.namespace.encoded();
+        let namespace = key.namespace.encoded();
         let folder = manifests.join(&namespace);
         fs::create_dir_all(&folder).map_err(|error| io_error("create", &folder, &error))?;
         sync_folder(&manifests)?;
         let staged = self.staging.join("manifest");
-        write_new(&staged, &bytes)?;
+        write_new(&staged, bytes)?;
         let new = link_new(&staged, &folder.join(key.name()))?;
         drop(order);
         names.push(key.name());
-        let new_packs: HashSet<Hash> = self.staged.iter().map(|pack| pack.sha256).collect();
-        let committed = Committed::new(id, manifest, &new_packs);
         catalog::complete(self.store, &namespace, &names)?;
         self.moving = false;
-        Ok((committed, new))
+        Ok(new)
+    }
+
+    fn new_packs(&self) -> HashSet<Hash> {
+        self.staged.iter().map(|pack| pack.sha256).collect()
     }
 
     /// The names of the namespace's manifests, and the number of its next checkpoint. That of a
@@ -144,7 +134,7 @@ impl PackSink for FolderSession<'_> {
         self.sealed_count += 1;
         self.sealed.insert(pack.sha256);
         let known = self.staged.iter().any(|staged| staged.sha256 == pack.sha256);
-        if known || self.holds(pack)? {
+        if known || self.store.holds(pack)? {
             return fs::remove_file(&path).map_err(|error| io_error("remove", &path, &error));
         }
         self.syncer.sync(path.clone(), file)?;
@@ -154,17 +144,18 @@ impl PackSink for FolderSession<'_> {
 }
 
 impl Session for FolderSession<'_> {
-    fn commit(
+    fn commit_as(
         &mut self,
         facts: CheckpointFacts,
         namespace: &Namespace,
         created_at: Time,
+        finish: &Finish<'_>,
     ) -> Result<Committed> {
         self.publish_packs()?;
         // Two writers at once must not take the same number.
         let order = lock_alone(self.store, ORDER_LOCK)?;
         let (names, sequence) = self.numbered(namespace)?;
-        let manifest = facts.manifest(namespace.clone(), sequence, created_at);
+        let manifest = finish(facts.manifest(namespace.clone(), sequence, created_at))?;
         // Nobody prunes as long as we have the lock.
         let foreign = manifest.packs().map(|pack| &pack.sha256).filter(|pack| !self.sealed.contains(pack));
         for path in foreign.map(|pack| self.store.pack_path(pack)) {
@@ -172,17 +163,27 @@ impl Session for FolderSession<'_> {
                 return Err(pruned_meanwhile(path.display().to_string()));
             }
         }
+        let (id, bytes) = manifest.write()?;
+        let key = ManifestKey { namespace: namespace.clone(), sequence, id };
         // An equal manifest that is there already is this one, made twice at one moment.
-        let (committed, _) = self.publish_manifest(manifest, names, order)?;
-        Ok(committed)
+        self.publish_manifest(&key, &bytes, names, order)?;
+        Ok(Committed::new(id, manifest, &self.new_packs()))
     }
 
-    fn adopt(&mut self, manifest: Manifest) -> Result<Option<Committed>> {
+    fn adopt(&mut self, document: Document) -> Result<Option<Adopted>> {
         self.publish_packs()?;
         let order = lock_alone(self.store, ORDER_LOCK)?;
-        let (names, _) = self.numbered(&manifest.namespace)?;
-        let (committed, new) = self.publish_manifest(manifest, names, order)?;
-        Ok(new.then_some(committed))
+        let (key, bytes) = keyed(&document)?;
+        let (names, _) = self.numbered(&key.namespace)?;
+        let new = self.publish_manifest(&key, &bytes, names, order)?;
+        Ok(new.then(|| Adopted::new(&document, &self.new_packs())))
+    }
+
+    fn discard(&mut self) -> Result<()> {
+        match self.open.take() {
+            Some((path, _)) => fs::remove_file(&path).map_err(|error| io_error("remove", &path, &error)),
+            None => Ok(()),
+        }
     }
 }
 

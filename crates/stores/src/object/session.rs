@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use dotctl_engine::checkpoint::{CheckpointFacts, PackSink};
 use dotctl_engine::format::layout::{ManifestKey, STORE_MARKER, pack_key};
-use dotctl_engine::format::{Manifest, PackEntry};
+use dotctl_engine::format::{Document, PackEntry};
 use dotctl_engine::id::{Hash, Namespace, Time};
 use dotctl_engine::{Error, ErrorKind, Result};
 
@@ -19,7 +19,7 @@ use super::layout::{Backend, manifests_prefix};
 use super::writer::Writer;
 use super::{Inner, parse_key};
 use crate::io_error;
-use crate::store::{Committed, Session, Store, pruned_meanwhile};
+use crate::store::{Adopted, Committed, Finish, Session, Store, keyed, pruned_meanwhile};
 
 pub struct ObjectSession<'a> {
     store: &'a super::ObjectStore,
@@ -126,6 +126,37 @@ impl PackSink for ObjectSession<'_> {
             )?;
             self.new_packs.insert(pack.sha256);
         }
+        self.discard()
+    }
+}
+
+impl Session for ObjectSession<'_> {
+    fn commit_as(
+        &mut self,
+        facts: CheckpointFacts,
+        namespace: &Namespace,
+        created_at: Time,
+        finish: &Finish<'_>,
+    ) -> Result<Committed> {
+        let sequence = self.next_sequence(namespace)?;
+        let manifest = finish(facts.manifest(namespace.clone(), sequence, created_at))?;
+        for pack in manifest.packs() {
+            if find(&*self.writer()?, &pack_key(&pack.sha256))?.is_none() {
+                return Err(pruned_meanwhile(self.store.pack_location(&pack.sha256)));
+            }
+        }
+        let (id, bytes) = manifest.write()?;
+        self.publish(&ManifestKey { namespace: namespace.clone(), sequence, id }, &bytes)?;
+        Ok(Committed::new(id, manifest, &self.new_packs))
+    }
+
+    fn adopt(&mut self, document: Document) -> Result<Option<Adopted>> {
+        let (key, bytes) = keyed(&document)?;
+        let new = self.publish(&key, &bytes)?;
+        Ok(new.then(|| Adopted::new(&document, &self.new_packs)))
+    }
+
+    fn discard(&mut self) -> Result<()> {
         self.staged_bytes = 0;
         self.staged
             .set_len(0)
@@ -134,37 +165,13 @@ impl PackSink for ObjectSession<'_> {
     }
 }
 
-impl Session for ObjectSession<'_> {
-    fn commit(
-        &mut self,
-        facts: CheckpointFacts,
-        namespace: &Namespace,
-        created_at: Time,
-    ) -> Result<Committed> {
-        let manifest = facts.manifest(namespace.clone(), self.next_sequence(namespace)?, created_at);
-        for pack in manifest.packs() {
-            if find(&*self.writer()?, &pack_key(&pack.sha256))?.is_none() {
-                return Err(pruned_meanwhile(self.store.pack_location(&pack.sha256)));
-            }
-        }
-        Ok(self.publish(manifest)?.0)
-    }
-
-    fn adopt(&mut self, manifest: Manifest) -> Result<Option<Committed>> {
-        let (committed, new) = self.publish(manifest)?;
-        Ok(new.then_some(committed))
-    }
-}
-
 impl ObjectSession<'_> {
-    /// Ends the transaction with `manifest`, and says whether it was not there yet.
-    fn publish(&mut self, manifest: Manifest) -> Result<(Committed, bool)> {
-        let (id, bytes) = manifest.write()?;
-        let key = ManifestKey { namespace: manifest.namespace.clone(), sequence: manifest.sequence, id };
+    /// Ends the transaction with the manifest under `key`, and says whether it was not there yet.
+    fn publish(&mut self, key: &ManifestKey, bytes: &[u8]) -> Result<bool> {
         let key = key.to_string();
         let new = find(&*self.writer()?, &key)?.is_none();
         if new {
-            self.put(&key, &bytes)?;
+            self.put(&key, bytes)?;
         }
         let (marker, content) = STORE_MARKER;
         let marked = find(&*self.writer()?, marker)?.is_some();
@@ -173,7 +180,7 @@ impl ObjectSession<'_> {
         }
         self.writer()?.commit()?;
         self.end();
-        Ok((Committed::new(id, manifest, &self.new_packs), new))
+        Ok(new)
     }
 }
 

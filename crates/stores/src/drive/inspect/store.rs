@@ -6,7 +6,7 @@ use dotctl_engine::Result;
 use dotctl_engine::id::{CheckpointId, Hash, Namespace, Time};
 use serde::Serialize;
 
-use crate::reference::read_each;
+use crate::reference::see_each;
 use crate::store::Store;
 
 /// The report on a store.
@@ -14,7 +14,9 @@ use crate::store::Store;
 pub struct StoreReport {
     /// Checkpoints whose manifests can be read.
     pub checkpoint_count: u64,
-    /// Bytes that restoring all of them would write.
+    /// Of those, the ones that are sealed and were not opened.
+    pub unopened_checkpoint_count: u64,
+    /// Bytes that restoring all of them would write, those aside that were not opened.
     pub raw_bytes: u64,
     /// Bytes of the packs that each refers to, shared ones counted for each.
     pub referenced_bytes: u64,
@@ -34,7 +36,7 @@ pub struct StoreReport {
     pub unreferenced_bytes: u64,
     /// `referenced_bytes` by `stored_bytes`: how often an average byte is used.
     pub dedup_ratio: Option<f64>,
-    /// `raw_bytes` by `referenced_bytes`.
+    /// `raw_bytes` by `referenced_bytes`, without those that were not opened.
     pub compression_ratio: Option<f64>,
     /// Whether somebody writes to the store, or was stopped while writing.
     pub unfinished: bool,
@@ -51,6 +53,8 @@ pub struct NamespaceReport {
     pub namespace: Namespace,
     /// Its checkpoints.
     pub checkpoint_count: u64,
+    /// Of those, the ones that are sealed and were not opened.
+    pub unopened_checkpoint_count: u64,
     /// Bytes that restoring all of them would write.
     pub raw_bytes: u64,
     /// Bytes of the packs that they refer to, each counted once.
@@ -81,27 +85,34 @@ pub fn inspect_store(store: &dyn Store) -> Result<StoreReport> {
     let mut named: HashMap<Hash, Named> = HashMap::new();
     let mut namespaces: Vec<NamespaceReport> = Vec::new();
     let (mut checkpoint_count, mut raw_bytes, mut referenced_bytes) = (0, 0_u64, 0_u64);
+    let (mut unopened_checkpoint_count, mut unopened_bytes) = (0, 0_u64);
     // Keys come by namespace and in it by sequence, so that the last is the newest.
-    for found in read_each(store, &listing.keys) {
-        let found = match found {
-            Ok(found) => found,
+    for seen in see_each(store, &listing.keys) {
+        let seen = match seen.and_then(|seen| seen.opened(store)) {
+            Ok(seen) => seen,
             Err(error) => {
                 problems.push(error.to_string());
                 continue;
             }
         };
-        let (id, manifest) = (found.id(), &found.manifest);
+        let (id, document) = (seen.id(), &seen.document);
+        let own_raw_bytes = document.manifest().map_or(0, |manifest| manifest.raw_bytes);
         checkpoint_count += 1;
-        raw_bytes = raw_bytes.saturating_add(manifest.raw_bytes);
-        referenced_bytes = referenced_bytes.saturating_add(manifest.stored_bytes());
-        if namespaces.last().is_none_or(|last| last.namespace != manifest.namespace) {
+        raw_bytes = raw_bytes.saturating_add(own_raw_bytes);
+        referenced_bytes = referenced_bytes.saturating_add(document.stored_bytes());
+        if document.manifest().is_none() {
+            unopened_checkpoint_count += 1;
+            unopened_bytes = unopened_bytes.saturating_add(document.stored_bytes());
+        }
+        if namespaces.last().is_none_or(|last| last.namespace != *document.namespace()) {
             namespaces.push(NamespaceReport {
-                namespace: manifest.namespace.clone(),
+                namespace: document.namespace().clone(),
                 checkpoint_count: 0,
+                unopened_checkpoint_count: 0,
                 raw_bytes: 0,
                 stored_bytes: 0,
                 newest: id,
-                newest_created_at: manifest.created_at,
+                newest_created_at: document.created_at(),
             });
         }
         let place = namespaces.len();
@@ -109,10 +120,11 @@ pub fn inspect_store(store: &dyn Store) -> Result<StoreReport> {
             continue;
         };
         own.checkpoint_count += 1;
-        own.raw_bytes = own.raw_bytes.saturating_add(manifest.raw_bytes);
+        own.unopened_checkpoint_count += u64::from(document.manifest().is_none());
+        own.raw_bytes = own.raw_bytes.saturating_add(own_raw_bytes);
         own.newest = id;
-        own.newest_created_at = manifest.created_at;
-        for pack in manifest.packs() {
+        own.newest_created_at = document.created_at();
+        for pack in document.packs() {
             let known =
                 named.entry(pack.sha256).or_insert(Named { stored_bytes: pack.stored_bytes, namespace: 0 });
             if known.namespace != place {
@@ -134,6 +146,7 @@ pub fn inspect_store(store: &dyn Store) -> Result<StoreReport> {
     let pack_count = named.len() as u64;
     Ok(StoreReport {
         checkpoint_count,
+        unopened_checkpoint_count,
         raw_bytes,
         referenced_bytes,
         stored_bytes,
@@ -144,7 +157,7 @@ pub fn inspect_store(store: &dyn Store) -> Result<StoreReport> {
         unreferenced_pack_count,
         unreferenced_bytes,
         dedup_ratio: ratio(referenced_bytes, stored_bytes),
-        compression_ratio: ratio(raw_bytes, referenced_bytes),
+        compression_ratio: ratio(raw_bytes, referenced_bytes.saturating_sub(unopened_bytes)),
         unfinished: packs.unfinished,
         namespaces,
         problems,
