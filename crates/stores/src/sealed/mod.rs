@@ -161,8 +161,8 @@ impl Store for SealedStore {
         self.inner.holds(entry)
     }
 
-    fn packs_ahead(&self) -> usize {
-        self.inner.packs_ahead()
+    fn ahead_bytes(&self) -> u64 {
+        self.inner.ahead_bytes()
     }
 
     fn pack_location(&self, sha256: &Hash) -> String {
