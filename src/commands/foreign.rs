@@ -41,7 +41,7 @@ pub enum Named<Native = Found> {
     /// One of ours.
     Native(Box<dyn Store>, Native),
     /// One that TypeScript wrote.
-    Foreign(Box<Foreign>, Checkpoint),
+    Foreign(Box<Foreign>, Box<Checkpoint>),
 }
 
 impl Named<Seen> {
@@ -72,7 +72,7 @@ pub fn see_in(args: &StoreArgs, reference: &str) -> Result<Named<Seen>> {
     if let Some(foreign) = foreign
         && let Some(found) = foreign.catalogue().find(reference)?.cloned()
     {
-        return Ok(Named::Foreign(Box::new(foreign), found));
+        return Ok(Named::Foreign(Box::new(foreign), Box::new(found)));
     }
     let store = native.ok_or_else(|| missing(reference))?;
     let seen = find_key(store.as_ref(), reference).and_then(|key| see(store.as_ref(), key));
@@ -90,7 +90,7 @@ pub fn see_in(args: &StoreArgs, reference: &str) -> Result<Named<Seen>> {
     if let Some(foreign) = open::foreign_in_bucket(args)?
         && let Some(found) = foreign.catalogue().find(reference)?.cloned()
     {
-        return Ok(Named::Foreign(Box::new(foreign), found));
+        return Ok(Named::Foreign(Box::new(foreign), Box::new(found)));
     }
     Err(error)
 }

@@ -305,14 +305,70 @@ fn damaged_packs_are_repaired() {
     assert_eq!(repaired["checkpoint"]["content_sha256"], made["checkpoint"]["content_sha256"]);
     assert!(std::fs::read(&damaged).unwrap() == whole);
     run(&server, "verify", &[]).exits(0);
-    // A look for each pack, and no second request for those that are whole.
+    // A look for each pack, and no second request for those that are whole; and one at the newest checkpoint, which
+    // might be sealed.
     let requests = |made: &serde_json::Value| made["requests"]["class_b"].as_u64().unwrap();
-    assert_eq!(requests(&repaired), requests(&made));
+    assert_eq!(requests(&repaired), requests(&made) + 1);
     // Packs without a manifest are counted.
     std::fs::copy(&damaged, packs.join("0".repeat(64))).unwrap();
     let store = format!("s3://{BUCKET}/some/prefix");
     let inspected = run(&server, "inspect --format json", &[Path::new(&store)]).exits(0).json();
     assert_eq!(inspected["unreferenced_pack_count"], 1, "{inspected}");
+}
+
+/// Sealed packs are sent, reused, read in parts, checked and pruned like any others.
+#[test]
+fn sealed_checkpoints_in_a_bucket() {
+    use age::secrecy::ExposeSecret;
+    let server = Server::s3s();
+    let work = folder();
+    let (source, later, key) =
+        (work.path().join("state.json"), work.path().join("later.json"), work.path().join("key"));
+    let entries = crate::made::Entries::new(3, 5_000, 4_000).array();
+    std::fs::write(&source, &entries).unwrap();
+    std::fs::write(&later, crate::made::Entries::new(3, 4_999, 4_000).array()).unwrap();
+    let identity = age::x25519::Identity::generate();
+    std::fs::write(&key, identity.to_string().expose_secret()).unwrap();
+    let recipient = identity.to_public();
+    let snapshot = |source: &Path| {
+        let line =
+            format!("snapshot --namespace n --codec none --format json --encrypt {recipient} --identity");
+        run(&server, &line, &[&key, source]).exits(0).json()["checkpoint"].take()
+    };
+    let made = snapshot(&source);
+    assert_eq!(snapshot(&source)["new_bytes"], 0);
+    let next = snapshot(&later);
+    assert!(next["new_bytes"].as_u64().unwrap() < made["new_bytes"].as_u64().unwrap() / 4, "{next}");
+    let restored = work.path().join("restored.json");
+    let first = made["id"].as_str().unwrap();
+    run(&server, &format!("restore {first} --identity"), &[&key, Path::new("--to"), &restored]).exits(0);
+    assert!(std::fs::read(&restored).unwrap() == entries);
+    let part = work.path().join("part.json");
+    let line = format!("restore {first} --key-prefix k --format json --identity");
+    run(&server, &line, &[&key, Path::new("--to"), &part]).exits(0);
+    let found = run(&server, "verify --format json", &[]).exits(0).json();
+    assert_eq!(found["checked"]["unopened_checkpoints"], 3, "{found}");
+    let found = run(&server, "verify --format json --identity", &[&key]).exits(0).json();
+    assert_eq!(
+        (&found["ok"], &found["checked"]["unopened_checkpoints"]),
+        (&true.into(), &0.into()),
+        "{found}"
+    );
+    run(&server, "snapshot --namespace n --base none", &[&source]).exits(2).mentions("--no-encrypt");
+    run(&server, "prune --keep-last 1 --grace 1h", &[]).exits(0);
+    run(&server, "verify --identity", &[&key]).exits(0);
+    // Another byte in a sealed pack, its length unchanged.
+    let damaged = files_below(&server.files.as_ref().unwrap().join("some/prefix/packs")).remove(0);
+    let mut bytes = std::fs::read(&damaged).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&damaged, &bytes).unwrap();
+    for words in [&["verify", "--format", "json"][..], &["verify", "--quick", "--format", "json"]] {
+        let found = run(&server, &words.join(" "), &[]).exits(1).json();
+        let findings = found["findings"].as_array().unwrap();
+        assert_eq!(findings.len(), 1, "{found}");
+        assert!(findings[0]["hint"].as_str().unwrap().contains("another copy"), "{found}");
+    }
 }
 
 /// A checkpoint manager's snapshot in a bucket: read by the commands like any other, and nothing overwritten.

@@ -11,7 +11,7 @@ use dotctl_stores::drive::{NoProgress, Verifier, copy, get_entry};
 use dotctl_stores::folder::FolderStore;
 use dotctl_stores::object::{Backend, ObjectStore};
 use dotctl_stores::placed::PlacedStore;
-use dotctl_stores::reference::{read_each, resolve};
+use dotctl_stores::reference::{read_each, resolve, see};
 use dotctl_stores::store::{Access, Store};
 
 use crate::made::{Entries, restored, send, setting, snapshot};
@@ -49,10 +49,12 @@ fn a_copy_keeps_its_id(store: &dyn Store) {
     let mut entries = Entries::new(6, 100, 100_000);
     let made = snapshot(&original, &setting("copied", 0), &mut entries).unwrap();
     let found = resolve(&original, "latest").unwrap();
-    let copied = copy(&original, &found, store, &NoProgress).unwrap().unwrap();
-    assert_eq!((copied.id, copied.new_bytes), (made.id, made.new_bytes));
-    assert!(restored(store, &copied.manifest).unwrap() == entries.array());
-    assert!(copy(&original, &found, store, &NoProgress).unwrap().is_none(), "it is there already");
+    let seen = see(&original, found.key.clone()).unwrap();
+    let copied = copy(&original, &seen, store, &NoProgress).unwrap().unwrap();
+    assert_eq!(copied.new_bytes, made.new_bytes);
+    let there = resolve(store, &made.id.to_string()).unwrap();
+    assert!(restored(store, &there.manifest).unwrap() == entries.array());
+    assert!(copy(&original, &seen, store, &NoProgress).unwrap().is_none(), "it is there already");
     assert_eq!(store.manifests().unwrap().keys, original.manifests().unwrap().keys);
     let next = snapshot(store, &setting("copied", 1), &mut entries).unwrap();
     assert_eq!((next.manifest.sequence, next.new_bytes), (2, 0));

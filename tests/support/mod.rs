@@ -21,7 +21,12 @@ pub fn dotctl() -> Command {
 
 /// Takes from `command` what would change how dotctl behaves.
 pub fn clean(command: &mut Command) {
-    command.env_remove("DOTCTL_STORE").env_remove("NO_COLOR").env("RUST_BACKTRACE", "0").stdin(Stdio::null());
+    command
+        .env_remove("DOTCTL_STORE")
+        .env_remove("DOTCTL_IDENTITY")
+        .env_remove("NO_COLOR")
+        .env("RUST_BACKTRACE", "0")
+        .stdin(Stdio::null());
 }
 
 /// What a run of the binary came to.

@@ -19,7 +19,11 @@ use sha2::{Digest, Sha256};
 /// The built `dotctl`, with nothing in its environment that changes what it does.
 pub fn dotctl() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dotctl"));
-    command.env_remove("DOTCTL_STORE").env_remove("NO_COLOR").stdin(Stdio::null());
+    command
+        .env_remove("DOTCTL_STORE")
+        .env_remove("DOTCTL_IDENTITY")
+        .env_remove("NO_COLOR")
+        .stdin(Stdio::null());
     command
 }
 

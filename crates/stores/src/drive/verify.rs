@@ -35,6 +35,8 @@ pub struct Verifier<'a> {
     /// What manifests promise that have been verified, and packs that a quick check has hashed.
     substances: HashSet<Hash>,
     packs: HashSet<Hash>,
+    /// Whether what is looked at now is sealed.
+    sealed: bool,
     /// Sealed packs whose hashes are wrong, or could not be taken.
     broken_packs: HashSet<Hash>,
 }
@@ -73,6 +75,7 @@ impl<'a> Verifier<'a> {
             checked: Checked::default(),
             substances: HashSet::new(),
             packs: HashSet::new(),
+            sealed: false,
             broken_packs: HashSet::new(),
         }
     }
@@ -184,6 +187,7 @@ impl<'a> Verifier<'a> {
     /// Verifies what `document` names and gives it back, opened if it can be: of one that is sealed and cannot,
     /// what lies in the store.
     pub fn document(&mut self, document: Document, progress: &dyn Progress) -> Result<Document> {
+        self.sealed = document.is_sealed();
         let opened = match &document {
             Document::Open(manifest) => {
                 self.manifest(manifest, progress)?;
@@ -235,6 +239,10 @@ impl<'a> Verifier<'a> {
     /// The same for a pack, whose repair depends on the store.
     fn note_pack(&mut self, target: String, error: Error) -> Result<()> {
         let error = match (error.kind(), error.next_step()) {
+            (ErrorKind::Corrupt(_), None) if self.sealed => error.hint(
+                "another copy of the store has it: equal names are equal bytes. A snapshot seals anew and does not put \
+                 it in again",
+            ),
             (ErrorKind::Corrupt(_), None) => error.hint(self.store.repair()),
             _ => error,
         };
