@@ -13,6 +13,9 @@ use crate::store::{Access, Session, Store, check_pack, missing_pack};
 pub enum Base {
     /// The namespace's newest one, where that can be and pays.
     Auto,
+    /// The same, if its full run has the codec that the new one is to have: somebody has named it, and what
+    /// a base holds keeps its own.
+    OfCodec,
     /// Nothing: a full checkpoint.
     None,
     /// This one.
@@ -52,9 +55,9 @@ impl Base {
                 return refused("it is of another namespace");
             }
             Base::Of(found) => (**found).clone(),
-            Base::Auto if !store.takes_increments() => return Ok(Chosen::none()),
-            Base::Auto => match newest(store, setting) {
-                Ok(Some(found)) if found.manifest.kind == kind => found,
+            Base::Auto | Base::OfCodec if !store.takes_increments() => return Ok(Chosen::none()),
+            Base::Auto | Base::OfCodec => match newest(store, setting) {
+                Ok(Some(found)) if found.manifest.kind == kind && self.suits(&found, setting) => found,
                 Ok(_) => return Ok(Chosen::none()),
                 Err(error) if is_damage(&error) => {
                     return Ok(Chosen { damage: Some(error), ..Chosen::none() });
@@ -68,6 +71,13 @@ impl Base {
             damage: None,
             required: matches!(self, Base::Of(_)),
         })
+    }
+}
+
+impl Base {
+    fn suits(&self, found: &Found, setting: &SnapshotSetting) -> bool {
+        let is_named = matches!(self, Base::OfCodec);
+        !is_named || found.manifest.full_run().is_ok_and(|run| run.codec == setting.codec.codec())
     }
 }
 
