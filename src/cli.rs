@@ -183,9 +183,10 @@ pub struct SnapshotArgs {
     #[arg(long, value_enum)]
     pub kind: Option<Kind>,
     /// How chunks are compressed: zstd, gzip or none; columnar and zstd-dictionary, which need more than
-    /// zstd to be read without dotctl, or auto, the smallest of them for each chunk
-    #[arg(long, default_value = "zstd", value_name = "CODEC")]
-    pub codec: Codec,
+    /// zstd to be read without dotctl, or auto, the smallest of them for each chunk. A full checkpoint is made
+    /// where the newest one has another [default: zstd]
+    #[arg(long, value_name = "CODEC")]
+    pub codec: Option<Codec>,
     /// The codec's level [default: zstd 1 for state and 2 for databases, gzip 6]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub level: Option<i32>,
@@ -198,7 +199,8 @@ pub struct SnapshotArgs {
     /// With --overflow, what decides where a checkpoint goes [default: dotctl.toml's, else budget]
     #[arg(long, value_enum, value_name = "RULE", requires = "overflow")]
     pub placement: Option<PlacementRule>,
-    /// The project's settings, of which the table "placement" counts here [default: ./dotctl.toml]
+    /// The project's settings, of which the tables "snapshot" and "placement" count here [default:
+    /// ./dotctl.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Read the packs that a bucket holds already, and replace those that are damaged; a folder's and an
@@ -216,12 +218,13 @@ pub struct SnapshotArgs {
     /// Let it lie open although the newest checkpoint of its namespace is sealed
     #[arg(long, conflicts_with = "encrypt")]
     pub no_encrypt: bool,
-    /// Make a full checkpoint once the changes take more than this share of the last full one
-    #[arg(long, value_name = "SHARE", default_value = "0.5", value_parser = parse_share, allow_negative_numbers = true)]
-    pub compact_share: f64,
-    /// Join the newest changes once there are as many runs of them, 1 to 16
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=16))]
-    pub compact_runs: u8,
+    /// Make a full checkpoint once the changes take more than this share of the last full one [default:
+    /// dotctl.toml's, else 0.5]
+    #[arg(long, value_name = "SHARE", value_parser = parse_share, allow_negative_numbers = true)]
+    pub compact_share: Option<f64>,
+    /// Join the newest changes once there are as many runs of them, 1 to 16 [default: dotctl.toml's, else 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub compact_runs: Option<u8>,
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -296,6 +296,64 @@ fn is_found_and_refused(world: &World, id: &str, what: &str) {
     assert!(!to.exists(), "{what}");
 }
 
+/// A codec that is named is the codec of the checkpoint's full run: another one makes a full checkpoint. One
+/// that is not named leaves the base's, and so does a base that is named.
+#[test]
+fn a_codec_that_is_named_is_what_the_full_run_has() {
+    let mut world = World::new();
+    let mut state = BTreeMap::new();
+    let mut random = Random(9);
+    for number in 0..3_000 {
+        let (bytes, json) = key(number);
+        state.insert(bytes, (json, format!(r#"{{"value":{},"createdAt":1}}"#, random.below(1 << 40))));
+    }
+    let steps: [(&[&str], &str, bool); 8] = [
+        (&[], "zstd", true),
+        (&["--codec", "zstd"], "zstd", false),
+        (&["--codec", "columnar"], "columnar", true),
+        (&["--codec", "columnar"], "columnar", false),
+        (&[], "columnar", false),
+        (&["--codec", "gzip"], "gzip", true),
+        (&["--codec", "none", "--base", "latest"], "gzip", false),
+        (&["--codec", "none", "--base", "none"], "none", true),
+    ];
+    for (step, (more, codec, is_full)) in steps.into_iter().enumerate() {
+        let (bytes, json) = key(step as u64);
+        state.insert(bytes, (json, format!(r#"{{"value":"{step}","createdAt":2}}"#)));
+        let content = write_state(&world, &state);
+        let made = world.snapshot("state.json", content, more);
+        assert_eq!((&made["codec"], made["base"].is_null()), (&codec.into(), is_full), "{more:?}: {made}");
+    }
+    world.check();
+}
+
+/// `dotctl.toml` says how far chains grow where no flag does.
+#[test]
+fn the_project_says_how_far_chains_grow() {
+    let world = World::new();
+    let config = world.path("other.toml");
+    fs::write(&config, "[snapshot]\ncompact_runs = 2\ncompact_share = 10\n").unwrap();
+    let mut state = BTreeMap::new();
+    let mut runs = Vec::new();
+    for step in 0..5 {
+        for number in 0..1000 {
+            let (bytes, json) = key(number);
+            let value = if number % 200 == step { step } else { 0 };
+            state.insert(bytes, (json, format!(r#"{{"value":{value},"createdAt":1}}"#)));
+        }
+        write_state(&world, &state);
+        let source = world.path("state.json");
+        world.run(&["snapshot", source.to_str().unwrap(), "--config", config.to_str().unwrap()]).exits(0);
+        let shown = world.run(&["show", "latest", "--format", "json"]).exits(0).json();
+        runs.push(shown["chain"]["delta_run_count"].as_u64().unwrap_or(0));
+    }
+    assert!(runs.iter().all(|runs| *runs <= 2) && runs.contains(&2), "{runs:?}");
+    fs::write(&config, "[snapshot]\ncompact_runs = 99\n").unwrap();
+    let source = world.path("state.json");
+    let ran = world.run(&["snapshot", source.to_str().unwrap(), "--config", config.to_str().unwrap()]);
+    ran.refuses(2).mentions("line 2, column 16").mentions("from 1 to 16, it is 99");
+}
+
 /// The recipe of the format document, run as it stands there.
 #[test]
 fn a_chain_can_be_read_without_dotctl() {

@@ -147,6 +147,113 @@ fn no_command_takes_more_than_64_mib() {
     }
 }
 
+/// Writes a state in key order, as it is at `step`: one entry of 211 has changed in each step, a few have come.
+fn write_sorted(path: &Path, step: u64) {
+    let mut lines = BufWriter::new(File::create(path).unwrap());
+    for number in 0..COUNT / 4 + step * 10 {
+        let text = entry(number);
+        let changed = number % 211 < step && number % 211 > 0;
+        match changed {
+            true => writeln!(lines, "{},\"step\":{}}}]", &text[..text.len() - 2], number % 211).unwrap(),
+            false => writeln!(lines, "{text}").unwrap(),
+        }
+    }
+    lines.flush().unwrap();
+}
+
+/// Entries of some 5 MB, small enough to be compared with their older versions, each of them changed in many places.
+fn write_large_at(path: &Path, step: u64) {
+    let mut lines = BufWriter::new(File::create(path).unwrap());
+    for number in 0..10 {
+        write!(lines, "[\"large:{number:03}\",{{\"value\":\"").unwrap();
+        let mut numbers = Numbers(number);
+        for place in 0..320_000 {
+            let own = if place % 1000 < step { step } else { 0 };
+            write!(lines, "{:016x}", numbers.draw() ^ own).unwrap();
+        }
+        writeln!(lines, "\",\"createdAt\":1}}]").unwrap();
+    }
+    lines.flush().unwrap();
+}
+
+/// Increments, a chain of as many runs as there may be, what is read of it and what it becomes.
+#[test]
+fn no_command_on_a_chain_takes_more_than_64_mib() {
+    let scratch = Scratch::new();
+    let source = scratch.path("state.ndjson");
+    let runs = ["--compact-runs", "16", "--compact-share", "10", "--namespace", "state"];
+    let mut ids = Vec::new();
+    for step in 0..18 {
+        write_sorted(&source, step);
+        let made = scratch.snapshot(&source, &runs);
+        assert_eq!(made["base"].is_null(), step == 0, "{made}");
+        ids.push(made["id"].as_str().unwrap().to_owned());
+    }
+    assert_peak("increments of a state");
+    check_chain(&scratch, "state", &ids);
+    std::fs::remove_file(&source).unwrap();
+
+    let large = scratch.path("large.ndjson");
+    let mut ids = Vec::new();
+    for step in 0..4 {
+        write_large_at(&large, step);
+        let made = scratch.snapshot(&large, &["--namespace", "large", "--compact-share", "10"]);
+        assert_eq!(made["base"].is_null(), step == 0, "{made}");
+        ids.push(made["id"].as_str().unwrap().to_owned());
+    }
+    assert_peak("increments of large entries");
+    check_chain(&scratch, "large", &ids);
+    std::fs::remove_file(&large).unwrap();
+
+    let database = scratch.path("object.sqlite");
+    write_database(&database);
+    for kind in ["image", "rows"] {
+        let mut ids = Vec::new();
+        for step in 0..3 {
+            change_database(&database, step);
+            let made = scratch.snapshot(&database, &["--kind", kind, "--namespace", kind]);
+            assert_eq!(made["base"].is_null(), step == 0, "{made}");
+            ids.push(made["id"].as_str().unwrap().to_owned());
+        }
+        assert_peak("increments of a database");
+        check_chain(&scratch, kind, &ids);
+    }
+}
+
+/// Restores, compares, verifies and compacts a chain.
+fn check_chain(scratch: &Scratch, namespace: &str, ids: &[String]) {
+    let newest = ids.last().unwrap();
+    let restored = scratch.restore(newest, "restored");
+    assert_peak("restoring a chain");
+    std::fs::remove_file(restored).unwrap();
+    for arguments in [&[][..], &["--pages"]] {
+        if arguments.is_empty() || namespace == "image" {
+            let mut diff = dotctl();
+            diff.args(["diff", &ids[0], newest, "--format", "json", "--store"]).arg(scratch.store());
+            let found = finish(diff.args(arguments)).expect(1).json();
+            assert!(found["modified"].as_u64().unwrap() > 0, "{found}");
+            assert_peak("comparing checkpoints of a chain");
+        }
+    }
+    assert_eq!(scratch.json(["verify"])["ok"], true);
+    assert_peak("verifying a chain");
+    let compacted = scratch.json(["compact", newest]);
+    assert_peak("compacting a chain");
+    assert_eq!(compacted["replaced"][0]["id"], *newest);
+    assert!(compacted["checkpoint"]["base"].is_null());
+}
+
+/// Changes some rows of what [`write_database`] wrote.
+fn change_database(path: &Path, step: u64) {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection.execute_batch("PRAGMA cache_size = -1000; PRAGMA journal_mode = OFF").unwrap();
+    for number in 0..300 {
+        let key = format!("user:{:08}", number * 250 + step + 1);
+        let changed = "UPDATE _cf_KV SET value = x'ff0f5c' || randomblob(1000) WHERE key = ?";
+        assert_eq!(connection.execute(changed, [key]).unwrap(), 1);
+    }
+}
+
 const CHUNK_COUNT: u64 = 100;
 
 /// A checkpoint in chunks of 1 MiB as TypeScript writes it: the SHA-256 of the whole.

@@ -6,8 +6,9 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_json::json;
 
-use dotctl_engine::checkpoint::{ChainPolicy, codec_setting};
+use dotctl_engine::checkpoint::codec_setting;
 use dotctl_engine::chunk::ChunkSize;
+use dotctl_engine::codec::Codec;
 use dotctl_engine::format::CheckpointKind;
 use dotctl_engine::id::Namespace;
 use dotctl_engine::{Error, ErrorKind, Result};
@@ -60,7 +61,9 @@ pub fn run(args: &SnapshotArgs, output: &Output) -> Result<Exit> {
             .hint("leave out --kind for a state snapshot"));
     }
     // Before anything is written.
-    codec_setting(CheckpointKind::State, args.codec, args.level)?;
+    let codec = args.codec.unwrap_or(Codec::Zstd);
+    codec_setting(CheckpointKind::State, codec, args.level)?;
+    let chain = config::chain(args.config.as_deref(), args.compact_share, args.compact_runs)?;
     let jobs = jobs(args, &source)?;
     let keys = Keys {
         recipients: match args.encrypt.as_slice() {
@@ -77,18 +80,14 @@ pub fn run(args: &SnapshotArgs, output: &Output) -> Result<Exit> {
     let store = open_store(args, keys)?;
     let store = store.as_ref();
     let base = match &args.base {
+        Base::Auto if args.codec.is_some() => dotctl_stores::base::Base::OfCodec,
         Base::Auto => dotctl_stores::base::Base::Auto,
         Base::None => dotctl_stores::base::Base::None,
         Base::Of(reference) => dotctl_stores::base::Base::Of(Box::new(resolve(store, reference)?)),
     };
-    let chain = ChainPolicy {
-        // Rounded; past what the number holds it is as if there were no bound.
-        delta_millionths_max: (args.compact_share * 1e6) as u64,
-        delta_runs_max: args.compact_runs.into(),
-    };
     let capture = |job: &Job| {
         let created_at = open::now()?;
-        let codec = codec_setting(job.kind, args.codec, args.level)?;
+        let codec = codec_setting(job.kind, codec, args.level)?;
         let setting =
             SnapshotSetting { namespace: job.namespace.clone(), created_at, codec, chunk_size, chain };
         capture(store, job, &setting, &base, output)

@@ -5,9 +5,11 @@ mod budget;
 mod document;
 mod placement;
 mod plan;
+mod snapshot;
 
 use std::path::{Path, PathBuf};
 
+use dotctl_engine::checkpoint::ChainPolicy;
 use dotctl_engine::placement::PlacementPolicy;
 use dotctl_engine::{Error, ErrorKind, Result};
 
@@ -73,6 +75,8 @@ impl Config {
     fn parse(path: &Path, text: &str) -> std::result::Result<Config, Vec<Problem>> {
         read_document(text, |root| {
             let budgets = Budgets::read(&root.section("budget"));
+            // Only `snapshot` needs its numbers; that they are wrong is told by all.
+            snapshot::read(&root.section("snapshot"));
             Config {
                 path: path.to_owned(),
                 placement: placement::read(&root.section("placement"), None),
@@ -108,19 +112,35 @@ pub fn overflow<'s>(
 }
 
 /// The policy that decides where checkpoints go: `rule` if it is given, else that of the file at
-/// `path`, else the budget's; with the file's numbers in place of the rule's own. Only the file's table
-/// `placement` counts.
+/// `path`, else the budget's; with the file's numbers in place of the rule's own.
 fn placement(path: Option<&Path>, rule: Option<PlacementRule>) -> Result<PlacementPolicy> {
+    table(path, "placement", |section| placement::read(section, rule))
+}
+
+/// How far a chain may grow: what is given, else what the file at `path` says, else the default.
+///
+/// # Errors
+/// All problems of the file's table `snapshot`.
+pub fn chain(path: Option<&Path>, share: Option<f64>, runs: Option<u8>) -> Result<ChainPolicy> {
+    let policy = table(path, "snapshot", snapshot::read)?;
+    Ok(ChainPolicy {
+        delta_millionths_max: share.map_or(policy.delta_millionths_max, snapshot::millionths),
+        delta_runs_max: runs.map_or(policy.delta_runs_max, usize::from),
+    })
+}
+
+/// What `read` makes of one table of the file at `path`, or of `./dotctl.toml`; the others do not count.
+fn table<T>(path: Option<&Path>, name: &'static str, read: impl FnOnce(&Section<'_, '_>) -> T) -> Result<T> {
     let file = path.unwrap_or(Path::new(DEFAULT_PATH));
     let text = read_text(file, path.is_some())?.unwrap_or_default();
     let reporter = Reporter::new(&text);
     let document = reporter.parse();
     let root = Section::new(&reporter, document.get_ref(), Spot { line: 1, column: 1 });
-    let policy = placement::read(&root.section("placement"), rule);
+    let value = read(&root.section(name));
     drop(root);
     drop(document);
     match reporter.into_problems() {
-        problems if problems.is_empty() => Ok(policy),
+        problems if problems.is_empty() => Ok(value),
         problems => Err(failure(file, &problems)),
     }
 }
@@ -152,6 +172,45 @@ mod tests {
             ..PlacementPolicy::BUDGET
         };
         assert_eq!(own.unwrap(), expected);
+    }
+
+    #[test]
+    fn chains_grow_as_flags_say_else_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dotctl.toml");
+        std::fs::write(&path, "[snapshot]\ncompact_share = 0.25\ncompact_runs = 4\n[budget]\nx = 1\n")
+            .unwrap();
+        let chain = |share, runs| {
+            let policy = chain(Some(&path), share, runs).unwrap();
+            (policy.delta_millionths_max, policy.delta_runs_max)
+        };
+        assert_eq!(chain(None, None), (250_000, 4));
+        assert_eq!(chain(Some(2.0), None), (2_000_000, 4));
+        assert_eq!(chain(None, Some(16)), (250_000, 16));
+        for (text, problem) in [
+            (
+                "[snapshot]\ncompact_runs = 17\n",
+                "line 2, column 16: `compact_runs` is to be a number from 1 to 16, it is 17",
+            ),
+            (
+                "[snapshot]\ncompact_runs = 0\n",
+                "line 2, column 16: `compact_runs` is to be a number from 1 to 16, it is 0",
+            ),
+            (
+                "[snapshot]\ncompact_share = -1\n",
+                "line 2, column 17: `compact_share` is to be a number of 0 or more, it is -1",
+            ),
+            (
+                "[snapshot]\n\n  compact_shares = 1\n",
+                "line 3, column 3: there is no `compact_shares` here; did you mean `compact_share`?",
+            ),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = super::chain(Some(&path), None, None).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Malformed);
+            assert!(error.to_string().contains(problem), "{error}");
+            assert!(Config::parse(&path, text).is_err());
+        }
     }
 
     #[test]

@@ -14,6 +14,9 @@ use crate::store::{Access, Sealing, Session, Store, check_pack, missing_pack};
 pub enum Base {
     /// The namespace's newest one, where that can be and pays.
     Auto,
+    /// The same, if its full run has the codec that the new one is to have: somebody has named it, and what
+    /// a base holds keeps its own.
+    OfCodec,
     /// Nothing: a full checkpoint.
     None,
     /// This one.
@@ -62,20 +65,24 @@ impl Base {
                 return refused("it is not sealed for the same recipients");
             }
             Base::Of(found) => (**found).clone(),
-            Base::Auto if !store.takes_increments() => return Ok(Chosen::none()),
-            Base::Auto => match newest.and_then(|newest| newest.map(|seen| seen.found(store)).transpose()) {
-                Ok(Some(found)) if found.manifest.kind != kind => return Ok(Chosen::none()),
-                Ok(Some(found)) if !store.seals_like(&found.manifest) => {
-                    let why = Error::unsupported("it is not sealed for the same recipients");
-                    return Ok(Chosen { damage: Some(why), ..Chosen::none() });
+            Base::Auto | Base::OfCodec if !store.takes_increments() => return Ok(Chosen::none()),
+            Base::Auto | Base::OfCodec => {
+                match newest.and_then(|newest| newest.map(|seen| seen.found(store)).transpose()) {
+                    Ok(Some(found)) if found.manifest.kind != kind || !self.suits(&found, setting) => {
+                        return Ok(Chosen::none());
+                    }
+                    Ok(Some(found)) if !store.seals_like(&found.manifest) => {
+                        let why = Error::unsupported("it is not sealed for the same recipients");
+                        return Ok(Chosen { damage: Some(why), ..Chosen::none() });
+                    }
+                    Ok(Some(found)) => found,
+                    Ok(None) => return Ok(Chosen::none()),
+                    Err(error) if is_damage(&error) || error.kind() == ErrorKind::Sealed => {
+                        return Ok(Chosen { damage: Some(error), ..Chosen::none() });
+                    }
+                    Err(error) => return Err(error),
                 }
-                Ok(Some(found)) => found,
-                Ok(None) => return Ok(Chosen::none()),
-                Err(error) if is_damage(&error) || error.kind() == ErrorKind::Sealed => {
-                    return Ok(Chosen { damage: Some(error), ..Chosen::none() });
-                }
-                Err(error) => return Err(error),
-            },
+            }
         };
         let foundation = setting.chain.foundation(found.id(), &found.manifest);
         Ok(Chosen {
@@ -83,6 +90,13 @@ impl Base {
             damage: None,
             required: matches!(self, Base::Of(_)),
         })
+    }
+}
+
+impl Base {
+    fn suits(&self, found: &Found, setting: &SnapshotSetting) -> bool {
+        let is_named = matches!(self, Base::OfCodec);
+        !is_named || found.manifest.full_run().is_ok_and(|run| run.codec == setting.codec.codec())
     }
 }
 

@@ -3,8 +3,8 @@
 use super::delta::write_varint;
 
 /// A stretch that is equal in both versions, at the same place, and shorter than this is stored: what
-/// tells where it ends and the next one begins takes as many bytes.
-const COPY_BYTES_MIN: usize = 6;
+/// tells where it ends and the next one begins takes as many bytes once both are compressed.
+const COPY_BYTES_MIN: usize = 16;
 
 /// The same for a stretch that has moved.
 const MOVED_BYTES_MIN: usize = 16;
@@ -64,8 +64,10 @@ impl Patcher {
             |at: usize| common(old.get(at..).unwrap_or_default(), new.get(at..).unwrap_or_default());
         let mut at = 0;
         while at < new.len() {
+            at = next_equal(old, new, at);
             let length = equal_at(at);
-            if length >= COPY_BYTES_MIN || at + length == new.len() {
+            // What both begin with is told in any case.
+            if at == 0 || length >= COPY_BYTES_MIN || at + length == new.len() {
                 self.copies.push(Copy { old: at, new: at, length });
             }
             // What comes next is not equal, or the end.
@@ -110,7 +112,8 @@ impl Patcher {
         let (mut from, mut at) = (from, from);
         while let Some(gram) = new.get(at..at + GRAM_BYTES) {
             let place = self.places.get(slot_of(gram)).copied().unwrap_or(0) as usize;
-            let found = place.checked_sub(1).map(|place| {
+            let equal = place.checked_sub(1).filter(|at| old.get(*at..*at + GRAM_BYTES) == Some(gram));
+            let found = equal.map(|place| {
                 let ahead = common(old.get(place..).unwrap_or_default(), new.get(at..).unwrap_or_default());
                 let before = old.get(..place).unwrap_or_default().iter().rev();
                 let behind = before.zip(new.get(from..at).unwrap_or_default().iter().rev());
@@ -160,6 +163,26 @@ fn slot_of(gram: &[u8]) -> usize {
     (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize % SLOTS
 }
 
+/// The first place from `from` on at which both have the same byte, or the end of one of them.
+fn next_equal(old: &[u8], new: &[u8], from: usize) -> usize {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let word = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).unwrap_or(0);
+    let (old, new) = (old.get(from..).unwrap_or_default(), new.get(from..).unwrap_or_default());
+    let mut passed = 0;
+    // Words first: a page whose rows have moved has nothing at its place for long stretches.
+    for (one, other) in old.chunks_exact(8).zip(new.chunks_exact(8)) {
+        let differing = word(one) ^ word(other);
+        // The highest bit of the lowest byte that is 0; higher ones may be wrong.
+        let zero = differing.wrapping_sub(ONES) & !differing & ONES << 7;
+        if zero != 0 {
+            return from + passed + (zero.trailing_zeros() / 8) as usize;
+        }
+        passed += 8;
+    }
+    let rest = (old.get(passed..).unwrap_or_default(), new.get(passed..).unwrap_or_default());
+    from + passed + rest.0.iter().zip(rest.1).take_while(|(one, other)| one != other).count()
+}
+
 /// Bytes that both begin with.
 pub fn common(one: &[u8], other: &[u8]) -> usize {
     let word = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).ok();
@@ -174,4 +197,30 @@ pub fn common(one: &[u8], other: &[u8]) -> usize {
     }
     let (one, other) = (one.get(equal..).unwrap_or_default(), other.get(equal..).unwrap_or_default());
     equal + one.iter().zip(other).take_while(|(one, other)| one == other).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_equal_byte_is_found_wherever_it_is() {
+        for length in 0..40 {
+            let old = vec![0x80; length];
+            // Differences of 1 and of all bits are those that arithmetic on words may confuse.
+            for other in [0x81, 0x7f, 0x00, 0xff] {
+                let mut new = vec![other; length];
+                for from in 0..=length {
+                    assert_eq!(next_equal(&old, &new, from), length);
+                }
+                for place in 0..length {
+                    new[place] = 0x80;
+                    for from in 0..=length {
+                        assert_eq!(next_equal(&old, &new, from), if from <= place { place } else { length });
+                    }
+                    new[place] = other;
+                }
+            }
+        }
+    }
 }

@@ -12,6 +12,9 @@ use super::chunks::{ChunkPlan, RunReader, check_end};
 use crate::buffer::AlignedBuffer;
 use crate::store::Store;
 
+/// A chunk of more raw bytes has a very large record, or is one: chunks aim at 4 MiB at most.
+const LARGE_CHUNK_BYTES: usize = 4 << 20;
+
 /// Goes through a full run and the delta runs over it.
 pub struct ChainReader<'a> {
     /// The full run's first.
@@ -204,10 +207,11 @@ impl PiecePair {
         (piece(&self.old), piece(&self.new))
     }
 
-    /// Raw bytes of the chunks of full runs that it lies in.
-    pub fn full_bytes(&self) -> usize {
+    /// Bytes of the chunks of full runs that it lies in, and what merging takes beside them.
+    pub fn held_bytes(&self) -> usize {
         let (old, new) = self.pieces();
-        old.full_bytes().saturating_add(new.full_bytes())
+        let bytes = |piece: &Piece| piece.full_bytes().saturating_add(piece.merging_bytes());
+        bytes(&old).saturating_add(bytes(&new))
     }
 }
 
@@ -245,6 +249,13 @@ impl Piece {
     /// Raw bytes of the full run's chunk that it lies in.
     pub fn full_bytes(&self) -> usize {
         self.full.as_ref().map_or(0, |chunk| chunk.plan.raw_bytes() as usize)
+    }
+
+    /// Bytes that merging it takes beside its content: of chunks with a very large record, the chunk itself
+    /// and two versions of the record.
+    pub fn merging_bytes(&self) -> usize {
+        let chunks = self.full.iter().chain(&self.deltas).map(|chunk| chunk.plan.raw_bytes() as usize);
+        chunks.filter(|bytes| *bytes > LARGE_CHUNK_BYTES).map(|bytes| bytes.saturating_mul(3)).sum()
     }
 
     fn decoded(&self, tools: &mut PieceTools) -> Result<Vec<Arc<DeltaChunk>>> {

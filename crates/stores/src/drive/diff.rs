@@ -37,7 +37,7 @@ struct FoundAt {
 
 impl Slot for PairSlot {
     fn held_bytes(&self) -> usize {
-        let full = self.pair.as_ref().map_or(0, PiecePair::full_bytes);
+        let full = self.pair.as_ref().map_or(0, PiecePair::held_bytes);
         let lines = self.old.capacity() + self.new.capacity();
         let pages = self.old_pages.capacity() + self.new_pages.capacity();
         (lines + pages).max(full) + self.keys.capacity()

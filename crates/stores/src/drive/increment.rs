@@ -53,7 +53,8 @@ struct PieceSlot {
 impl Slot for PieceSlot {
     fn held_bytes(&self) -> usize {
         let full = self.piece.as_ref().map_or(0, Piece::full_bytes);
-        self.new.capacity()
+        self.piece.as_ref().map_or(0, Piece::merging_bytes)
+            + self.new.capacity()
             + (self.old_pages.capacity() + self.old_lines.capacity()).max(full)
             + self.changes.held_bytes()
             + self.raw.capacity()

@@ -20,7 +20,8 @@ struct MergedSlot {
 impl Slot for MergedSlot {
     fn held_bytes(&self) -> usize {
         let full = self.piece.as_ref().map_or(0, Piece::full_bytes);
-        (self.pages.capacity() + self.lines.capacity()).max(full)
+        let merging = self.piece.as_ref().map_or(0, Piece::merging_bytes);
+        (self.pages.capacity() + self.lines.capacity()).max(full) + merging
     }
 }
 
