@@ -11,7 +11,8 @@ use dotctl_stores::bucket::{BucketObjects, BucketSetting, BucketStore};
 use dotctl_stores::database::is_database;
 use dotctl_stores::dotdo::write::{Destination, Layout, ObjectsWriter, RecordsPlace};
 use dotctl_stores::dotdo::{
-    FolderObjects, Foreign, MiniflareObjects, ObjectBucket, is_json, is_miniflare_bucket, refuse_bucket_parent,
+    FolderObjects, Foreign, MiniflareObjects, ObjectBucket, is_json, is_miniflare_bucket,
+    refuse_bucket_parent,
 };
 use dotctl_stores::folder::FolderStore;
 use dotctl_stores::object::{Backend, ObjectStore};

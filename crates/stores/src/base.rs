@@ -91,9 +91,7 @@ impl Base {
             required: matches!(self, Base::Of(_)),
         })
     }
-}
 
-impl Base {
     fn suits(&self, found: &Found, setting: &SnapshotSetting) -> bool {
         let is_named = matches!(self, Base::OfCodec);
         !is_named || found.manifest.full_run().is_ok_and(|run| run.codec == setting.codec.codec())
