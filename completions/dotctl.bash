@@ -159,7 +159,7 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__budget)
-            opts="-q -v -h --config --baseline --max-growth --store --overflow --endpoint-url --region --max-requests-per-second --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --config --baseline --max-growth --store --overflow --identity --endpoint-url --region --max-requests-per-second --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -182,6 +182,10 @@ _dotctl() {
                     return 0
                     ;;
                 --overflow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --identity)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -213,7 +217,7 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__compact)
-            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --chunk-bytes --object-backend --grace --dry-run --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --identity --endpoint-url --region --max-requests-per-second --chunk-bytes --object-backend --grace --dry-run --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -224,6 +228,10 @@ _dotctl() {
                     return 0
                     ;;
                 --overflow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --identity)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -289,7 +297,7 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__copy)
-            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --to-store --to-overflow --to-layout --object-backend --placement --config --repair --dry-run --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --identity --endpoint-url --region --max-requests-per-second --to-store --to-overflow --to-layout --object-backend --placement --config --repair --dry-run --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -300,6 +308,10 @@ _dotctl() {
                     return 0
                     ;;
                 --overflow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --identity)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -355,7 +367,7 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__diff)
-            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --pages --as --limit --changeset --force --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --identity --endpoint-url --region --max-requests-per-second --pages --as --limit --changeset --force --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -366,6 +378,10 @@ _dotctl() {
                     return 0
                     ;;
                 --overflow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --identity)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -471,7 +487,7 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__get)
-            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --identity --endpoint-url --region --max-requests-per-second --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -482,6 +498,10 @@ _dotctl() {
                     return 0
                     ;;
                 --overflow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --identity)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -793,12 +813,16 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__inspect)
-            opts="-q -v -h --endpoint-url --region --max-requests-per-second --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --identity --endpoint-url --region --max-requests-per-second --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --identity)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --endpoint-url)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -827,7 +851,7 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__list)
-            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --namespace --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --identity --endpoint-url --region --max-requests-per-second --namespace --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -838,6 +862,10 @@ _dotctl() {
                     return 0
                     ;;
                 --overflow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --identity)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1033,7 +1061,7 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__prune)
-            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --namespace --keep-last --keep-hourly --keep-daily --keep-weekly --keep-monthly --keep-within --keep-tag --grace --dry-run --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --identity --endpoint-url --region --max-requests-per-second --namespace --keep-last --keep-hourly --keep-daily --keep-weekly --keep-monthly --keep-within --keep-tag --grace --dry-run --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1044,6 +1072,10 @@ _dotctl() {
                     return 0
                     ;;
                 --overflow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --identity)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1111,7 +1143,7 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__replay)
-            opts="-q -v -h --into --namespace --until --columnar-threshold --merge-updates --from --store --overflow --endpoint-url --region --max-requests-per-second --check --strict --dry-run --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --into --namespace --until --columnar-threshold --merge-updates --from --store --overflow --identity --endpoint-url --region --max-requests-per-second --check --strict --dry-run --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1142,6 +1174,10 @@ _dotctl() {
                     return 0
                     ;;
                 --overflow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --identity)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1177,7 +1213,7 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__restore)
-            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --to --as --key-prefix --force --dry-run --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --identity --endpoint-url --region --max-requests-per-second --to --as --key-prefix --force --dry-run --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1188,6 +1224,10 @@ _dotctl() {
                     return 0
                     ;;
                 --overflow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --identity)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1231,7 +1271,7 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__show)
-            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --packs --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --identity --endpoint-url --region --max-requests-per-second --packs --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1242,6 +1282,10 @@ _dotctl() {
                     return 0
                     ;;
                 --overflow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --identity)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1273,7 +1317,7 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__snapshot)
-            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --namespace --kind --codec --level --chunk-bytes --object-backend --placement --config --repair --base --compact-share --compact-runs --dry-run --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --identity --endpoint-url --region --max-requests-per-second --namespace --kind --codec --level --chunk-bytes --object-backend --placement --config --repair --base --encrypt --no-encrypt --compact-share --compact-runs --dry-run --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1284,6 +1328,10 @@ _dotctl() {
                     return 0
                     ;;
                 --overflow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --identity)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1335,6 +1383,10 @@ _dotctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --encrypt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --compact-share)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1359,7 +1411,7 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__tag)
-            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --remove --dry-run --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --identity --endpoint-url --region --max-requests-per-second --remove --dry-run --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1370,6 +1422,10 @@ _dotctl() {
                     return 0
                     ;;
                 --overflow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --identity)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1401,7 +1457,7 @@ _dotctl() {
             return 0
             ;;
         dotctl__subcmd__verify)
-            opts="-q -v -h --store --overflow --endpoint-url --region --max-requests-per-second --quick --checksum --format --quiet --no-progress --color --verbose --help"
+            opts="-q -v -h --store --overflow --identity --endpoint-url --region --max-requests-per-second --quick --checksum --format --quiet --no-progress --color --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1412,6 +1468,10 @@ _dotctl() {
                     return 0
                     ;;
                 --overflow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --identity)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -52,23 +52,26 @@ set edit:completion:arg-completer[dotctl] = {|@words|
         &'dotctl;snapshot'= {
             cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
             cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
             cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
             cand --max-requests-per-second 'Begin no more requests than this within a second'
             cand --namespace 'Whose state it is [default: <class>/<object id> for an object, else the file''s name]'
             cand --kind 'How a database is captured'
-            cand --codec 'How chunks are compressed: zstd, gzip or none; columnar and zstd-dictionary, which need more than zstd to be read without dotctl, or auto, the smallest of them for each chunk. A full checkpoint is made where the newest one has another [default: zstd]'
+            cand --codec 'How chunks are compressed: zstd, gzip or none; columnar and zstd-dictionary, which need more than zstd to be read without dotctl, or auto, the smallest of them for each chunk'
             cand --level 'The codec''s level [default: zstd 1 for state and 2 for databases, gzip 6]'
             cand --chunk-bytes 'Raw size that chunks aim at, 64KiB to 4MiB'
             cand --object-backend 'Where in an object checkpoints are put, with an object''s database as the store'
             cand --placement 'With --overflow, what decides where a checkpoint goes [default: dotctl.toml''s, else budget]'
-            cand --config 'The project''s settings, of which the tables "snapshot" and "placement" count here [default: ./dotctl.toml]'
+            cand --config 'The project''s settings, of which the table "placement" counts here [default: ./dotctl.toml]'
             cand --base 'What to build on, so that only changes are stored: auto (the namespace''s newest checkpoint, where that pays), none, or a REF'
-            cand --compact-share 'Make a full checkpoint once the changes take more than this share of the last full one [default: dotctl.toml''s, else 0.5]'
-            cand --compact-runs 'Join the newest changes once there are as many runs of them, 1 to 16 [default: dotctl.toml''s, else 8]'
+            cand --encrypt 'Seal the checkpoint, so that only this age recipient can read it: age1…, or a file of recipients; may be given several times'
+            cand --compact-share 'Make a full checkpoint once the changes take more than this share of the last full one'
+            cand --compact-runs 'Join the newest changes once there are as many runs of them, 1 to 16'
             cand --format 'What stdout speaks: text for people, or one JSON object'
             cand --color 'Colour in what people read; NO_COLOR is heeded'
             cand --repair 'Read the packs that a bucket holds already, and replace those that are damaged; a folder''s and an object''s are always read'
+            cand --no-encrypt 'Let it lie open although the newest checkpoint of its namespace is sealed'
             cand --dry-run 'Say what would be done, and do nothing'
             cand -q 'Print the result and errors, nothing else'
             cand --quiet 'Print the result and errors, nothing else'
@@ -81,6 +84,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
         &'dotctl;restore'= {
             cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
             cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
             cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
             cand --max-requests-per-second 'Begin no more requests than this within a second'
@@ -102,6 +106,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
         &'dotctl;copy'= {
             cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
             cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
             cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
             cand --max-requests-per-second 'Begin no more requests than this within a second'
@@ -126,6 +131,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
         &'dotctl;verify'= {
             cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
             cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
             cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
             cand --max-requests-per-second 'Begin no more requests than this within a second'
@@ -144,6 +150,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
         &'dotctl;list'= {
             cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
             cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
             cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
             cand --max-requests-per-second 'Begin no more requests than this within a second'
@@ -161,6 +168,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
         &'dotctl;show'= {
             cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
             cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
             cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
             cand --max-requests-per-second 'Begin no more requests than this within a second'
@@ -178,6 +186,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
         &'dotctl;get'= {
             cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
             cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
             cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
             cand --max-requests-per-second 'Begin no more requests than this within a second'
@@ -194,6 +203,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
         &'dotctl;diff'= {
             cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
             cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
             cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
             cand --max-requests-per-second 'Begin no more requests than this within a second'
@@ -215,6 +225,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
         &'dotctl;tag'= {
             cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
             cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
             cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
             cand --max-requests-per-second 'Begin no more requests than this within a second'
@@ -233,6 +244,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
         &'dotctl;prune'= {
             cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
             cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
             cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
             cand --max-requests-per-second 'Begin no more requests than this within a second'
@@ -259,6 +271,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
         &'dotctl;compact'= {
             cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
             cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
             cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
             cand --max-requests-per-second 'Begin no more requests than this within a second'
@@ -277,6 +290,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'dotctl;inspect'= {
+            cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
             cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
             cand --max-requests-per-second 'Begin no more requests than this within a second'
@@ -317,6 +331,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --max-growth 'Fail if anything grew by more than this since the baseline, in percent [default: dotctl.toml''s]'
             cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
             cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
             cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
             cand --max-requests-per-second 'Begin no more requests than this within a second'
@@ -381,6 +396,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --from 'Begin a new image with this checkpoint of an earlier one'
             cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>'
             cand --overflow 'The second store, which holds what is too large for the first one'
+            cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
             cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
             cand --max-requests-per-second 'Begin no more requests than this within a second'

@@ -55,29 +55,32 @@ complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "man" -d 'Print the ma
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l namespace -d 'Whose state it is [default: <class>/<object id> for an object, else the file\'s name]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l kind -d 'How a database is captured' -r -f -a "image\t'A database\'s pages, exact'
 rows\t'A database\'s schema and rows, whatever its pages: what changed is smaller, a restore slower'"
-complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l codec -d 'How chunks are compressed: zstd, gzip or none; columnar and zstd-dictionary, which need more than zstd to be read without dotctl, or auto, the smallest of them for each chunk. A full checkpoint is made where the newest one has another [default: zstd]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l codec -d 'How chunks are compressed: zstd, gzip or none; columnar and zstd-dictionary, which need more than zstd to be read without dotctl, or auto, the smallest of them for each chunk' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l level -d 'The codec\'s level [default: zstd 1 for state and 2 for databases, gzip 6]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l chunk-bytes -d 'Raw size that chunks aim at, 64KiB to 4MiB' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l object-backend -d 'Where in an object checkpoints are put, with an object\'s database as the store' -r -f -a "sqlite\t'Tables of their own, for SQLite-backed objects'
 kv\t'Entries of the key-value storage, which KV-backed objects have'"
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l placement -d 'With --overflow, what decides where a checkpoint goes [default: dotctl.toml\'s, else budget]' -r -f -a "budget\t'In the object below 500 MiB of raw state, in the second store from there, refused above 2 GiB'
 hybrid\t'In the object below 1 MiB of compressed state, in the second store from there'"
-complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l config -d 'The project\'s settings, of which the tables "snapshot" and "placement" count here [default: ./dotctl.toml]' -r -F
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l config -d 'The project\'s settings, of which the table "placement" counts here [default: ./dotctl.toml]' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l base -d 'What to build on, so that only changes are stored: auto (the namespace\'s newest checkpoint, where that pays), none, or a REF' -r
-complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l compact-share -d 'Make a full checkpoint once the changes take more than this share of the last full one [default: dotctl.toml\'s, else 0.5]' -r
-complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l compact-runs -d 'Join the newest changes once there are as many runs of them, 1 to 16 [default: dotctl.toml\'s, else 8]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l encrypt -d 'Seal the checkpoint, so that only this age recipient can read it: age1…, or a file of recipients; may be given several times' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l compact-share -d 'Make a full checkpoint once the changes take more than this share of the last full one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l compact-runs -d 'Join the newest changes once there are as many runs of them, 1 to 16' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
 json\t''"
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l repair -d 'Read the packs that a bucket holds already, and replace those that are damaged; a folder\'s and an object\'s are always read'
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l no-encrypt -d 'Let it lie open although the newest checkpoint of its namespace is sealed'
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -s q -l quiet -d 'Print the result and errors, nothing else'
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l no-progress -d 'Draw no progress bar'
@@ -85,6 +88,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -s v -l verbose 
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
@@ -106,6 +110,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -s v -l verbose -
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
@@ -135,6 +140,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -s v -l verbose -d '
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
@@ -151,6 +157,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -s v -l verbose -d
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -s h -l help -d 'Print help'
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
@@ -166,6 +173,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand list" -s v -l verbose -d '
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -s h -l help -d 'Print help'
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
@@ -181,6 +189,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand show" -s v -l verbose -d '
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -s h -l help -d 'Print help'
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
@@ -195,6 +204,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand get" -s v -l verbose -d 'S
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -s h -l help -d 'Print help'
 complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
@@ -214,6 +224,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -s v -l verbose -d '
 complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
@@ -230,6 +241,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -s v -l verbose -d 'S
 complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -s h -l help -d 'Print help'
 complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
@@ -254,6 +266,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -s v -l verbose -d 
 complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -s h -l help -d 'Print help'
 complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
@@ -271,6 +284,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -s q -l quiet -d 
 complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dotctl -n "__fish_dotctl_using_subcommand inspect" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand inspect" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand inspect" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand inspect" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
@@ -308,6 +322,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand budget" -l baseline -d 'Wh
 complete -c dotctl -n "__fish_dotctl_using_subcommand budget" -l max-growth -d 'Fail if anything grew by more than this since the baseline, in percent [default: dotctl.toml\'s]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand budget" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand budget" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand budget" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand budget" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand budget" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand budget" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
@@ -368,6 +383,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l columnar-thresh
 complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l from -d 'Begin a new image with this checkpoint of an earlier one' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket>' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l overflow -d 'The second store, which holds what is too large for the first one' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
