@@ -62,18 +62,18 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l max-requests-
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l namespace -d 'Whose state it is [default: <class>/<object id> for an object, else the file\'s name]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l kind -d 'How a database is captured' -r -f -a "image\t'A database\'s pages, exact'
 rows\t'A database\'s schema and rows, whatever its pages: what changed is smaller, a restore slower'"
-complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l codec -d 'How chunks are compressed: zstd, gzip or none; columnar and zstd-dictionary, which need more than zstd to be read without dotctl, or auto, the smallest of them for each chunk' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l codec -d 'How chunks are compressed: zstd, gzip or none; columnar and zstd-dictionary, which need more than zstd to be read without dotctl, or auto, the smallest of them for each chunk. A full checkpoint is made where the newest one has another [default: zstd]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l level -d 'The codec\'s level [default: zstd 1 for state and 2 for databases, gzip 6]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l chunk-bytes -d 'Raw size that chunks aim at, 64KiB to 4MiB' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l object-backend -d 'Where in an object checkpoints are put, with an object\'s database as the store' -r -f -a "sqlite\t'Tables of their own, for SQLite-backed objects'
 kv\t'Entries of the key-value storage, which KV-backed objects have'"
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l placement -d 'With --overflow, what decides where a checkpoint goes [default: dotctl.toml\'s, else budget]' -r -f -a "budget\t'In the object below 500 MiB of raw state, in the second store from there, refused above 2 GiB'
 hybrid\t'In the object below 1 MiB of compressed state, in the second store from there'"
-complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l config -d 'The project\'s settings, of which the table "placement" counts here [default: ./dotctl.toml]' -r -F
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l config -d 'The project\'s settings, of which the tables "snapshot" and "placement" count here [default: ./dotctl.toml]' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l base -d 'What to build on, so that only changes are stored: auto (the namespace\'s newest checkpoint, where that pays), none, or a REF' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l encrypt -d 'Seal the checkpoint, so that only this age recipient can read it: age1…, or a file of recipients; may be given several times' -r
-complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l compact-share -d 'Make a full checkpoint once the changes take more than this share of the last full one' -r
-complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l compact-runs -d 'Join the newest changes once there are as many runs of them, 1 to 16' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l compact-share -d 'Make a full checkpoint once the changes take more than this share of the last full one [default: dotctl.toml\'s, else 0.5]' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l compact-runs -d 'Join the newest changes once there are as many runs of them, 1 to 16 [default: dotctl.toml\'s, else 8]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l format -d 'What stdout speaks: text for people, or one JSON object' -r -f -a "human\t''
 json\t''"
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l color -d 'Colour in what people read; NO_COLOR is heeded' -r -f -a "auto\t''
