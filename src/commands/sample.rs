@@ -7,6 +7,8 @@ use dotctl_engine::checkpoint::codec_setting;
 use dotctl_engine::chunk::ChunkSize;
 use dotctl_engine::codec::{Codec, CodecSetting};
 use dotctl_engine::format::CheckpointKind;
+use dotctl_engine::image::inspect::TableReport;
+use dotctl_engine::image::schema::TreeKind;
 use dotctl_engine::{Error, Result};
 use dotctl_stores::drive::{
     SampleReport, SampleSetting, inspect_database, sample_database, sample_file, sample_operator,
@@ -58,8 +60,10 @@ pub fn sample(
             let report = sample_database(&path, &setting(&codecs), &bar)?;
             let inspected = inspect_database(&path, open::now()?.unix_ms(), &bar)?;
             let key_values = inspected.key_values.as_ref();
-            // The schema is a table too.
-            let data = inspected.tables.iter().filter(|table| !table.name.starts_with("sqlite_"));
+            // The schema is a tree too, and so are indexes, whose entries the tables have already.
+            let is_data =
+                |tree: &&TableReport| tree.kind != TreeKind::Index && !tree.name.starts_with("sqlite_");
+            let data = inspected.tables.iter().filter(is_data);
             let rows: u64 = data.map(|table| table.row_count).sum();
             let entries = key_values.map_or(rows, |found| found.count);
             let mean = |bytes: u64| bytes / entries.max(1);

@@ -182,8 +182,8 @@ pub fn read(store: &dyn Store, key: ManifestKey) -> Result<Found> {
 
 /// Reads the document under `key`, sealed or not, and checks that it belongs there.
 pub fn see(store: &dyn Store, key: ManifestKey) -> Result<Seen> {
-    let bytes = store.read_manifest(&key);
-    check(key, bytes)
+    let place = key.to_string();
+    store.read_manifest(&key).and_then(|bytes| seen_in(key, &bytes)).map_err(|error| error.at(place))
 }
 
 /// Manifests that are read at once where reading waits for a network.
@@ -204,15 +204,17 @@ pub fn see_each<'a>(
 ) -> impl Iterator<Item = Result<Seen>> + 'a {
     keys.chunks(MANIFESTS_AT_ONCE).flat_map(move |some| {
         let read = store.read_manifests(some);
-        some.iter().zip(read).map(|(key, bytes)| check(key.clone(), bytes))
+        some.iter().zip(read).map(|(key, bytes)| {
+            bytes.and_then(|bytes| seen_in(key.clone(), &bytes)).map_err(|error| error.at(key.to_string()))
+        })
     })
 }
 
-fn check(key: ManifestKey, bytes: Result<Vec<u8>>) -> Result<Seen> {
-    let place = |error: Error| error.at(key.to_string());
-    let document = bytes.and_then(|bytes| Document::read(key.id, &bytes)).map_err(place)?;
+/// The document that `bytes` are, which has to belong under `key`. Errors do not name the key.
+pub fn seen_in(key: ManifestKey, bytes: &[u8]) -> Result<Seen> {
+    let document = Document::read(key.id, bytes)?;
     if *document.namespace() != key.namespace || document.sequence() != key.sequence {
-        return Err(Error::corrupt("the manifest lies under another checkpoint's name").at(key.to_string()));
+        return Err(Error::corrupt("the manifest lies under another checkpoint's name"));
     }
     Ok(Seen { key, document })
 }
