@@ -53,7 +53,7 @@ impl Base {
             (Base::None | Base::Of(_), Sealing::Open) => Ok(None),
             _ => newest(store, &setting.namespace),
         };
-        refuse_open(store, &newest)?;
+        refuse_open(store, &setting.namespace, &newest)?;
         let found = match self {
             Base::None => return Ok(Chosen::none()),
             Base::Of(_) if !store.takes_increments() => return refused("a placed checkpoint stands alone"),
@@ -108,19 +108,34 @@ fn newest(store: &dyn Store, namespace: &Namespace) -> Result<Option<Seen>> {
 }
 
 /// Refuses to write what everybody can read where the newest checkpoint is sealed: somebody has forgotten to
-/// say for whom.
-fn refuse_open(store: &dyn Store, newest: &Result<Option<Seen>>) -> Result<()> {
-    match newest {
-        Ok(Some(seen)) if store.sealing() == Sealing::None && seen.document.is_sealed() => {
-            Err(Error::unsupported(
-                "the newest checkpoint of this namespace is sealed, and this one would not be",
-            )
-            .at(seen.key.namespace.to_string())
-            .hint("seal it with --encrypt RECIPIENT, or say --no-encrypt if everybody may read it"))
-        }
-        _ => Ok(()),
+/// say for whom. Where the newest cannot be read, one that is sealed among the others is enough.
+fn refuse_open(store: &dyn Store, namespace: &Namespace, newest: &Result<Option<Seen>>) -> Result<()> {
+    let is_sealed = store.sealing() == Sealing::None
+        && match newest {
+            Ok(Some(seen)) => seen.document.is_sealed(),
+            Ok(None) => false,
+            Err(_) => any_is_sealed(store, namespace)?,
+        };
+    match is_sealed {
+        true => Err(Error::unsupported(
+            "the newest checkpoint of this namespace is sealed, and this one would not be",
+        )
+        .at(namespace.to_string())
+        .hint("seal it with --encrypt RECIPIENT, or say --no-encrypt if everybody may read it")),
+        false => Ok(()),
     }
 }
+
+/// Whether any manifest of `namespace` looks like an envelope, damaged or not.
+fn any_is_sealed(store: &dyn Store, namespace: &Namespace) -> Result<bool> {
+    let keys = store.manifests()?.keys;
+    Ok(keys.iter().rev().filter(|key| key.namespace == *namespace).any(|key| {
+        store.read_manifest(key).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(ARMOUR_BEGIN))
+    }))
+}
+
+/// How sealed text begins.
+const ARMOUR_BEGIN: &str = "BEGIN AGE ENCRYPTED FILE";
 
 /// Refuses to write into `namespace` what everybody can read where its newest checkpoint is sealed.
 ///
@@ -128,7 +143,7 @@ fn refuse_open(store: &dyn Store, newest: &Result<Option<Seen>>) -> Result<()> {
 /// Unsupported in that case; the store's, except that a newest one which is damaged says nothing.
 pub fn check_open(store: &dyn Store, namespace: &Namespace) -> Result<()> {
     match store.sealing() {
-        Sealing::None => refuse_open(store, &newest(store, namespace)),
+        Sealing::None => refuse_open(store, namespace, &newest(store, namespace)),
         Sealing::Open | Sealing::Sealed => Ok(()),
     }
 }

@@ -23,10 +23,18 @@ pub struct Columns {
 const ELEMENTS_APART: u64 = 7;
 
 /// Most columns: with more, as where members' names are data, each has too few texts to pay.
-const COLUMNS_MAX: usize = 1024;
+pub const COLUMNS_MAX: usize = 1024;
 
 /// Templates that a chunk may have beside half as many as it has lines.
 const TEMPLATES_FREE: usize = 64;
+
+/// Most templates.
+const TEMPLATES_MAX: usize = 1 << 16;
+
+/// Most templates of so many lines.
+pub fn templates_max(line_count: usize) -> usize {
+    (TEMPLATES_FREE + line_count / 2).min(TEMPLATES_MAX)
+}
 
 /// The lines of `raw` as columns; nothing where they cannot be taken apart, or would not become shorter.
 pub fn write(raw: &[u8]) -> Option<Columns> {
@@ -100,7 +108,7 @@ impl<'a> Taken<'a> {
 
     /// Whether the lines have too little in common.
     fn is_in_vain(&self) -> bool {
-        self.columns.len() > COLUMNS_MAX || self.described.len() > TEMPLATES_FREE + self.lines.len() / 2
+        self.columns.len() > COLUMNS_MAX || self.described.len() > templates_max(self.lines.len())
     }
 
     /// The number of the template at hand.

@@ -4,6 +4,7 @@ use memchr::memchr;
 
 use super::SLOT;
 use super::integers::Reader;
+use super::lines::{COLUMNS_MAX, templates_max};
 use super::output::Output;
 use super::values::{Texts, Values};
 use crate::error::{Damage, Error, Result};
@@ -68,8 +69,8 @@ impl<'a> Fields<'a> {
 pub fn read(bytes: &[u8], raw: &mut [u8]) -> Result<()> {
     let mut fields = Fields::new(bytes);
     let (line_count, template_count, column_count) = (fields.size()?, fields.size()?, fields.size()?);
-    // A template and a column take at least two bytes, a line becomes at least one.
-    if line_count > raw.len() || template_count > bytes.len() || column_count > bytes.len() {
+    // A line becomes at least one byte; the others have limits, so that few bytes cannot ask for much memory.
+    if line_count > raw.len() || template_count > templates_max(line_count) || column_count > COLUMNS_MAX {
         return Err(Error::corrupt("a columnar chunk claims too much"));
     }
     let mut templates = Vec::with_capacity(template_count);

@@ -124,6 +124,9 @@ pub enum Values<'a> {
     },
 }
 
+/// Most sorts of text in one column: strings, numbers and what is neither, and room for more.
+const SORTS_MAX: usize = 16;
+
 impl<'a> Values<'a> {
     /// The next column, of `count` texts.
     pub fn read(
@@ -143,7 +146,7 @@ impl<'a> Values<'a> {
                 let part_count = fields.size()?;
                 // No sort of text is without one.
                 let which = Cursor::read(fields, reader, count)?;
-                if part_count > count {
+                if part_count > count.min(SORTS_MAX) {
                     return Err(Error::corrupt("a column has more sorts of texts than texts"));
                 }
                 let parts = which

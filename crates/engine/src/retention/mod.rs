@@ -99,7 +99,8 @@ impl Reason {
     }
 }
 
-/// Why each of `candidates` is kept, in their order. Without a reason it goes.
+/// Why each of `candidates` is kept, in their order. Without a reason it goes. Those of one sequence and time
+/// are one checkpoint, as a chain and what it is being compacted to: they stay or go together.
 pub fn reasons(candidates: &[Candidate], policy: &RetentionPolicy, now: Time) -> Vec<Vec<Reason>> {
     let mut order: Vec<usize> = (0..candidates.len()).collect();
     // By namespace, the newest first.
@@ -109,16 +110,35 @@ pub fn reasons(candidates: &[Candidate], policy: &RetentionPolicy, now: Time) ->
             (key.namespace.clone(), Reverse((key.sequence, key.id)))
         })
     });
-    let mut all = vec![Vec::new(); candidates.len()];
-    let mut rules: Option<Rules<'_>> = None;
+    let mut groups: Vec<(Candidate, Vec<usize>)> = Vec::new();
     for place in order {
-        let (Some(candidate), Some(reasons)) = (candidates.get(place), all.get_mut(place)) else {
+        let Some(candidate) = candidates.get(place) else {
             continue;
         };
+        let place_of = |one: &Candidate| (one.key.namespace.clone(), one.key.sequence, one.created_at);
+        let mut near =
+            groups.iter_mut().rev().take_while(|(first, _)| first.key.sequence == candidate.key.sequence);
+        match near.find(|(first, _)| place_of(first) == place_of(candidate)) {
+            Some((first, places)) => {
+                first.tags.extend(candidate.tags.iter().cloned());
+                places.push(place);
+            }
+            None => groups.push((candidate.clone(), vec![place])),
+        }
+    }
+    let mut all = vec![Vec::new(); candidates.len()];
+    let mut rules: Option<Rules<'_>> = None;
+    for (candidate, places) in &groups {
         let same = rules.take().filter(|rules| rules.newest.key.namespace == candidate.key.namespace);
         let mut of_namespace = same.unwrap_or_else(|| Rules::new(policy, candidate, now));
-        of_namespace.apply(candidate, reasons);
+        let mut reasons = Vec::new();
+        of_namespace.apply(candidate, &mut reasons);
         rules = Some(of_namespace);
+        for place in places {
+            if let Some(of_one) = all.get_mut(*place) {
+                of_one.clone_from(&reasons);
+            }
+        }
     }
     all
 }

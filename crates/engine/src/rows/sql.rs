@@ -40,8 +40,19 @@ fn push_hex(bytes: &[u8], into: &mut String) {
     into.push('\'');
 }
 
+/// Parts that are joined by `||`: each joins deeper, and SQLite reads no expression deeper than 1,000.
+const JOINED_MAX: usize = 100;
+
 /// A text; SQL itself ends at U+0000.
 fn push_text(text: &str, into: &mut String) {
+    if text.split('\0').nth(JOINED_MAX).is_some() {
+        // A character that the text has not stands for it: no text has all of them in a million bytes.
+        if let Some(other) = ('\u{1}'..=char::MAX).find(|other| *other != '\'' && !text.contains(*other)) {
+            let text = text.replace('\'', "''").replace('\0', other.encode_utf8(&mut [0; 4]));
+            let _ = write!(into, "replace('{text}',char({}),char(0))", u32::from(other));
+            return;
+        }
+    }
     for (position, part) in text.split('\0').enumerate() {
         if position > 0 {
             into.push_str("||char(0)||");
@@ -92,7 +103,7 @@ fn push_real(number: f64, into: &mut String) {
 /// others: whoever made the database may have put anything there. The statements of a trigger end with
 /// `; END`.
 pub fn definition_statement(sql: &str) -> Option<String> {
-    let mut tokens = Tokens { rest: sql, in_comment: false };
+    let mut tokens = Tokens { rest: sql, in_comment: false, is_unterminated: false };
     if !tokens.next().is_some_and(|first| first.eq_ignore_ascii_case("CREATE")) {
         return None;
     }
@@ -112,6 +123,9 @@ pub fn definition_statement(sql: &str) -> Option<String> {
             _ => before = token,
         }
     }
+    if tokens.is_unterminated {
+        return None;
+    }
     let end = if tokens.in_comment { "\n;" } else { ";" };
     (!is_trigger || before == "; END").then(|| format!("{sql}{end}"))
 }
@@ -125,6 +139,8 @@ struct Tokens<'a> {
     rest: &'a str,
     /// Whether the text has ended in a comment that goes on to the line's end.
     in_comment: bool,
+    /// Whether the text has ended in a string, a name or a comment, which what follows would end.
+    is_unterminated: bool,
 }
 
 impl<'a> Iterator for Tokens<'a> {
@@ -136,10 +152,11 @@ impl<'a> Iterator for Tokens<'a> {
             let first = self.rest.chars().next()?;
             let behind = |begin: usize, end: &str| {
                 let rest = self.rest.get(begin..).unwrap_or_default();
-                rest.find(end).map_or(self.rest.len(), |at| begin + at + end.len())
+                rest.find(end).map(|at| begin + at + end.len())
             };
+            let whole = self.rest.len();
             let (length, is_comment) = match first {
-                '-' if self.rest.starts_with("--") => (behind(2, "\n"), true),
+                '-' if self.rest.starts_with("--") => (Some(behind(2, "\n").unwrap_or(whole)), true),
                 '/' if self.rest.starts_with("/*") => (behind(2, "*/"), true),
                 '\'' | '"' | '`' => (behind(1, first.encode_utf8(&mut [0; 4])), false),
                 '[' => (behind(1, "]"), false),
@@ -147,10 +164,11 @@ impl<'a> Iterator for Tokens<'a> {
                     let is_part =
                         |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter > '\x7f';
                     let word = self.rest.find(|letter| !is_part(letter)).unwrap_or(self.rest.len());
-                    (word.max(first.len_utf8()), false)
+                    (Some(word.max(first.len_utf8())), false)
                 }
             };
-            let (token, rest) = self.rest.split_at_checked(length)?;
+            self.is_unterminated |= length.is_none();
+            let (token, rest) = self.rest.split_at_checked(length.unwrap_or(whole))?;
             self.in_comment = token.starts_with("--") && !token.ends_with('\n');
             self.rest = rest;
             if !is_comment {

@@ -21,6 +21,7 @@ use super::image::snapshot_image;
 use super::lines::{StoredLines, with_prefix};
 use super::progress::Progress;
 use super::state::snapshot_lines;
+use super::verify::Verifier;
 use crate::image_file::ImageFile;
 use crate::prune::{Needed, PruneRequest, Pruned};
 use crate::reference::{Found, read};
@@ -72,35 +73,35 @@ pub fn compact(
         replaced: Vec::new(),
         pruned: Pruned::default(),
     };
-    if compacted.found.manifest.is_chain()
-        && !setting.dry_run
-        && let Some(adopted) = write_full(store, &compacted.found.manifest, setting, progress)?
-    {
-        compacted.new_bytes = adopted.new_bytes;
-        compacted.new_chunk_count = adopted.new_chunk_count.unwrap_or(0);
-    }
-    let mut full = None;
-    for twin in twins(store, &compacted.found)? {
-        match twin.manifest.is_chain() {
-            true => compacted.replaced.push(twin),
-            false => full = Some(twin),
+    let mut kept = whole_twin(store, &compacted.found, progress)?;
+    if kept.is_none() && !setting.dry_run {
+        let before: HashSet<_> = twins(store, &compacted.found)?.iter().map(Found::id).collect();
+        if let Some(adopted) = write_full(store, &compacted.found.manifest, setting, progress)? {
+            compacted.new_bytes = adopted.new_bytes;
+            compacted.new_chunk_count = adopted.new_chunk_count.unwrap_or(0);
         }
+        let mut full = twins(store, &compacted.found)?;
+        full.retain(|twin| !twin.manifest.is_chain());
+        // The one that was not there; or, where packs were missing, the one that was and has them again.
+        full.sort_by_key(|twin| before.contains(&twin.id()));
+        kept = Some(full.into_iter().next().ok_or_else(|| {
+            Error::damaged(Damage::Missing, "the compacted checkpoint", "a manifest", "nothing")
+        })?);
     }
-    if let Some(full) = full {
-        compacted.found = full;
-    } else if !setting.dry_run {
-        return Err(Error::damaged(Damage::Missing, "the compacted checkpoint", "a manifest", "nothing"));
+    let kept_id = kept.as_ref().map(Found::id);
+    compacted.replaced = twins(store, &compacted.found)?;
+    compacted.replaced.retain(|twin| match kept_id {
+        Some(kept) => twin.id() != kept,
+        None => twin.manifest.is_chain(),
+    });
+    if let Some(kept) = kept {
+        compacted.found = kept;
     }
     if compacted.replaced.is_empty() {
         return Ok(compacted);
     }
-    let tags = store.tags()?;
-    let is_replaced = |one: &&Tagged| compacted.replaced.iter().any(|old| old.id() == one.checkpoint);
-    let moved: Vec<&Tagged> = tags.iter().filter(is_replaced).collect();
     if !setting.dry_run {
-        for one in &moved {
-            store.add_tag(&Tagged { checkpoint: compacted.found.id(), tag: one.tag.clone() })?;
-        }
+        copy_tags(store, &compacted)?;
     }
     let released = compacted.replaced.iter().flat_map(|old| old.manifest.packs()).map(|pack| pack.sha256);
     let released: HashSet<_> = released.collect();
@@ -117,9 +118,38 @@ pub fn compact(
     progress.end();
     compacted.pruned = pruned?;
     if !setting.dry_run {
-        moved.into_iter().try_for_each(|one| store.remove_tag(one).map(drop))?;
+        // Those too that somebody gave meanwhile.
+        for one in copy_tags(store, &compacted)? {
+            store.remove_tag(&one)?;
+        }
     }
     Ok(compacted)
+}
+
+/// Gives the full checkpoint the tags of those that it replaces, and says which these are.
+fn copy_tags(store: &dyn Store, compacted: &Compacted) -> Result<Vec<Tagged>> {
+    let mut tags = store.tags()?;
+    tags.retain(|one| compacted.replaced.iter().any(|old| old.id() == one.checkpoint));
+    for one in &tags {
+        store.add_tag(&Tagged { checkpoint: compacted.found.id(), tag: one.tag.clone() })?;
+    }
+    Ok(tags)
+}
+
+/// The full checkpoint in the place of `found`, if there is one: itself, or what a run that was killed has
+/// written, if that is whole.
+fn whole_twin(store: &dyn Store, found: &Found, progress: &dyn Progress) -> Result<Option<Found>> {
+    if !found.manifest.is_chain() {
+        return Ok(Some(found.clone()));
+    }
+    for twin in twins(store, found)?.into_iter().filter(|twin| !twin.manifest.is_chain()) {
+        let mut verifier = Verifier::new(store, false);
+        verifier.document(Document::Open(twin.manifest.clone()), progress)?;
+        if verifier.findings.is_empty() && verifier.unread.is_empty() {
+            return Ok(Some(twin));
+        }
+    }
+    Ok(None)
 }
 
 /// The checkpoints in the place of `found` that have its content: itself, and what a run that was killed

@@ -75,9 +75,20 @@ impl SealedStore {
 
     /// For whom `sealed` is.
     fn recipients_of(&self, sealed: &SealedManifest) -> Result<Recipients> {
+        let within = text::open(&self.identities, &sealed.manifest, "the manifest")?;
+        self.recipients_with(sealed, &within)
+    }
+
+    fn recipients_with(&self, sealed: &SealedManifest, within: &[u8]) -> Result<Recipients> {
         let text = text::open(&self.identities, &sealed.recipients, "the recipients")?;
-        Recipients::parse(&String::from_utf8_lossy(&text))
-            .map_err(|error| Error::corrupt(format!("the sealed recipients cannot be read: {error}")))
+        let recipients = Recipients::parse(&String::from_utf8_lossy(&text))
+            .map_err(|error| Error::corrupt(format!("the sealed recipients cannot be read: {error}")))?;
+        // Anybody can seal other ones for the same people.
+        if text != text::recipients_of(&recipients, within).as_bytes() {
+            return Err(Error::corrupt("the sealed recipients are not this manifest's")
+                .hint("somebody has changed the envelope: whom the checkpoint was sealed for is not known"));
+        }
+        Ok(recipients)
     }
 }
 
@@ -87,6 +98,7 @@ impl Store for SealedStore {
             return Err(no_identity());
         }
         let within = text::open(&self.identities, &sealed.manifest, "the manifest")?;
+        self.recipients_with(sealed, &within)?;
         let manifest = sealed.clone().open(&within)?;
         if self.seals_like(&manifest) {
             let packs = manifest.packs().filter_map(|pack| {
@@ -178,7 +190,8 @@ impl Store for SealedStore {
     }
 
     fn scratch_folder(&self) -> PathBuf {
-        self.inner.scratch_folder()
+        // Not in a store that others can read, not even for a moment.
+        std::env::temp_dir()
     }
 
     fn check_source(&self, path: &Path) -> Result<()> {

@@ -118,8 +118,9 @@ fn named(pack: &PackEntry, sealed: &SealedPack) -> PackEntry {
 }
 
 fn seal_manifest(recipients: &Recipients, manifest: Manifest) -> Result<Manifest> {
-    let sealed = text::seal(recipients, &manifest.within()?)?;
-    let for_whom = text::seal(recipients, recipients.text().as_bytes())?;
+    let within = manifest.within()?;
+    let sealed = text::seal(recipients, &within)?;
+    let for_whom = text::seal(recipients, text::recipients_of(recipients, &within).as_bytes())?;
     Ok(manifest.seal(for_whom, sealed))
 }
 

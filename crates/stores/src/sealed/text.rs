@@ -5,9 +5,16 @@ use std::io::{self, Read, Write};
 use age::armor::{ArmoredReader, ArmoredWriter, Format};
 use age::{DecryptError, Decryptor};
 use dotctl_engine::format::Manifest;
+use dotctl_engine::id::Hash;
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use super::{Identities, Recipients};
+
+/// What is sealed as an envelope's recipients: a comment that says which manifest it belongs to, and the
+/// recipients. Who knows only these cannot write it, since the manifest's bytes are sealed.
+pub fn recipients_of(recipients: &Recipients, within: &[u8]) -> String {
+    format!("# {}\n{}", Hash::of(within), recipients.text())
+}
 
 /// `bytes`, sealed.
 pub fn seal(recipients: &Recipients, bytes: &[u8]) -> Result<String> {
