@@ -264,6 +264,12 @@ fn what_is_sealed_is_not_followed_by_what_lies_open() {
         files_below(&world.store()).iter().filter(|path| data(path)).count(),
         ids.iter().filter(|path| data(path)).count()
     );
+    // A manifest that cannot be read any more was an envelope all the same.
+    let manifest = files_below(&world.store().join("manifests")).remove(0);
+    let whole = fs::read(&manifest).unwrap();
+    fs::write(&manifest, [&whole[..1], b"!", &whole[2..]].concat()).unwrap();
+    world.run("snapshot state.json", true).refuses(2).mentions("--no-encrypt");
+    fs::write(&manifest, whole).unwrap();
     // Another namespace is another matter.
     world.run("snapshot state.json --namespace other", false).exits(0);
     let open = world.run("snapshot state.json --no-encrypt --format json", true).exits(0).json();
@@ -399,6 +405,76 @@ fn a_pack_that_was_sealed_anew_is_found_and_one_with_other_content_refused() {
     assert!(!world.path("not.json").exists());
 }
 
+/// Sealing is never twice the same, so a compaction that was killed leaves a full checkpoint that the next run
+/// would not make again: that takes it, and of several keeps one.
+#[test]
+fn of_several_compactions_one_stays() {
+    let world = World::new();
+    world.state("state.json", 3_000, None);
+    world.state("later.json", 3_000, Some(20));
+    world.sealed_snapshot("state.json", "--namespace n", true);
+    world.sealed_snapshot("later.json", "--namespace n", true);
+    let (chain, first) = (world.path("chain"), world.path("first"));
+    support::copy_tree(&world.store(), &chain);
+    world.run("compact n@latest", true).exits(0);
+    support::copy_tree(&world.store(), &first);
+    // Both were killed before they removed the chain; one of them lost a pack besides.
+    for damaged in [false, true] {
+        fs::remove_dir_all(world.store()).unwrap();
+        support::copy_tree(&chain, &world.store());
+        world.run("compact n@latest", true).exits(0);
+        let full = files_below(&world.store().join("packs"));
+        let full = full.iter().find(|path| !chain.join("packs").join(path.file_name().unwrap()).exists());
+        if damaged {
+            fs::write(full.unwrap(), "").unwrap();
+        }
+        for from in [&chain, &first] {
+            for part in ["packs", "manifests/n", "catalog/n"] {
+                for path in files_below(&from.join(part)) {
+                    fs::copy(&path, world.store().join(part).join(path.file_name().unwrap())).unwrap();
+                }
+            }
+        }
+        assert_eq!(files_below(&world.store().join("manifests")).len(), 4);
+        let chained = world.run("list --format json", true).exits(0).json();
+        let chained = chained["checkpoints"].as_array().unwrap().iter().find(|one| !one["chain"].is_null());
+        let id = chained.unwrap()["id"].as_str().unwrap().to_owned();
+        world.run(&format!("compact {id} --grace 0s"), true).exits(0);
+        assert_eq!(files_below(&world.store().join("manifests")).len(), 2);
+        world.run("verify", true).exits(0);
+        world.run("restore n@latest --to restored.json --force", true).exits(0);
+        assert_eq!(
+            fs::read(world.path("restored.json")).unwrap(),
+            fs::read(world.path("later.json")).unwrap()
+        );
+    }
+}
+
+/// Recipients are public, so anybody can seal other ones for the same people; but not for this manifest.
+#[test]
+fn recipients_that_somebody_else_sealed_are_refused() {
+    let world = World::new();
+    world.state("state.json", 3_000, None);
+    world.state("later.json", 3_000, Some(20));
+    world.sealed_snapshot("state.json", "--namespace n", true);
+    world.sealed_snapshot("later.json", "--namespace n", true);
+    let thief = write_key(&world.path("thief"));
+    let path = files_below(&world.store().join("manifests")).pop().unwrap();
+    let mut envelope: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let own: age::x25519::Recipient = world.recipient.parse().unwrap();
+    let text = format!("# {}\n{}\n{thief}\n", "0".repeat(64), world.recipient);
+    envelope["recipients"] = age::encrypt_and_armor(&own, text.as_bytes()).unwrap().into();
+    let mut bytes = serde_json::to_vec(&envelope).unwrap();
+    bytes.push(b'\n');
+    let sequence = path.file_name().unwrap().to_str().unwrap().split_once('-').unwrap().0.to_owned();
+    let id = dotctl_engine::id::Hash::of(&bytes);
+    fs::write(path.with_file_name(format!("{sequence}-{id}.json")), &bytes).unwrap();
+    fs::remove_file(&path).unwrap();
+    let found = world.run("verify", true).exits(1).stdout;
+    assert!(String::from_utf8_lossy(&found).contains("recipients"));
+    world.run("compact n@latest", true).refuses(1).mentions("recipients");
+}
+
 /// The way out: age, and an ordinary store is what it leaves. No dotctl with a key is needed.
 #[test]
 fn age_alone_opens_a_checkpoint() {
@@ -426,7 +502,8 @@ fn age_alone_opens_a_checkpoint() {
     assert_eq!(within["content_sha256"], made["content_sha256"]);
     fs::write(world.path("recipients.age"), envelope["recipients"].as_str().unwrap()).unwrap();
     age(&world.path("recipients.age"), &world.path("recipients"));
-    assert_eq!(fs::read_to_string(world.path("recipients")).unwrap(), format!("{}\n", world.recipient));
+    let named = format!("# {}\n{}\n", dotctl_engine::id::Hash::of(&manifest), world.recipient);
+    assert_eq!(fs::read_to_string(world.path("recipients")).unwrap(), named);
 
     let opened = world.path("opened");
     fs::create_dir_all(opened.join("manifests/n")).unwrap();

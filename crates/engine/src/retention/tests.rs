@@ -54,6 +54,30 @@ fn each_period_keeps_its_newest() {
     assert_eq!(kept(&tagged, &policy), [(2, vec!["tag"]), (5, vec!["newest"])]);
 }
 
+/// A chain and what it is being compacted to: whichever a prune removed, the other would go as its twin.
+#[test]
+fn twins_stay_or_go_together() {
+    let at = "2026-11-02T08:00:00Z";
+    let other = |sequence: u64, name: &str| {
+        let mut twin = candidate("a", sequence, at);
+        twin.key.id = Hash::of(name.as_bytes());
+        twin
+    };
+    let mut tagged = other(1, "tagged");
+    tagged.tags = vec![Tag::new("release").unwrap()];
+    let all =
+        [candidate("a", 1, at), tagged, candidate("a", 2, at), other(2, "x"), other(3, "y"), other(3, "z")];
+    let tags = vec![Tag::new("release").unwrap()];
+    let policy = RetentionPolicy { last: 1, tags, ..RetentionPolicy::default() };
+    let found = reasons(&all, &policy, now());
+    let kept: Vec<bool> = found.iter().map(|reasons| !reasons.is_empty()).collect();
+    assert_eq!(kept, [true, true, false, false, true, true]);
+    assert_eq!((&found[0], &found[4]), (&found[1], &found[5]));
+    let two = RetentionPolicy { last: 2, ..RetentionPolicy::default() };
+    let kept: Vec<bool> = reasons(&all, &two, now()).iter().map(|reasons| !reasons.is_empty()).collect();
+    assert_eq!(kept, [false, false, true, true, true, true]);
+}
+
 #[test]
 fn a_clock_that_jumps_removes_nothing_new() {
     // The third was made while the clock was far ahead, the last after it was set back.

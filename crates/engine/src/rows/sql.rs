@@ -256,8 +256,25 @@ mod tests {
             "CREATE TRIGGER x AFTER INSERT ON t BEGIN SELECT 1; END; DROP TABLE t",
             "CREATE TRIGGER x AFTER INSERT ON t BEGIN SELECT 1;",
             "CREATE TABLE t(a) /* */ ; DROP TABLE u",
+            // What follows would end these.
+            "CREATE VIEW a AS SELECT 1 /* x",
+            "CREATE VIEW a AS SELECT 1 'x",
+            "CREATE VIEW a AS SELECT 1 \"x",
+            "CREATE VIEW a AS SELECT 1 [x",
         ] {
             assert_eq!(definition_statement(sql), None);
+        }
+    }
+
+    #[test]
+    fn a_text_of_many_zeros_comes_back() {
+        let connection = Connection::open_in_memory().unwrap();
+        for text in ["\0".repeat(3_000), "'\0\u{1}a".repeat(2_000), "\0".repeat(JOINED_MAX)] {
+            let value = Value::Text(text.as_bytes().into());
+            let read = connection
+                .query_row(&format!("SELECT {}", sql(&value)), [], |row| row.get::<_, String>(0))
+                .unwrap();
+            assert!(read == text);
         }
     }
 
