@@ -37,13 +37,16 @@ export class Codec extends DurableObject {
     return values.length;
   }
 
-  async random({ seed, count, plain }) {
+  async random(runs) {
+    for (const run of runs) await this.randomRun(run);
+  }
+
+  async randomRun({ seed, count, plain }) {
     const random = new Random(seed);
     for (let at = 0; at < count; at += 1) {
-      const value = randomValue(random, { plain, integerBits: 31, causes: true });
+      const value = randomValue(random, { plain, integerBits: 31, causes: true, float16: plain });
       await this.keep(`${plain ? "plain" : "any"}:${at}`, value ?? null, at);
     }
-    return count;
   }
 
   /** Stored bytes from elsewhere: what workerd makes of our value of them. */
@@ -51,10 +54,10 @@ export class Codec extends DurableObject {
     for (const [at, { name, hex }] of fixtures.entries()) {
       const stored = Uint8Array.from(hex.match(/../g), (pair) => Number.parseInt(pair, 16));
       const value = deserialize(stored);
-      this.ctx.storage.sql.exec("INSERT INTO ours VALUES (?, ?)", name, await bytesOf(value));
-      this.ctx.storage.kv.put(`stored:${name}`, value);
+      this.ctx.storage.sql.exec("INSERT INTO ours VALUES (?, ?)", `given:${name}`, await bytesOf(value));
+      this.ctx.storage.kv.put(`given:${name}`, value);
       // What workerd reads of it, checkpointed as an object would.
-      const read = this.ctx.storage.kv.get(`stored:${name}`);
+      const read = this.ctx.storage.kv.get(`given:${name}`);
       this.ctx.storage.sql.exec("INSERT INTO ours VALUES (?, ?)", `read:${name}`, await bytesOf(read));
     }
     return fixtures.length;

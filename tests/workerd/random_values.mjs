@@ -32,7 +32,7 @@ export class Random {
 const views = [
   "Int8Array", "Uint8Array", "Uint8ClampedArray", "Int16Array", "Uint16Array", "Int32Array", "Uint32Array",
   "Float16Array", "Float32Array", "Float64Array", "BigInt64Array", "BigUint64Array", "DataView",
-].filter((name) => typeof globalThis[name] === "function");
+];
 
 // Typed, so that what is read from it is an integer to V8.
 const edges = Int32Array.of(2 ** 30 - 1, -(2 ** 30), 63, 64, -64, -65, 8191, 8192);
@@ -42,7 +42,7 @@ const errors = ["Error", "EvalError", "RangeError", "ReferenceError", "SyntaxErr
 /**
  * A value. `options`: `plain` as above; `integerBits` of V8's small integers here (31, or 32
  * without pointer compression), so that none between the two is made where they would differ;
- * `causes`: whether errors have them.
+ * `causes`: whether errors have them; `float16`: whether there are views of that kind.
  */
 export function randomValue(random, options) {
   const made = [];
@@ -127,7 +127,7 @@ export function randomValue(random, options) {
   function fraction() {
     return random.pick([
       -0, NaN, Infinity, -Infinity, 2 ** 53, -(2 ** 53), 2 ** 32, -(2 ** 31) - 1, 5e-324, Number.MAX_VALUE, 0.1,
-      random.next() / 1024 + 0.0001, (random.next() + 0.5) * 2 ** (random.below(200) - 100),
+      random.next() / 1024 + 0.0001, (random.next() + 0.5) * 2 ** (random.below(2) === 0 ? -random.below(100) : 60 + random.below(60)),
     ]);
   }
 
@@ -155,9 +155,9 @@ export function randomValue(random, options) {
       if (!options.plain && kind < 4) object[`x${number}`] = kind < 2 ? integer() : fraction();
       else if (kind === 0) object[`i${number}`] = random.below(2 ** 29);
       else if (kind === 1) object[`d${number}`] = random.below(1000) + 0.25;
-      else if (kind === 2) object[random.pick([0, 7, 4294967294, 4294967295, 2 ** 30])] = value(depth + 1);
+      else if (kind === 2) object[random.pick([0, 7, 4294967294, options.integerBits === 31 ? 2 ** 30 : 8])] = value(depth + 1);
       else {
-        const key = random.pick([`o${number}`, "", "é", "日", "a long name of more than forty-eight characters, for once", "\ud800"]);
+        const key = random.pick([`o${number}`, "", "é", "日", "4294967295", "a long name of more than forty-eight characters, for once", "\ud800"]);
         const held = value(depth + 1);
         // A name that has held text or an object never holds a plain number.
         object[key] = typeof held === "number" ? ["", held] : held;
@@ -212,7 +212,7 @@ export function randomValue(random, options) {
   function view() {
     const old = made.filter((object) => object instanceof ArrayBuffer);
     const held = old.length > 0 && random.below(2) === 0 ? random.pick(old) : buffer();
-    const name = random.pick(views);
+    const name = random.pick(options.float16 ? views : views.filter((view) => view !== "Float16Array"));
     const View = globalThis[name];
     const size = View.BYTES_PER_ELEMENT ?? 1;
     const most = Math.floor(held.byteLength / size);

@@ -255,10 +255,13 @@ function kindOf(value) {
   return tag === "[object Arguments]" ? KIND_REFUSED : KIND_UNKNOWN;
 }
 
-/** The name that V8 gives an object in its refusal. */
+/** What V8 calls an object in its refusal. */
 function refusedName(value) {
-  const constructor = value.constructor;
-  return `#<${typeof constructor === "function" && constructor.name !== "" ? constructor.name : "Object"}>`;
+  if (value.toString === objectPrototype.toString) {
+    const { constructor } = value;
+    if (typeof constructor === "function" && constructor.name !== "") return `#<${constructor.name}>`;
+  }
+  return tagOf(value);
 }
 
 // ---- What this runtime stores ------------------------------------------------------------------
@@ -809,7 +812,7 @@ class Writer {
     if (!this.known(buffer)) this.arrayBuffer(buffer);
     this.numberOf(view);
     const { letter, bytes } = VIEW_OF_NAME.get(isTyped ? name : "DataView") ?? refuse(`${name} could not be cloned.`);
-    if (isOutOfBounds(view, isTyped)) refuse(`${tagOf(view)} could not be cloned.`);
+    if (isOutOfBounds(view, isTyped)) refuse("[object Object] could not be cloned.");
     const offset = isTyped ? typedArrayOffset(view) : dataViewOffset(view);
     let length = isTyped ? typedArrayBytes(view) : dataViewBytes(view);
     let flags = 0;
@@ -1375,7 +1378,8 @@ class Reader {
         frame.count += 1;
         return;
       case READ_DENSE:
-        if (frame.count < frame.length) frame.target[frame.count] = value;
+        // Not by index: V8 would make arrays without holes and with them one kind here.
+        if (frame.count < frame.length) frame.target.push(value);
         else defineOwn(frame.target, frame.key, value);
         frame.count += 1;
         return;
@@ -1653,7 +1657,7 @@ class Reader {
     const left = this.length - this.position;
     // Each element takes at least a byte.
     if (length > left) this.fail(offset + 1, `an array of ${length} elements, but ${left} bytes are left`);
-    if (!this.isOfDoubles(length)) return this.open(READ_DENSE, arrayOfAnything(), length, offset);
+    if (!this.isOfDoubles(length)) return this.open(READ_DENSE, copyOf(emptyOfAnything), length, offset);
     this.open(READ_DENSE, this.doubles(length), length, offset);
     this.frames[this.frames.length - 1].count = length;
     return OPENED;
@@ -1664,8 +1668,7 @@ class Reader {
    * pass here: where V8 has seen several kinds of arrays it makes one kind of them.
    */
   doubles(length) {
-    const array = [0.5];
-    array.length = 0;
+    const array = copyOf(emptyOfDoubles);
     const { view } = this;
     for (let at = this.position + 1, count = 0; count < length; at += 9, count += 1) {
       array.push(view.getFloat64(at, true));
@@ -1944,17 +1947,18 @@ function shortText(bytes, start, length) {
   return text;
 }
 
-/** An array that V8 does not begin to keep as integers or doubles, which would change its numbers. */
-function arrayOfAnything() {
-  const array = [null];
-  array.length = 0;
-  return array;
-}
+// V8 remembers of every place in code that makes arrays what became of them, and makes the next like
+// that. Copies of these begin as they are: of anything, so that numbers stay as they come; of
+// doubles, so that whole numbers stay doubles; and with holes, so that V8 writes them sparsely.
+const emptyOfAnything = [null];
+const emptyOfDoubles = [0.5];
+const emptyOfHoles = [, null];
+for (const array of [emptyOfAnything, emptyOfDoubles, emptyOfHoles]) array.length = 0;
+const copyOf = uncurry(Array.prototype.slice);
 
 /** An array of `length` holes; memory for them is taken only where the input is as long. */
 function emptyArray(length, inputBytes) {
-  // It has a hole from the start, so V8 writes it sparsely even when every element came.
-  const array = [,];
+  const array = copyOf(emptyOfHoles);
   if (length <= inputBytes) {
     array.length = length;
     return array;
