@@ -7,6 +7,10 @@ import { Random, randomValue } from "./random_values.mjs";
 import { furtherValues, refusedValues } from "./codec_values.mjs";
 
 export class Codec extends DurableObject {
+  /** Names of values that `get` cannot read, and of those whose bytes are others after it. */
+  unreadable = [];
+  otherwise = [];
+
   async fetch(request) {
     const steps = await request.json();
     const { storage } = this.ctx;
@@ -14,7 +18,7 @@ export class Codec extends DurableObject {
     const answer = {};
     for (const [step, given] of Object.entries(steps)) answer[step] = await this[step](given);
     await storage.sync();
-    return Response.json(answer);
+    return Response.json({ ...answer, unreadable: this.unreadable, otherwise: this.otherwise });
   }
 
   /** `put` and `kv.put` in turn: they store the same. */
@@ -29,6 +33,15 @@ export class Codec extends DurableObject {
     const bytes = await bytesOf(value);
     this.ctx.storage.sql.exec("INSERT INTO ours VALUES (?, ?)", name, bytes);
     await this.store(`again:${name}`, deserialize(bytes), turn);
+    // As a checkpoint meets it: read by the object.
+    let read;
+    try {
+      read = await bytesOf(this.ctx.storage.kv.get(`stored:${name}`));
+    } catch (error) {
+      this.unreadable.push(name);
+      return;
+    }
+    if (read.length !== bytes.length || read.some((byte, at) => byte !== bytes[at])) this.otherwise.push(name);
   }
 
   async named() {

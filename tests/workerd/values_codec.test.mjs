@@ -71,6 +71,22 @@ const unseen = new Set([
   "value:host:headers",
 ]);
 
+/** Arrays that say how they may change, which no stored bytes do. */
+const unlikeOthers = ["array empty and frozen", "array that is frozen", "array that may not grow"];
+
+/** Values of fixtures/values/ that storage writes in other bytes than it was given. */
+const respelledAlways = [
+  // Integers that the bytes have as doubles.
+  ...["0", "1", "-1", "63", "64", "-64", "-65", "127", "128", "8191", "8192", "1048576", "1073741823", "-1073741824"].map((it) => `number ${it}`),
+  // Integers of 32 bits as Node's V8 writes them.
+  "object with large index keys", "unsigned integer",
+  "version 14", "version 13", "version 13 view", "version 13 view with flags", "version 14 view", "no header",
+  "no header, two-byte string",
+  // Spellings that V8 reads and does not write.
+  "UTF-8 string", "padding that nobody needs", "two-byte key $v8", "UTF-8 key $v8", "bytes after the value",
+  "hole in a dense array", "negative zero of a bigint", "date at a fraction",
+];
+
 const plain = 4000;
 const any = 2000;
 const steps = (seed) => ({
@@ -79,12 +95,18 @@ const steps = (seed) => ({
 });
 
 /** `serialize` against storage, and what `deserialize` makes of its bytes stored again. */
-function compare({ answer, stored, ours }) {
+function compare({ answer, stored, ours }, expected) {
   const exact = [...ours.keys()].filter((name) => !unseen.has(name) && !/^(any|given|read):/.test(name));
   assert.equal(exact.length, answer.named - unseen.size + plain);
   const kept = (name) => stored.get(`stored:${name}`);
   assert.deepEqual(differing(exact, (name) => ours.get(name), kept), []);
   assert.deepEqual(differing(exact, (name) => stored.get(`again:${name}`), kept), []);
+  // An object that reads its entries writes each as it was first written, but for what `get` drops.
+  const named = (names) => names.filter((name) => !/^(plain|any):/.test(name)).sort();
+  assert.deepEqual(answer.otherwise.filter((name) => !expected.otherwise.includes(name)), []);
+  assert.deepEqual(named(answer.otherwise), expected.otherwise);
+  assert.deepEqual(named(answer.unreadable), expected.unreadable);
+  assert(answer.unreadable.length <= expected.unreadable.length * ((plain + any) / 100));
   // Where V8 went by what no script can see, the bytes are others of the same value.
   let others = 0;
   for (let at = 0; at < any; at += 1) {
@@ -97,7 +119,11 @@ function compare({ answer, stored, ours }) {
 
 test("serialize gives the bytes that storage keeps, at the newest date", async () => {
   const run = await inWorkerd({ ...steps(20_261_122), refused: {}, depth: [1000, 3000, 10_000, 100_000] });
-  compare(run);
+  compare(run, {
+    otherwise: [...unlikeOthers, "error named WasmLinkError", "value:error:no-stack"].sort(),
+    // workerd cannot read an error that refers to itself, which it stores.
+    unreadable: ["error that is its own cause"],
+  });
   const { refused, depth } = run.answer;
   assert(refused.length > 25);
   for (const { name, storage, ours } of refused) assert.equal(ours, storage, name);
@@ -112,7 +138,7 @@ test("serialize gives the bytes that storage keeps, at an older date, and reads 
   // V8's own flag `l` is none that storage reads.
   const readable = fixtures.filter(({ name }) => name !== "regexp with V8's linear flag");
   const run = await inWorkerd({ ...steps(20_250_101), fixtures: readable }, { compatibilityDate: "2025-01-01" });
-  compare(run);
+  compare(run, { otherwise: unlikeOthers, unreadable: [] });
   const respelled = [];
   for (const { name, hex } of readable) {
     const given = bytesOf(hex);
@@ -124,7 +150,8 @@ test("serialize gives the bytes that storage keeps, at an older date, and reads 
     // V8 makes every NaN the same one as it reads.
     if (!/NaN with|doubles in one/.test(name)) assert.equal(same(ours[1]), same(given), `${name}, as an object reads it`);
   }
-  console.log(JSON.stringify(respelled));
+  // V8 may or may not keep a NaN's further bits.
+  assert.deepEqual(respelled.filter((name) => name !== "doubles in one array").sort(), respelledAlways.sort());
 });
 
 /** V8's bytes of a value, as workerd would have them: views are no host objects. */
