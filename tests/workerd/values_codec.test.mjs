@@ -241,12 +241,18 @@ test("hostile bytes take no more memory than they have", () => {
     const after = process.memoryUsage();
     assert(after.heapTotal + after.external - before.heapTotal - before.external < 64 * 2 ** 20, what);
   }
-  // A million levels, and a cycle through each kind of container.
-  const levels = 1_000_000;
-  const deep = Buffer.concat([
-    Buffer.from([0xff, 15]), Buffer.alloc(levels * 2, "4101", "hex"), Buffer.from("0"), Buffer.alloc(levels * 3, "240001", "hex"),
-  ]);
-  assert.equal(Buffer.compare(serialize(deserialize(deep)), deep), 0);
+  const nested = (levels) =>
+    Buffer.concat([
+      Buffer.from([0xff, 15]), Buffer.alloc(levels * 2, "4101", "hex"), Buffer.from("0"), Buffer.alloc(levels * 3, "240001", "hex"),
+    ]);
+  assert.equal(Buffer.compare(serialize(deserialize(nested(100_000))), nested(100_000)), 0);
+  assert.throws(() => deserialize(nested(1_000_000)), /more than 100000 levels/);
+  // References, each to what is not a buffer: none may cost more than its bytes.
+  const many = 500_000;
+  const started = performance.now();
+  const count = [many & 0x7f | 0x80, many >> 7 & 0x7f | 0x80, many >> 14];
+  assert.equal(deserialize(Buffer.concat([Buffer.from([0xff, 15, 0x41, ...count]), Buffer.alloc(many * 2, "5e00", "hex"), Buffer.from([0x24, 0, ...count])])).length, many);
+  assert(performance.now() - started < 2000, "references took long");
   assert.throws(() => deserialize(Buffer.from("ff0f5e00", "hex")), /^ValueError: byte 3: a reference to object 0, but only 0 came before/);
 });
 

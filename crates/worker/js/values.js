@@ -251,6 +251,8 @@ function kindOf(value) {
   if (isHost("Request", value)) return KIND_REQUEST;
   if (isHost("Response", value)) return KIND_RESPONSE;
   if (isHost("Blob", value)) return KIND_BLOB;
+  // The others have a tag of their own, unless somebody changed their prototype.
+  if (tag === "[object Object]") return KIND_UNKNOWN;
   for (const [kind, attempt] of BRANDS) if (succeeds(attempt, value)) return kind;
   return tag === "[object Arguments]" ? KIND_REFUSED : KIND_UNKNOWN;
 }
@@ -1203,6 +1205,9 @@ const NOT_YET = Symbol("not yet");
 /** A value may have resizable buffers of so many bytes at most: V8 reserves memory for all of them. */
 const RESIZABLE_BYTES_MAX = 4 * 2 ** 30;
 
+/** Levels of nesting: V8 recurses and so stores fewer than 4,000; this only bounds memory. */
+const LEVELS_MAX = 100_000;
+
 /** The versions of the format that workerd has written. */
 const OLDEST_VERSION = 13;
 const NEWEST_VERSION = 15;
@@ -1312,7 +1317,7 @@ class Reader {
       case READ_ERROR:
         return this.stepError(frame);
       default:
-        if (frame.length === 0) return this.finishHost(frame);
+        if (frame.length === 0) return frame.target;
         this.nextTag = this.tag("a value of workerd's own object");
         return WAITING;
     }
@@ -1407,6 +1412,7 @@ class Reader {
   }
 
   open(kind, target, length, offset) {
+    if (this.frames.length >= LEVELS_MAX) this.fail(offset, `more than ${LEVELS_MAX} levels of nesting`);
     const frame = new ReadFrame();
     frame.kind = kind;
     frame.target = target;
@@ -1617,12 +1623,16 @@ class Reader {
     } else if (length === 0) {
       return 0n;
     } else {
-      const digits = new Array(length);
-      for (let at = 0; at < length; at += 1) {
-        digits[length - 1 - at] = this.bytes[start + at].toString(16).padStart(2, "0");
+      const odd = length % 8;
+      const parts = [];
+      for (let at = length - 1; at >= length - odd; at -= 1) {
+        parts.push(this.bytes[start + at].toString(16).padStart(2, "0"));
+      }
+      for (let at = length - odd - 8; at >= 0; at -= 8) {
+        parts.push(this.view.getBigUint64(start + at, true).toString(16).padStart(16, "0"));
       }
       try {
-        magnitude = BigInt(`0x${digits.join("")}`);
+        magnitude = BigInt(`0x${parts.join("")}`);
       } catch (cause) {
         this.fail(offset, `a BigInt of ${length} bytes`, { cause });
       }
@@ -1693,7 +1703,7 @@ class Reader {
     }
     const object = this.objects[id];
     if (object === NOT_YET) this.fail(offset, `a reference to object ${id} from inside it`);
-    return succeeds(bufferBytes, object) ? this.viewOf(object) : object;
+    return object instanceof ArrayBuffer ? this.viewOf(object) : object;
   }
 
   arrayBuffer(isResizable) {
@@ -1890,10 +1900,6 @@ class Reader {
         });
       }
     }
-  }
-
-  finishHost(frame) {
-    return frame.target;
   }
 }
 
