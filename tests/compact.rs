@@ -10,7 +10,8 @@ use std::path::Path;
 use rusqlite::{Connection, params};
 use serde_json::Value;
 use support::{
-    Ran, calls_of, checkpoints, copy_tree, dotctl, folder, in_parallel, leftovers, run_in, strace, words,
+    Ran, checkpoints, copy_tree, dotctl, folder, in_parallel, kill_points, killed_at, leftovers, run_in,
+    words,
 };
 use tempfile::TempDir;
 
@@ -190,23 +191,15 @@ fn killed_at_every_call() {
     let newest = of_namespace(template.path(), ".dotctl")[3]["id"].as_str().unwrap().to_owned();
     run_in(template.path(), &words(&format!("tag {newest} head"))).exits(0);
     let content = restored(template.path(), ".dotctl", "a@latest");
-    let points: Vec<(String, usize)> = calls_of(world(&template).path(), &words(COMPACT), &CALLS)
-        .into_iter()
-        .flat_map(|(call, count)| (1..=count).map(move |number| (call.clone(), number)))
-        .collect();
+    let points = kill_points(world(&template).path(), &words(COMPACT), &CALLS);
     let kills = in_parallel(&points, |(call, number)| {
         let world = world(&template);
-        let mut command = strace();
-        command.current_dir(world.path()).args(["-o", "/dev/null"]);
-        command.arg(format!("-einject={call}:signal=KILL:when={number}"));
-        command.arg(env!("CARGO_BIN_EXE_dotctl")).args(words(COMPACT));
-        let ran = Ran::of(command.output().expect("strace"));
-        assert!(ran.signal == Some(9) || ran.code == Some(0), "{call} {number}: {ran:?}");
+        let is_killed = killed_at(world.path(), &words(COMPACT), call, *number);
         let what = format!("killed at {call} number {number}");
         assert!(restored(world.path(), ".dotctl", "head") == content, "{what}");
         judge(world.path(), &content, &what);
         assert!(restored(world.path(), ".dotctl", "head") == content, "{what}");
-        usize::from(ran.signal == Some(9))
+        usize::from(is_killed)
     });
     eprintln!("{kills} kills");
     assert!(kills >= 60, "only {kills} kills");

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use support::{
-    Ran, Random, calls_of, checkpoints, contents_below, copy_tree, dotctl, fixture, folder, hot_database,
-    in_parallel, leftovers, run_in, sha256_of, snapshot, strace,
+    Ran, Random, checkpoints, contents_below, copy_tree, dotctl, fixture, folder, hot_database, in_parallel,
+    kill_points, killed_at, leftovers, run_in, sha256_of, snapshot, strace,
 };
 use tempfile::TempDir;
 
@@ -72,21 +72,12 @@ impl Scene {
 
     /// Kills before every call of [`CALLS`], then judges; the number of kills.
     fn kill_at_every_call(&self) -> usize {
-        let points: Vec<(String, usize)> = calls_of(self.world().path(), &self.words, &CALLS)
-            .into_iter()
-            .flat_map(|(call, count)| (1..=count).map(move |number| (call.clone(), number)))
-            .collect();
+        let points = kill_points(self.world().path(), &self.words, &CALLS);
         in_parallel(&points, |(call, number)| {
             let world = self.world();
-            let mut command = strace();
-            command.current_dir(world.path()).args(["-o", "/dev/null"]);
-            command.arg(format!("-einject={call}:signal=KILL:when={number}"));
-            let ran = Ran::of(
-                command.arg(env!("CARGO_BIN_EXE_dotctl")).args(&self.words).output().expect("strace"),
-            );
-            assert!(ran.signal == Some(SIGKILL) || ran.code == Some(0), "{call} {number}: {ran:?}");
+            let is_killed = killed_at(world.path(), &self.words, call, *number);
             self.judge(world.path(), &format!("{:?} killed at {call} number {number}", self.words));
-            usize::from(ran.signal == Some(SIGKILL))
+            usize::from(is_killed)
         })
     }
 

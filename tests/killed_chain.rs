@@ -10,10 +10,10 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
+use support::changing::{write_database, write_state};
 use support::{
-    Random, copy_tree, folder, in_parallel, kill_points, killed_at, leftovers, names_in, run_in, sample,
-    words,
+    copy_tree, folder, in_parallel, kill_points, killed_at, leftovers, names_in, run_in, sample, words,
 };
 use tempfile::TempDir;
 
@@ -76,34 +76,6 @@ impl Kind {
             Kind::Image | Kind::Rows => write_database(world, step),
         }
     }
-}
-
-fn write_state(world: &Path, step: u64) {
-    let entries: Vec<String> = (step * 7..3000 + step * 30)
-        .map(|key| {
-            let noise: String = Random(key).bytes(30).iter().map(|byte| format!("{byte:02x}")).collect();
-            let value = if key % 40 < step { step } else { 0 };
-            format!("[\"{key:05}\",{{\"value\":\"{value} of {noise}\",\"createdAt\":1}}]")
-        })
-        .collect();
-    fs::write(world.join("state.json"), format!("[{}]", entries.join(","))).unwrap();
-}
-
-fn write_database(world: &Path, step: u64) {
-    let connection = Connection::open(world.join("source.sqlite")).unwrap();
-    let mut random = Random(5 + step);
-    connection.execute_batch("CREATE TABLE IF NOT EXISTS t(id INTEGER PRIMARY KEY, x BLOB); BEGIN").unwrap();
-    let range = if step == 0 { 0..1500 } else { 1500 + step * 10..1510 + step * 10 };
-    for id in range {
-        connection.execute("INSERT INTO t VALUES (?1, ?2)", params![id as i64, random.bytes(90)]).unwrap();
-    }
-    if step > 0 {
-        let place = step as i64 * 100;
-        connection.execute("UPDATE t SET x = ?2 WHERE id = ?1", params![place, random.bytes(90)]).unwrap();
-        connection.execute("DELETE FROM t WHERE id = ?1", [place + 7]).unwrap();
-    }
-    connection.execute_batch("COMMIT").unwrap();
-    connection.close().unwrap();
 }
 
 /// A command to kill, and the world in which it runs.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension};
 use support::{
-    Ran, calls_of, contents_below, copy_tree, fixture, folder, in_parallel, names_in, run_in, strace, words,
+    contents_below, copy_tree, fixture, folder, in_parallel, kill_points, killed_at, names_in, run_in, words,
 };
 use tempfile::TempDir;
 
@@ -31,8 +31,6 @@ const CALLS: [&str; 13] = [
     "close",
 ];
 
-const SIGKILL: i32 = 9;
-
 /// Runs `line` in a copy of `template` for every call in it, killed there, and has the world judged;
 /// the number of kills.
 fn kill_at_every_call(template: &Path, line: &str, judge: impl Fn(&Path, &str) + Sync) -> usize {
@@ -42,19 +40,12 @@ fn kill_at_every_call(template: &Path, line: &str, judge: impl Fn(&Path, &str) +
         copy_tree(template, world.path());
         world
     };
-    let points: Vec<(String, usize)> = calls_of(world().path(), &words, &CALLS)
-        .into_iter()
-        .flat_map(|(call, count)| (1..=count).map(move |number| (call.clone(), number)))
-        .collect();
+    let points = kill_points(world().path(), &words, &CALLS);
     in_parallel(&points, |(call, number)| {
         let world = world();
-        let mut command = strace();
-        command.current_dir(world.path()).args(["-o", "/dev/null"]);
-        command.arg(format!("-einject={call}:signal=KILL:when={number}"));
-        let ran = Ran::of(command.arg(env!("CARGO_BIN_EXE_dotctl")).args(&words).output().expect("strace"));
-        assert!(ran.signal == Some(SIGKILL) || ran.code == Some(0), "{call} {number}: {ran:?}");
+        let is_killed = killed_at(world.path(), &words, call, *number);
         judge(world.path(), &format!("`{line}` killed at {call} number {number}"));
-        usize::from(ran.signal == Some(SIGKILL))
+        usize::from(is_killed)
     })
 }
 

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use support::{
-    Ran, calls_of, checkpoints, copy_tree, dotctl, files_below, folder, in_parallel, leftovers, names_in,
-    run_in, snapshot, strace, words,
+    Ran, calls_of, checkpoints, copy_tree, dotctl, files_below, folder, in_parallel, kill_points, killed_at,
+    leftovers, names_in, run_in, snapshot, strace, words,
 };
 use tempfile::TempDir;
 
@@ -25,8 +25,6 @@ const CALLS: [&str; 11] = [
     "write",
     "linkat",
 ];
-
-const SIGKILL: i32 = 9;
 
 /// Content of the checkpoints; two of them share it with one that stays.
 const SEEDS: [u64; 6] = [0, 1, 2, 1, 3, 4];
@@ -84,20 +82,12 @@ fn prune_at_every_call() {
     let done = world(&template);
     run_in(done.path(), &words(PRUNE)).exits(0);
     judge(done.path(), "done");
-    let points: Vec<(String, usize)> = calls_of(world(&template).path(), &words(PRUNE), &CALLS)
-        .into_iter()
-        .flat_map(|(call, count)| (1..=count).map(move |number| (call.clone(), number)))
-        .collect();
+    let points = kill_points(world(&template).path(), &words(PRUNE), &CALLS);
     let kills = in_parallel(&points, |(call, number)| {
         let world = world(&template);
-        let mut command = strace();
-        command.current_dir(world.path()).args(["-o", "/dev/null"]);
-        command.arg(format!("-einject={call}:signal=KILL:when={number}"));
-        let ran =
-            Ran::of(command.arg(env!("CARGO_BIN_EXE_dotctl")).args(words(PRUNE)).output().expect("strace"));
-        assert!(ran.signal == Some(SIGKILL) || ran.code == Some(0), "{call} {number}: {ran:?}");
+        let is_killed = killed_at(world.path(), &words(PRUNE), call, *number);
         judge(world.path(), &format!("killed at {call} number {number}"));
-        usize::from(ran.signal == Some(SIGKILL))
+        usize::from(is_killed)
     });
     eprintln!("{kills} kills");
     assert!(kills >= 60, "only {kills} kills");

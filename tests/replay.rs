@@ -11,7 +11,8 @@ use std::process::{Command, Stdio};
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
-use support::{Ran, calls_of, copy_tree, dotctl, folder, in_parallel, names_in, run_in, strace, words};
+use support::replayed::{entities, replay_json};
+use support::{Ran, copy_tree, dotctl, folder, in_parallel, kill_points, killed_at, names_in, run_in, words};
 use wait4::Wait4;
 
 fn event(verb: &str, id: &str, sequence: u64, more: &str) -> String {
@@ -34,22 +35,6 @@ fn events() -> Vec<String> {
 
 fn replay(world: &Path, line: &str) -> Ran {
     run_in(world, &words(&format!("replay {line}")))
-}
-
-fn replay_json(world: &Path, line: &str) -> Value {
-    replay(world, &format!("{line} --format json")).exits(0).json()
-}
-
-/// Each entity's JSON as the view shows it.
-fn entities(image: &Path) -> Vec<Value> {
-    let connection = Connection::open(image).unwrap();
-    connection
-        .prepare("SELECT data FROM entities ORDER BY id")
-        .unwrap()
-        .query_map([], |row| row.get::<_, String>(0))
-        .unwrap()
-        .map(|data| serde_json::from_str(&data.unwrap()).unwrap())
-        .collect()
 }
 
 fn expected() -> Vec<Value> {
@@ -428,8 +413,6 @@ fn an_image_begins_with_a_checkpoint() {
 const CALLS: [&str; 10] =
     ["openat", "write", "pwrite64", "fsync", "fdatasync", "ftruncate", "rename", "linkat", "unlink", "close"];
 
-const SIGKILL: i32 = 9;
-
 #[test]
 fn killed_anywhere_the_image_is_old_or_new() {
     let template = folder();
@@ -448,18 +431,10 @@ fn killed_anywhere_the_image_is_old_or_new() {
             world
         };
         let line = words("replay log --into image");
-        let points: Vec<(String, usize)> = calls_of(world().path(), &line, &CALLS)
-            .into_iter()
-            .flat_map(|(call, count)| (1..=count).map(move |number| (call.clone(), number)))
-            .collect();
+        let points = kill_points(world().path(), &line, &CALLS);
         let kills = in_parallel(&points, |(call, number)| {
             let world = world();
-            let mut command = strace();
-            command.current_dir(world.path()).args(["-o", "/dev/null"]);
-            command.arg(format!("-einject={call}:signal=KILL:when={number}"));
-            let ran =
-                Ran::of(command.arg(env!("CARGO_BIN_EXE_dotctl")).args(&line).output().expect("strace"));
-            assert!(ran.signal == Some(SIGKILL) || ran.code == Some(0), "{call} {number}: {ran:?}");
+            let is_killed = killed_at(world.path(), &line, call, *number);
             let what = format!("killed at {call} number {number}, begun: {begun}");
             let found = dump(&world.path().join("image"));
             assert!(found == old || found == Some(expected()), "{what}: {found:?}");
@@ -469,7 +444,7 @@ fn killed_anywhere_the_image_is_old_or_new() {
             let names: Vec<String> = names_in(world.path());
             let known = ["first", "image", "log"];
             assert!(names.iter().all(|name| known.contains(&name.as_str())), "{what}: {names:?}");
-            usize::from(ran.signal == Some(SIGKILL))
+            usize::from(is_killed)
         });
         assert!(kills > 20, "{kills} kills");
     }

@@ -12,27 +12,12 @@ use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
-use rusqlite::Connection;
 use serde_json::{Value, json};
+use support::replayed::{entities, replay_json};
 use support::{Random, copy_tree, fixture, folder, run_in, words};
 
 use dotctl_stores::drive::NoProgress;
 use dotctl_stores::replay::{LogFile, Request, Rules, replay};
-
-fn replay_json(world: &Path, line: &str) -> Value {
-    run_in(world, &words(&format!("replay {line} --format json"))).exits(0).json()
-}
-
-fn entities(image: &Path) -> Vec<Value> {
-    let connection = Connection::open(image).unwrap();
-    connection
-        .prepare("SELECT data FROM entities ORDER BY id")
-        .unwrap()
-        .query_map([], |row| row.get::<_, String>(0))
-        .unwrap()
-        .map(|data| serde_json::from_str(&data.unwrap()).unwrap())
-        .collect()
-}
 
 #[test]
 fn every_shape_of_a_sink_is_read() {

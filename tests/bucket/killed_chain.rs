@@ -6,18 +6,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use rusqlite::{Connection, params};
 use tempfile::TempDir;
 
 use crate::command::dotctl_at;
+use crate::killed::killed_at;
 use crate::servers::{BUCKET, Moment, Server};
-use crate::support::{Ran, Random, copy_tree, folder, in_parallel, sample, words};
+use crate::support::changing::{write_database, write_state};
+use crate::support::{Ran, copy_tree, folder, in_parallel, sample, words};
 
 /// Kills of one test, unless all are asked for.
 const KILLS: usize = 24;
@@ -37,33 +33,6 @@ fn restored(server: &Server, work: &Path, reference: &str) -> Vec<u8> {
 fn listed(server: &Server, work: &Path) -> Vec<String> {
     let all = run(server, work, "list --format json").exits(0).json()["checkpoints"].take();
     all.as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
-}
-
-fn write_state(work: &Path, step: u64) {
-    let entries: Vec<String> = (step * 7..3000 + step * 30)
-        .map(|key| {
-            let noise: String = Random(key).bytes(30).iter().map(|byte| format!("{byte:02x}")).collect();
-            let value = if key % 40 < step { step } else { 0 };
-            format!("[\"{key:05}\",{{\"value\":\"{value} of {noise}\",\"createdAt\":1}}]")
-        })
-        .collect();
-    fs::write(work.join("state.json"), format!("[{}]", entries.join(","))).unwrap();
-}
-
-fn write_database(work: &Path, step: u64) {
-    let connection = Connection::open(work.join("source.sqlite")).unwrap();
-    let mut random = Random(5 + step);
-    connection.execute_batch("CREATE TABLE IF NOT EXISTS t(id INTEGER PRIMARY KEY, x BLOB); BEGIN").unwrap();
-    let range = if step == 0 { 0..1500 } else { 1500 + step * 10..1510 + step * 10 };
-    for id in range {
-        connection.execute("INSERT INTO t VALUES (?1, ?2)", params![id as i64, random.bytes(90)]).unwrap();
-    }
-    if step > 0 {
-        let place = step as i64 * 100;
-        connection.execute("UPDATE t SET x = ?2 WHERE id = ?1", params![place, random.bytes(90)]).unwrap();
-    }
-    connection.execute_batch("COMMIT").unwrap();
-    connection.close().unwrap();
 }
 
 /// A command to kill, and the bucket on which it runs.
@@ -123,34 +92,13 @@ impl Scene {
     fn kill_at(&self, moment: Moment, number: usize) -> usize {
         let root = folder();
         copy_tree(self.bucket.path(), root.path());
-        let pid = Arc::new(AtomicI32::new(0));
-        let requests = Arc::new(AtomicUsize::new(0));
-        let server = Server::s3s_of(root, {
-            let (pid, requests) = (pid.clone(), requests.clone());
-            move |now| {
-                if pid.load(Ordering::SeqCst) < 0
-                    || now != moment
-                    || requests.fetch_add(1, Ordering::SeqCst) + 1 != number
-                {
-                    return true;
-                }
-                while pid.load(Ordering::SeqCst) == 0 {
-                    std::thread::yield_now();
-                }
-                let _ = kill(Pid::from_raw(pid.load(Ordering::SeqCst)), Signal::SIGKILL);
-                false
-            }
-        });
-        let mut command = dotctl_at(&server.endpoint_url);
-        command.current_dir(self.work.path()).args(words(&self.line));
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        pid.store(child.id() as i32, Ordering::SeqCst);
-        let ran = Ran::of(child.wait_with_output().unwrap());
-        pid.store(-1, Ordering::SeqCst);
         let what = format!("`{}` killed {moment:?} {number}", self.line);
-        let count = requests.load(Ordering::SeqCst);
-        let is_killed = (1..=count).contains(&number);
-        assert!(if is_killed { ran.signal == Some(9) } else { ran.code == Some(0) }, "{what}: {ran:?}");
+        let command = |server: &Server| {
+            let mut command = dotctl_at(&server.endpoint_url);
+            command.current_dir(self.work.path()).args(words(&self.line));
+            command
+        };
+        let (server, count) = killed_at(root, moment, number, command, &what);
         self.judge(&server, &what);
         count
     }

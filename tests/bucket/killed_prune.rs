@@ -3,16 +3,12 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::command::dotctl_at;
+use crate::killed::killed_at;
 use crate::servers::{BUCKET, Moment, Server};
 use crate::support::{Ran, copy_tree, files_below, folder, in_parallel, names_in, words};
 
@@ -99,34 +95,15 @@ fn prune_killed_at(template: &Path, moment: Moment, number: usize) -> usize {
     let root = folder();
     copy_tree(template, root.path());
     age(root.path());
-    let pid = Arc::new(AtomicI32::new(0));
-    let requests = Arc::new(AtomicUsize::new(0));
-    let server = Server::s3s_of(root, {
-        let (pid, requests) = (pid.clone(), requests.clone());
-        move |now| {
-            if pid.load(Ordering::SeqCst) < 0 || now != moment {
-                return true;
-            }
-            if requests.fetch_add(1, Ordering::SeqCst) + 1 != number {
-                return true;
-            }
-            while pid.load(Ordering::SeqCst) == 0 {
-                std::thread::yield_now();
-            }
-            let _ = kill(Pid::from_raw(pid.load(Ordering::SeqCst)), Signal::SIGKILL);
-            false
-        }
-    });
-    let mut command = dotctl_at(&server.endpoint_url);
-    let child = command.args(words(PRUNE)).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    pid.store(child.id() as i32, Ordering::SeqCst);
-    let ran = Ran::of(child.wait_with_output().unwrap());
-    pid.store(-1, Ordering::SeqCst);
     let what = format!("{moment:?} {number}");
-    let is_killed = (1..=requests.load(Ordering::SeqCst)).contains(&number);
-    assert!(if is_killed { ran.signal == Some(9) } else { ran.code == Some(0) }, "{what}: {ran:?}");
+    let command = |server: &Server| {
+        let mut command = dotctl_at(&server.endpoint_url);
+        command.args(words(PRUNE));
+        command
+    };
+    let (server, count) = killed_at(root, moment, number, command, &what);
     judge(&server, &what);
-    requests.load(Ordering::SeqCst)
+    count
 }
 
 #[test]

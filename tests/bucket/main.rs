@@ -6,6 +6,7 @@ mod command;
 mod conformance;
 mod faults;
 mod going_on;
+mod killed;
 mod killed_chain;
 mod killed_prune;
 mod made;

@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "every test file uses its part")]
 
+pub mod changing;
+pub mod replayed;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;

@@ -7,6 +7,7 @@ use dotctl_engine::{Error, ErrorKind, Result};
 
 use crate::drive::{Increment, SnapshotSetting};
 use crate::reference::{Found, Seen, find_key, see};
+use crate::sealed::looks_sealed;
 use crate::store::{Access, Sealing, Session, Store, check_pack, missing_pack};
 
 /// What somebody wants a checkpoint to be built on.
@@ -129,18 +130,17 @@ fn refuse_open(store: &dyn Store, namespace: &Namespace, newest: &Result<Option<
 /// Whether any manifest of `namespace` looks like an envelope, damaged or not.
 fn any_is_sealed(store: &dyn Store, namespace: &Namespace) -> Result<bool> {
     let keys = store.manifests()?.keys;
-    Ok(keys.iter().rev().filter(|key| key.namespace == *namespace).any(|key| {
-        store.read_manifest(key).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(ARMOUR_BEGIN))
-    }))
+    Ok(keys
+        .iter()
+        .rev()
+        .filter(|key| key.namespace == *namespace)
+        .any(|key| store.read_manifest(key).is_ok_and(|bytes| looks_sealed(&bytes))))
 }
-
-/// How sealed text begins.
-const ARMOUR_BEGIN: &str = "BEGIN AGE ENCRYPTED FILE";
 
 /// Refuses to write into `namespace` what everybody can read where its newest checkpoint is sealed.
 ///
 /// # Errors
-/// Unsupported in that case; the store's, except that a newest one which is damaged says nothing.
+/// Unsupported in that case, also where the newest is damaged and another one is sealed; the store's.
 pub fn check_open(store: &dyn Store, namespace: &Namespace) -> Result<()> {
     match store.sealing() {
         Sealing::None => refuse_open(store, namespace, &newest(store, namespace)),

@@ -115,10 +115,11 @@ pub fn reasons(candidates: &[Candidate], policy: &RetentionPolicy, now: Time) ->
         let Some(candidate) = candidates.get(place) else {
             continue;
         };
-        let place_of = |one: &Candidate| (one.key.namespace.clone(), one.key.sequence, one.created_at);
-        let mut near =
-            groups.iter_mut().rev().take_while(|(first, _)| first.key.sequence == candidate.key.sequence);
-        match near.find(|(first, _)| place_of(first) == place_of(candidate)) {
+        let of_one_place = |(first, _): &&mut (Candidate, Vec<usize>)| {
+            (&first.key.namespace, first.key.sequence) == (&candidate.key.namespace, candidate.key.sequence)
+        };
+        let mut near = groups.iter_mut().rev().take_while(of_one_place);
+        match near.find(|(first, _)| first.created_at == candidate.created_at) {
             Some((first, places)) => {
                 first.tags.extend(candidate.tags.iter().cloned());
                 places.push(place);

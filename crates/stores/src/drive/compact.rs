@@ -73,30 +73,30 @@ pub fn compact(
         replaced: Vec::new(),
         pruned: Pruned::default(),
     };
-    let mut kept = whole_twin(store, &compacted.found, progress)?;
+    let mut twins = twins_of(store, &compacted.found)?;
+    let mut kept = whole_twin(store, &compacted.found, &twins, progress)?;
     if kept.is_none() && !setting.dry_run {
-        let before: HashSet<_> = twins(store, &compacted.found)?.iter().map(Found::id).collect();
+        let before: HashSet<_> = twins.iter().map(Found::id).collect();
         if let Some(adopted) = write_full(store, &compacted.found.manifest, setting, progress)? {
             compacted.new_bytes = adopted.new_bytes;
             compacted.new_chunk_count = adopted.new_chunk_count.unwrap_or(0);
         }
-        let mut full = twins(store, &compacted.found)?;
-        full.retain(|twin| !twin.manifest.is_chain());
+        twins = twins_of(store, &compacted.found)?;
         // The one that was not there; or, where packs were missing, the one that was and has them again.
-        full.sort_by_key(|twin| before.contains(&twin.id()));
-        kept = Some(full.into_iter().next().ok_or_else(|| {
+        let full = twins.iter().filter(|twin| !twin.manifest.is_chain());
+        let full = full.min_by_key(|twin| before.contains(&twin.id())).ok_or_else(|| {
             Error::damaged(Damage::Missing, "the compacted checkpoint", "a manifest", "nothing")
-        })?);
+        })?;
+        kept = Some(full.clone());
     }
-    let kept_id = kept.as_ref().map(Found::id);
-    compacted.replaced = twins(store, &compacted.found)?;
-    compacted.replaced.retain(|twin| match kept_id {
-        Some(kept) => twin.id() != kept,
-        None => twin.manifest.is_chain(),
-    });
-    if let Some(kept) = kept {
-        compacted.found = kept;
+    match kept {
+        Some(kept) => {
+            twins.retain(|twin| twin.id() != kept.id());
+            compacted.found = kept;
+        }
+        None => twins.retain(|twin| twin.manifest.is_chain()),
     }
+    compacted.replaced = twins;
     if compacted.replaced.is_empty() {
         return Ok(compacted);
     }
@@ -136,17 +136,22 @@ fn copy_tags(store: &dyn Store, compacted: &Compacted) -> Result<Vec<Tagged>> {
     Ok(tags)
 }
 
-/// The full checkpoint in the place of `found`, if there is one: itself, or what a run that was killed has
-/// written, if that is whole.
-fn whole_twin(store: &dyn Store, found: &Found, progress: &dyn Progress) -> Result<Option<Found>> {
+/// The full checkpoint in the place of `found`, if there is one: itself, or of its `twins` what a run that was
+/// killed has written, if that is whole.
+fn whole_twin(
+    store: &dyn Store,
+    found: &Found,
+    twins: &[Found],
+    progress: &dyn Progress,
+) -> Result<Option<Found>> {
     if !found.manifest.is_chain() {
         return Ok(Some(found.clone()));
     }
-    for twin in twins(store, found)?.into_iter().filter(|twin| !twin.manifest.is_chain()) {
+    for twin in twins.iter().filter(|twin| !twin.manifest.is_chain()) {
         let mut verifier = Verifier::new(store, false);
         verifier.document(Document::Open(twin.manifest.clone()), progress)?;
         if verifier.findings.is_empty() && verifier.unread.is_empty() {
-            return Ok(Some(twin));
+            return Ok(Some(twin.clone()));
         }
     }
     Ok(None)
@@ -154,7 +159,7 @@ fn whole_twin(store: &dyn Store, found: &Found, progress: &dyn Progress) -> Resu
 
 /// The checkpoints in the place of `found` that have its content: itself, and what a run that was killed
 /// has left.
-fn twins(store: &dyn Store, found: &Found) -> Result<Vec<Found>> {
+fn twins_of(store: &dyn Store, found: &Found) -> Result<Vec<Found>> {
     let (key, manifest) = (&found.key, &found.manifest);
     let keys = store.manifests()?.keys.into_iter();
     let keys = keys.filter(|one| one.namespace == key.namespace && one.sequence == key.sequence);

@@ -16,6 +16,11 @@ pub fn recipients_of(recipients: &Recipients, within: &[u8]) -> String {
     format!("# {}\n{}", Hash::of(within), recipients.text())
 }
 
+/// Whether a document's bytes, damaged or not, have something sealed in them.
+pub fn looks_sealed(document: &[u8]) -> bool {
+    String::from_utf8_lossy(document).contains("BEGIN AGE ENCRYPTED FILE")
+}
+
 /// `bytes`, sealed.
 pub fn seal(recipients: &Recipients, bytes: &[u8]) -> Result<String> {
     let encryptor = recipients.encryptor()?;
