@@ -5,12 +5,14 @@
 //! here is how a line is spelled ([`push_line`]), what it says ([`Line`]) and what many of them come
 //! to ([`RowsSum`]).
 
+mod definition;
 mod key;
 mod line;
 mod parse;
 mod sql;
 mod sum;
 
+pub use definition::{Definition, OWN_NAMES, SEQUENCE_TABLE, tables_with_rows};
 pub use key::{RowKey, RowPlace, push_place, push_rowid, rowid_of, table_prefix};
 pub use line::{Value, push_line};
 pub use parse::Line;

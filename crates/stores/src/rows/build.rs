@@ -6,11 +6,11 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, OpenFlags};
 
-use dotctl_engine::rows::{Line, RowKey, Value, rowid_of};
+use dotctl_engine::rows::{Definition, Line, RowKey, SEQUENCE_TABLE, Value, rowid_of, tables_with_rows};
 use dotctl_engine::{Error, Result};
 
 use super::form::TableForm;
-use super::schema::{Definition, SCHEMA_BYTES_MAX, SEQUENCE_TABLE, guard, make, tables, words};
+use super::schema::{SCHEMA_BYTES_MAX, guard, make, words};
 use crate::alone::failure;
 
 /// Memory for SQLite's pages, in KiB; an index is sorted in as much.
@@ -162,7 +162,7 @@ fn begin(connection: &mut Connection, about: Option<&About>, definitions: &[Defi
         connection.execute_batch("BEGIN EXCLUSIVE")
     };
     prepare().map_err(|error| refused(&error))?;
-    make(connection, tables(definitions))
+    make(connection, tables_with_rows(definitions))
 }
 
 /// Puts in what comes after the rows.
@@ -185,7 +185,7 @@ fn finish(
     }
     make(connection, definitions.iter().filter(|definition| definition.kind == "index"))?;
     let end = || -> rusqlite::Result<()> {
-        for Definition { kind, name, table, sql, .. } in words(definitions) {
+        for Definition { kind, name, table, sql } in words(definitions) {
             connection.execute(
                 "INSERT INTO sqlite_schema (type, name, tbl_name, rootpage, sql) VALUES (?1, ?2, ?3, 0, ?4)",
                 [kind, name, table, sql],

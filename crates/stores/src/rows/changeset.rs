@@ -13,14 +13,15 @@ use rusqlite::Connection;
 
 use dotctl_engine::checkpoint::Difference;
 use dotctl_engine::rows::{
-    Line, RowKey, Value, definition_statement, push_name, push_sql_value, rowid_of, table_prefix,
+    Definition, Line, RowKey, SEQUENCE_TABLE, Value, definition_statement, push_name, push_sql_value,
+    rowid_of, table_prefix, tables_with_rows,
 };
 use dotctl_engine::{Error, Result};
 
 use super::RowsSide;
 use super::build::About;
 use super::form::TableForm;
-use super::schema::{Definition, SCHEMA_BYTES_MAX, SEQUENCE_TABLE, guard, make, tables};
+use super::schema::{SCHEMA_BYTES_MAX, guard, make};
 use crate::drive::{EntrySource, Progress};
 use crate::io_error;
 use crate::store::Store;
@@ -79,7 +80,7 @@ impl Schema {
         let mut connection = Connection::open_in_memory().map_err(failed)?;
         guard(&mut connection).map_err(failed)?;
         let all: Vec<_> = definitions.values().cloned().collect();
-        make(&mut connection, tables(&all))?;
+        make(&mut connection, tables_with_rows(&all))?;
         Ok(Schema { about, definitions, connection, form: None })
     }
 

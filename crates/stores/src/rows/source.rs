@@ -7,12 +7,12 @@ use dotctl_engine::image::geometry::{Basics, Geometry, TextEncoding};
 use dotctl_engine::image::record::{Column, Columns};
 use dotctl_engine::image::rows::Rows;
 use dotctl_engine::image::schema::{SCHEMA_ROOT, text};
-use dotctl_engine::rows::{RowKey, Value, push_line, table_prefix};
+use dotctl_engine::rows::{Definition, RowKey, Value, push_line, table_prefix, tables_with_rows};
 use dotctl_engine::state::{MAX_ENTRY_BYTES, Order, OrderCheck};
 use dotctl_engine::{Error, Result};
 
 use super::form::TableForm;
-use super::schema::{Definition, ROW_BYTES_MAX, SCHEMA_BYTES_MAX, guard, make, tables};
+use super::schema::{ROW_BYTES_MAX, SCHEMA_BYTES_MAX, guard, make};
 use crate::drive::EntrySource;
 
 /// Pages that are read at once where a tree's pages follow each other.
@@ -57,14 +57,15 @@ impl<'a, P: PageReader> RowSource<'a, P> {
         pages.read(1, &mut first)?;
         let basics = Basics::parse(&first, pages.pages.page_count())?;
         let (geometry, encoding) = (basics.geometry, basics.text_encoding);
-        let mut definitions = definitions(&mut pages, geometry, encoding)?;
-        definitions.sort_by_key(Definition::key);
+        let mut rooted = definitions(&mut pages, geometry, encoding)?;
+        rooted.sort_by_key(|(definition, _)| definition.key());
+        let (definitions, roots): (Vec<Definition>, Vec<u32>) = rooted.into_iter().unzip();
         let mut connection = Connection::open_in_memory().map_err(|error| unsupported(&error))?;
         guard(&mut connection).map_err(|error| unsupported(&error))?;
-        make(&mut connection, tables(&definitions))?;
-        let forms = definitions.iter().filter(|definition| definition.has_rows());
+        make(&mut connection, tables_with_rows(&definitions))?;
+        let forms = definitions.iter().zip(roots).filter(|(definition, _)| definition.has_rows());
         let mut tables = forms
-            .map(|table| Ok((TableForm::of(&connection, &table.name)?, table.root)))
+            .map(|(table, root)| Ok((TableForm::of(&connection, &table.name)?, root)))
             .collect::<Result<Vec<_>>>()?;
         tables.sort_by_key(|(form, _)| std::cmp::Reverse(table_prefix(&form.name)));
         Ok(RowSource {
@@ -167,11 +168,12 @@ fn about(basics: &Basics) -> Option<Vec<u8>> {
     Some(line)
 }
 
+/// What the schema defines, and the root of each one's tree; 0 where it has none.
 fn definitions<P: PageReader>(
     pages: &mut Ahead<'_, P>,
     geometry: Geometry,
     encoding: TextEncoding,
-) -> Result<Vec<Definition>> {
+) -> Result<Vec<(Definition, u32)>> {
     let mut rows = Rows::new(geometry, SCHEMA_ROOT).with_payload_max(SCHEMA_BYTES_MAX as u64);
     let (mut page, mut definitions, mut held_bytes) = (Vec::new(), Vec::new(), 0_usize);
     while rows.advance(&mut page, |number, page| pages.read(number, page))? {
@@ -188,13 +190,16 @@ fn definitions<P: PageReader>(
         };
         let text = |bytes: &[u8]| text(bytes, encoding).into_owned();
         let definition =
-            Definition { kind: text(kind), name: text(name), table: text(table), sql: text(sql), root };
+            Definition { kind: text(kind), name: text(name), table: text(table), sql: text(sql) };
+        if definition.is_own() {
+            continue;
+        }
         held_bytes += definition.held_bytes();
         if held_bytes > SCHEMA_BYTES_MAX {
             return Err(Error::unsupported(format!("a schema of more than {SCHEMA_BYTES_MAX} bytes"))
                 .hint("a checkpoint of its pages needs no schema: --kind image"));
         }
-        definitions.push(definition);
+        definitions.push((definition, root));
     }
     Ok(definitions)
 }
