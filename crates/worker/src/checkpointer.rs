@@ -1,0 +1,349 @@
+//! Checkpoints of the object that this runs in.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use wasm_bindgen::JsValue;
+
+use dotctl_engine::chunk::ChunkSize;
+use dotctl_engine::format::layout::{MANIFESTS, ManifestKey, PACKS, STORE_MARKER, pack_key};
+use dotctl_engine::format::{CheckpointKind, Document, Manifest};
+use dotctl_engine::id::{CheckpointId, Hash, Namespace, Time};
+use dotctl_engine::retention::{Candidate, RetentionPolicy, reasons};
+use dotctl_engine::rows::RowsSum;
+use dotctl_engine::{Damage, Error, ErrorKind, Result};
+
+use crate::capture::Capture;
+use crate::chain::{ChainLines, Places};
+use crate::places::{Bucket, Place};
+use crate::report::{CheckpointReport, Finding, PruneReport, RestoreReport, VerifyReport};
+use crate::restore::{apply, discard, stage};
+use crate::rows::{Schema, unwatch};
+use crate::storage::{Storage, next_turn};
+
+/// Raw bytes after which other events get their turn.
+const TURN_BYTES: usize = 4 << 20;
+
+/// How an object's checkpoints are made.
+pub struct Setting {
+    /// Whose state it is, in every manifest.
+    pub namespace: String,
+    /// A bucket of R2 for the checkpoints, and the prefix of its keys. Without one they are kept in the
+    /// object's own tables.
+    pub bucket: Option<(JsValue, String)>,
+    /// The raw size that chunks aim at.
+    pub chunk_size: ChunkSize,
+}
+
+/// Makes, lists, verifies, restores and prunes the checkpoints of one object.
+#[derive(Clone)]
+pub struct Checkpointer {
+    storage: Storage,
+    namespace: Namespace,
+    places: Rc<Places>,
+    chunk_size: ChunkSize,
+    /// Whether a checkpoint or a restore is going on.
+    busy: Rc<Cell<bool>>,
+    capture: Rc<RefCell<Option<Capture>>>,
+}
+
+/// Ends what went on, however it ends.
+struct Busy(Rc<Cell<bool>>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
+impl Checkpointer {
+    /// Begins to serve the object whose `ctx.storage` this is. What an earlier life of the object left
+    /// unfinished is put away: nothing of it was ever a checkpoint.
+    ///
+    /// # Errors
+    /// Malformed where the setting is.
+    pub fn new(storage: JsValue, setting: Setting) -> Result<Self> {
+        let storage = Storage::new(storage);
+        storage.transaction(|| {
+            unwatch(&storage)?;
+            discard(&storage)
+        })?;
+        let near = match setting.bucket {
+            Some((bucket, prefix)) => Place::Bucket(Bucket::new(bucket, &prefix)),
+            None => Place::object(&storage),
+        };
+        Ok(Checkpointer {
+            namespace: Namespace::new(setting.namespace)?,
+            places: Rc::new(Places { near, far: None }),
+            chunk_size: setting.chunk_size,
+            busy: Rc::default(),
+            capture: Rc::default(),
+            storage,
+        })
+    }
+
+    fn begin(&self) -> Result<Busy> {
+        if self.busy.replace(true) {
+            return Err(Error::new(ErrorKind::Busy, "a checkpoint or a restore is going on already")
+                .hint("wait until it has ended"));
+        }
+        Ok(Busy(self.busy.clone()))
+    }
+
+    /// Makes a checkpoint of the state as it is when this is called, and gives it once it is there for
+    /// good. Other events have their turns meanwhile.
+    ///
+    /// # Errors
+    /// Busy while another one is made; unsupported for what cannot be carried losslessly; those of
+    /// storage and R2. Then there is no checkpoint, and the state is as it was.
+    pub async fn checkpoint(&self) -> Result<CheckpointReport> {
+        let _busy = self.begin()?;
+        let made = self.make().await;
+        if made.is_err() {
+            *self.capture.borrow_mut() = None;
+            unwatch(&self.storage)?;
+        }
+        made
+    }
+
+    async fn make(&self) -> Result<CheckpointReport> {
+        let near = &self.places.near;
+        let alarm = self.storage.alarm().await?;
+        let created_at = Time::from_unix_ms(js_sys::Date::now() as i64)?;
+        // From here to the first chunk nothing is awaited: this is the moment that the checkpoint shows.
+        let mut capture = Capture::begin(&self.storage, alarm, self.chunk_size)?;
+        let mut turn_bytes = 0;
+        let facts = loop {
+            let facts = capture.step(&self.storage)?;
+            turn_bytes += capture.chunk_bytes();
+            for (pack, pieces) in std::mem::take(&mut capture.sink.sealed) {
+                near.create(&pack_key(&pack.sha256), &pieces).await?;
+            }
+            if let Some(facts) = facts {
+                break facts;
+            }
+            if turn_bytes >= TURN_BYTES {
+                turn_bytes = 0;
+                next_turn().await?;
+                self.check_still(&capture.schema)?;
+            }
+        };
+        self.check_still(&capture.schema)?;
+        let sequence = self.next_sequence().await?;
+        let manifest = facts.manifest(self.namespace.clone(), sequence, created_at);
+        for pack in manifest.packs() {
+            if !near.has_pack(pack).await? {
+                return Err(Error::damaged(Damage::Missing, "the pack", pack.sha256, "nothing")
+                    .at(near.location())
+                    .hint("somebody has removed it meanwhile: make the checkpoint again"));
+            }
+        }
+        let (id, bytes) = manifest.write()?;
+        let key = ManifestKey { namespace: self.namespace.clone(), sequence, id };
+        let (marker, content) = STORE_MARKER;
+        near.create(marker, &[content.to_vec()]).await?;
+        near.create(&key.to_string(), &[bytes]).await?;
+        unwatch(&self.storage)?;
+        Ok(CheckpointReport::of(id, &manifest))
+    }
+
+    /// Refuses to go on where what was watched is no longer there.
+    fn check_still(&self, schema: &Schema) -> Result<()> {
+        if self.storage.guard().emptied() || Schema::read(&self.storage)? != *schema {
+            return Err(Error::new(ErrorKind::Busy, "the object's tables were changed while the checkpoint was made")
+                .hint("make it again"));
+        }
+        Ok(())
+    }
+
+    async fn next_sequence(&self) -> Result<u64> {
+        let prefix = format!("{MANIFESTS}/{}/", self.namespace.encoded());
+        let keys = manifest_keys(self.places.near.list(&prefix).await?)?;
+        Ok(keys.last().map_or(0, |key| key.sequence).saturating_add(1))
+    }
+
+    /// The manifests' keys of this object's namespace, oldest first.
+    async fn keys(&self) -> Result<Vec<ManifestKey>> {
+        let prefix = format!("{MANIFESTS}/{}/", self.namespace.encoded());
+        manifest_keys(self.places.near.list(&prefix).await?)
+    }
+
+    async fn read_manifest(&self, key: &ManifestKey) -> Result<Manifest> {
+        let place = || format!("{}, {key}", self.places.near.location());
+        let bytes = self.places.near.read_all(&key.to_string()).await?;
+        let bytes = bytes.ok_or_else(|| {
+            Error::damaged(Damage::Missing, "the manifest", key.id, "nothing").at(place())
+        })?;
+        let actual = CheckpointId::of(&bytes);
+        if actual != key.id {
+            return Err(Error::damaged(Damage::Checksum, "the manifest", key.id, actual).at(place()));
+        }
+        match Document::parse(&bytes).map_err(|error| error.at(place()))? {
+            Document::Open(manifest) => Ok(manifest),
+            Document::Sealed(_) => Err(Error::new(
+                ErrorKind::Sealed,
+                "the checkpoint is sealed, and there is no key inside an object",
+            )
+            .at(place())),
+        }
+    }
+
+    /// This object's checkpoints, newest first.
+    ///
+    /// # Errors
+    /// Those of storage and R2; corrupt where a manifest is not as it was written.
+    pub async fn list(&self) -> Result<Vec<CheckpointReport>> {
+        let mut reports = Vec::new();
+        for key in self.keys().await?.iter().rev() {
+            reports.push(CheckpointReport::of(key.id, &self.read_manifest(key).await?));
+        }
+        Ok(reports)
+    }
+
+    /// The checkpoint that `reference` means: an id, its first digits, or `latest`.
+    async fn find(&self, reference: &str) -> Result<(ManifestKey, Manifest)> {
+        let keys = self.keys().await?;
+        let matches: Vec<&ManifestKey> = match reference {
+            "latest" => keys.last().into_iter().collect(),
+            id => keys.iter().filter(|key| id.len() >= 4 && key.id.to_string().starts_with(id)).collect(),
+        };
+        match matches.as_slice() {
+            [key] => Ok(((*key).clone(), self.read_manifest(key).await?)),
+            [] => Err(Error::new(ErrorKind::Missing, format!("there is no checkpoint {reference:?}"))
+                .hint("list says which there are")),
+            _ => Err(Error::malformed(format!("{reference:?} is the beginning of several checkpoints"))),
+        }
+    }
+
+    /// Reads and checks every chunk of the checkpoint that `reference` means, or of all.
+    ///
+    /// # Errors
+    /// Those of storage and R2. What is damaged is a finding.
+    pub async fn verify(&self, reference: Option<&str>) -> Result<VerifyReport> {
+        let keys = match reference {
+            Some(reference) => vec![self.find(reference).await?.0],
+            None => self.keys().await?,
+        };
+        let mut findings = Vec::new();
+        for key in &keys {
+            match self.verify_one(key).await {
+                Ok(()) => {}
+                Err(error) => match error.kind() {
+                    ErrorKind::Corrupt(damage) => findings.push(Finding::of(&key.id, damage, &error)),
+                    _ => return Err(error),
+                },
+            }
+        }
+        Ok(VerifyReport { ok: findings.is_empty(), checkpoints: keys.len() as u64, findings })
+    }
+
+    async fn verify_one(&self, key: &ManifestKey) -> Result<()> {
+        let manifest = self.read_manifest(key).await?;
+        if manifest.kind != CheckpointKind::Rows {
+            return Err(Error::unsupported(format!(
+                "a checkpoint of the kind {} is not verified inside an object",
+                manifest.kind.name()
+            ))
+            .hint("dotctl verify does it from outside"));
+        }
+        let mut lines = ChainLines::new(&self.places, &manifest).await?;
+        let (mut piece, mut sum) = (Vec::new(), RowsSum::default());
+        while lines.next_piece(&mut piece).await? {
+            sum.add_lines(&piece);
+            next_turn().await?;
+        }
+        let (actual, _) = sum.finish();
+        match actual == manifest.content_sha256 {
+            true => Ok(()),
+            false => Err(Error::damaged(Damage::Checksum, "the content", manifest.content_sha256, actual)),
+        }
+    }
+
+    /// Puts the checkpoint that `reference` means in the place of the object's state: at once for whoever reads
+    /// it, and only after all of it was checked. Checkpoints in the object's tables stay.
+    ///
+    /// # Errors
+    /// Busy while a checkpoint is made; corrupt, unsupported, and those of storage and R2. Then the state is as it was.
+    pub async fn restore(&self, reference: &str) -> Result<RestoreReport> {
+        let _busy = self.begin()?;
+        let restored = self.put_back(reference).await;
+        if restored.is_err() {
+            discard(&self.storage)?;
+        }
+        restored
+    }
+
+    async fn put_back(&self, reference: &str) -> Result<RestoreReport> {
+        let (key, manifest) = self.find(reference).await?;
+        let staged = stage(&self.storage, &self.places, &manifest).await?;
+        let alarm = apply(&self.storage, &staged)?;
+        self.storage.set_alarm(alarm).await?;
+        Ok(RestoreReport {
+            checkpoint: key.id,
+            record_count: manifest.record_count,
+            raw_bytes: manifest.raw_bytes,
+            content_sha256: staged.sum.finish().0.to_string(),
+        })
+    }
+
+    /// Removes the checkpoints that `policy` does not keep, and the packs that nobody needs any more.
+    /// The newest is always kept.
+    ///
+    /// # Errors
+    /// Busy while a checkpoint is made; those of storage and R2; corrupt where a manifest that stays cannot be
+    /// read: it may need any pack.
+    pub async fn prune(&self, policy: &RetentionPolicy) -> Result<PruneReport> {
+        let _busy = self.begin()?;
+        let near = &self.places.near;
+        let now = Time::from_unix_ms(js_sys::Date::now() as i64)?;
+        let (mut candidates, mut manifests) = (Vec::new(), Vec::new());
+        for key in self.keys().await? {
+            let manifest = self.read_manifest(&key).await?;
+            candidates.push(Candidate { key, created_at: manifest.created_at, tags: Vec::new() });
+            manifests.push(manifest);
+        }
+        let kept = reasons(&candidates, policy, now);
+        let (mut doomed, mut released, mut needed) = (Vec::new(), HashSet::new(), HashSet::new());
+        for ((candidate, manifest), reasons) in candidates.iter().zip(&manifests).zip(kept) {
+            let packs = manifest.packs().map(|pack| pack.sha256);
+            match reasons.is_empty() {
+                true => {
+                    doomed.push(candidate.key.to_string());
+                    released.extend(packs);
+                }
+                false => needed.extend(packs),
+            }
+        }
+        // Others may keep their checkpoints in the same bucket.
+        let own = format!("{MANIFESTS}/{}/", self.namespace.encoded());
+        for key in manifest_keys(near.list(&format!("{MANIFESTS}/")).await?)? {
+            if !key.to_string().starts_with(&own) {
+                needed.extend(self.read_manifest(&key).await?.packs().map(|pack| pack.sha256));
+            }
+        }
+        near.remove(&doomed).await?;
+        // In its own tables an object is alone: what nobody names is left over from checkpoints that never were.
+        if let Place::Object(_) = near {
+            for (key, _) in near.list(&format!("{PACKS}/")).await? {
+                released.extend(key.strip_prefix("packs/").and_then(|name| name.parse::<Hash>().ok()));
+            }
+        }
+        let unneeded: Vec<String> =
+            released.iter().filter(|pack| !needed.contains(*pack)).map(pack_key).collect();
+        near.remove(&unneeded).await?;
+        Ok(PruneReport { removed_checkpoints: doomed.len() as u64, removed_packs: unneeded.len() as u64 })
+    }
+}
+
+fn manifest_keys(items: Vec<(String, u64)>) -> Result<Vec<ManifestKey>> {
+    let mut keys = Vec::new();
+    for (key, _) in items {
+        let wrong = || Error::corrupt("no manifest has this name").at(key.clone());
+        let mut parts = key.splitn(3, '/').skip(1);
+        let (namespace, name) = (parts.next().ok_or_else(wrong)?, parts.next().ok_or_else(wrong)?);
+        keys.push(ManifestKey::parse(namespace, name)?);
+    }
+    keys.sort();
+    Ok(keys)
+}

@@ -1,0 +1,26 @@
+//! The engine of dotctl inside a Durable Object.
+//!
+//! Nothing outside an object can read its storage. So this runs in the object: [`Checkpointer`] makes
+//! checkpoints of its tables and key-value entries, keeps them in the object's own tables or in R2, lists,
+//! verifies, restores and prunes them, in the formats that the command line reads and writes
+//! (`docs/FORMAT.md`). `docs/WORKER.md` says how it is built into an object and what it costs.
+//!
+//! ```text
+//! storage (what the runtime offers) -> rows (an object's state as lines, and back)
+//! storage -> places (where packs lie) -> chain (checkpoints as lines)
+//! rows, places, chain -> capture, restore -> checkpointer -> javascript
+//! ```
+
+mod capture;
+mod chain;
+mod checkpointer;
+mod javascript;
+mod packed;
+mod places;
+mod report;
+mod restore;
+mod rows;
+mod storage;
+
+pub use checkpointer::{Checkpointer, Setting};
+pub use report::{CheckpointReport, Finding, PruneReport, RestoreReport, VerifyReport};

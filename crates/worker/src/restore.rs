@@ -1,0 +1,144 @@
+//! A checkpoint back into the object it is restored into: all at once, and only what was read back.
+//!
+//! First every piece is read, checked and laid into a table of its own, in as many turns as it takes. Then one
+//! transaction, during which nothing else happens in the object, takes away what is there, makes the
+//! tables, puts the rows in, and reads them back: readers see the old state or the new one.
+
+use dotctl_engine::checkpoint::codec_setting;
+use dotctl_engine::chunk::{ChunkReader, ChunkWriter, StoredChunk, raw_bytes};
+use dotctl_engine::codec::Codec;
+use dotctl_engine::format::{CheckpointKind, ChunkEntry, Manifest, RecordKey};
+use dotctl_engine::id::Hash;
+use dotctl_engine::rows::{Line, RowKey, RowsSum};
+use dotctl_engine::{Damage, Error, Result};
+
+use crate::chain::{ChainLines, Places};
+use crate::packed::Reader;
+use crate::rows::{Build, Scan, ScannedTable, Schema, drop_all, is_runtimes, unwatch};
+use crate::storage::{Parameter, Storage};
+
+/// Bytes of a row that keeps a part of a piece.
+const PART_BYTES: usize = 1_000_000;
+
+/// Pieces of a checkpoint, compressed again, until they are all there.
+const STAGED: &str = "CREATE TABLE _dotctl_staged (piece INTEGER, part INTEGER, raw_bytes INTEGER, bytes BLOB, \
+                      PRIMARY KEY (piece, part)) WITHOUT ROWID";
+
+/// What was staged.
+pub struct Staged {
+    pieces: usize,
+    /// What all lines come to.
+    pub sum: RowsSum,
+}
+
+/// Forgets what was staged.
+pub fn discard(storage: &Storage) -> Result<()> {
+    storage.execute("DROP TABLE IF EXISTS _dotctl_staged", &[])
+}
+
+/// Reads and checks all of `manifest`, and keeps it beside the object's state.
+pub async fn stage(storage: &Storage, places: &Places, manifest: &Manifest) -> Result<Staged> {
+    if manifest.kind != CheckpointKind::Rows {
+        return Err(Error::unsupported(format!(
+            "a checkpoint of the kind {} cannot be put into an object from inside",
+            manifest.kind.name()
+        ))
+        .hint("a checkpoint of rows can: dotctl snapshot --kind rows makes one of any database"));
+    }
+    discard(storage)?;
+    storage.execute(STAGED, &[])?;
+    let mut lines = ChainLines::new(places, manifest).await?;
+    let mut writer = ChunkWriter::new(codec_setting(CheckpointKind::Rows, Codec::Zstd, None)?)?;
+    let (mut piece, mut stored) = (Vec::new(), StoredChunk::default());
+    let mut staged = Staged { pieces: 0, sum: RowsSum::default() };
+    let insert = "INSERT INTO _dotctl_staged \
+                  VALUES (CAST(? AS INTEGER), CAST(? AS INTEGER), CAST(? AS INTEGER), ?)";
+    while lines.next_piece(&mut piece).await? {
+        if piece.is_empty() {
+            continue;
+        }
+        staged.sum.add_lines(&piece);
+        writer.write(&piece, &mut stored)?;
+        let (number, raw_bytes) = (staged.pieces.to_string(), piece.len().to_string());
+        for (part, bytes) in stored.bytes.chunks(PART_BYTES).enumerate() {
+            let part = part.to_string();
+            let texts = [&number, &part, &raw_bytes].map(|text| Parameter::Text(text));
+            let [number, part, raw_bytes] = texts;
+            storage.execute(insert, &[number, part, raw_bytes, Parameter::Blob(bytes)])?;
+        }
+        staged.pieces += 1;
+    }
+    let (actual, _) = staged.sum.finish();
+    if actual != manifest.content_sha256 {
+        return Err(Error::damaged(Damage::Checksum, "the content", manifest.content_sha256, actual));
+    }
+    Ok(staged)
+}
+
+/// Puts what was staged in the place of the object's state. Gives the alarm that belongs to it, in Unix milliseconds.
+pub fn apply(storage: &Storage, staged: &Staged) -> Result<Option<f64>> {
+    storage.transaction(|| {
+        // Rows come in any order: what they refer to is looked at in the end.
+        storage.query("PRAGMA defer_foreign_keys = ON", &[])?;
+        unwatch(storage)?;
+        drop_all(storage, &Schema::read(storage)?)?;
+        storage.clear_entries()?;
+        let mut build = Build::new(storage);
+        for number in 0..staged.pieces {
+            for line in piece(storage, number)?.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                build.line(line)?;
+            }
+        }
+        let (alarm, written) = build.finish()?;
+        if content(storage)?.finish() != written.finish() {
+            return Err(Error::unsupported("SQLite does not keep this state as it was")
+                .hint("nothing was changed; dotctl restore makes a database file of the checkpoint"));
+        }
+        discard(storage)?;
+        Ok(alarm)
+    })
+}
+
+/// One staged piece's lines.
+fn piece(storage: &Storage, number: usize) -> Result<Vec<u8>> {
+    let text = number.to_string();
+    let rows = storage.query(
+        "SELECT raw_bytes, bytes FROM _dotctl_staged WHERE piece = CAST(? AS INTEGER) ORDER BY part",
+        &[Parameter::Text(&text)],
+    )?;
+    let mut reader = Reader::new(&rows);
+    let (mut piece_bytes, mut stored) = (0, Vec::new());
+    while let Some(bytes) = reader.next()? {
+        piece_bytes = bytes.integer()?;
+        stored.extend_from_slice(reader.value()?.bytes()?);
+    }
+    let wrong = |_| Error::corrupt("a staged piece is not as it was written");
+    let chunk = ChunkEntry {
+        stored_offset: 0,
+        stored_bytes: u32::try_from(stored.len()).map_err(wrong)?,
+        raw_bytes: u32::try_from(piece_bytes).map_err(wrong)?,
+        record_count: 0,
+        sha256: Hash::of(&stored),
+        first_key: RecordKey::default(),
+    };
+    let mut raw = vec![0; raw_bytes(&chunk)?];
+    ChunkReader::new()?.read(Codec::Zstd, &chunk, &stored, &mut raw)?;
+    Ok(raw)
+}
+
+/// What the object's state comes to, without what the runtime makes by itself.
+fn content(storage: &Storage) -> Result<RowsSum> {
+    let schema = Schema::read(storage)?;
+    let tables = schema.forms(storage)?.into_iter();
+    let tables = tables.map(|form| ScannedTable { form, watched: None, copied: false }).collect();
+    let mut scan = Scan::new(&schema, tables, None);
+    scan.take_any_order();
+    let mut sum = RowsSum::default();
+    while scan.advance(storage)? {
+        let (_, line) = scan.line();
+        if !is_runtimes(&RowKey::parse(&Line::parse(line)?.key)?) {
+            sum.add(line);
+        }
+    }
+    Ok(sum)
+}

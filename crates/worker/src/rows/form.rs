@@ -1,0 +1,208 @@
+//! What a table's rows look like, as SQL reads them and as lines.
+
+use dotctl_engine::rows::{RowPlace, Value, push_line, push_name, push_place, table_prefix};
+use dotctl_engine::{Error, Result};
+
+use crate::packed::{Given, Reader};
+use crate::storage::{Parameter, Storage};
+
+/// Columns of a table that is watched: its rows are kept with two more, and the platform allows 100.
+pub const COLUMNS_MAX: usize = 97;
+
+/// A table, those of its columns left out that are computed.
+#[derive(Debug)]
+pub struct TableForm {
+    /// Its name.
+    pub name: String,
+    /// What the keys of its rows begin with.
+    prefix: String,
+    /// Its columns, in their order.
+    pub columns: Vec<String>,
+    /// How a row is told from the others.
+    pub identity: Identity,
+    /// Whether one of the columns is the rowid.
+    pub has_rowid_column: bool,
+    /// Sets of columns of which no two rows have the same values, each with its collation.
+    pub uniques: Vec<Vec<(String, String)>>,
+    /// Whether no two rows may have the same of something that is computed.
+    pub has_unique_expression: bool,
+}
+
+/// How a row is told from the others of its table.
+#[derive(Debug)]
+pub enum Identity {
+    /// By its rowid, which has this name.
+    Rowid(&'static str),
+    /// By these columns, each with its collation, in a table WITHOUT ROWID.
+    Key(Vec<(usize, String)>),
+}
+
+impl TableForm {
+    /// Asks what table `name` looks like.
+    pub fn of(storage: &Storage, name: &str) -> Result<Self> {
+        let place = |error: Error| error.at(format!("table {name:?}"));
+        Self::try_of(storage, name).map_err(place)
+    }
+
+    fn try_of(storage: &Storage, name: &str) -> Result<Self> {
+        let text = [Parameter::Text(name)];
+        let told =
+            storage.query("SELECT name, hidden, type, pk FROM pragma_table_xinfo(?) ORDER BY cid", &text)?;
+        let mut reader = Reader::new(&told);
+        let (mut columns, mut all) = (Vec::new(), Vec::new());
+        // Of the primary key: how many columns, and whether one is of the type that a rowid has.
+        let (mut key_columns, mut has_integer) = (0, false);
+        while let Some(column) = reader.next()? {
+            let column = column.text()?.to_owned();
+            let is_stored = reader.value()?.integer()? == 0;
+            let declared = reader.value()?.text()?;
+            if reader.value()?.integer()? > 0 {
+                key_columns += 1;
+                has_integer = declared.eq_ignore_ascii_case("INTEGER");
+            }
+            all.push(column.clone());
+            if is_stored {
+                columns.push(column);
+            }
+        }
+        if columns.len() > COLUMNS_MAX {
+            return Err(Error::unsupported(format!(
+                "{} columns, and at most {COLUMNS_MAX} can be watched beside what tells rows apart",
+                columns.len()
+            ))
+            .hint("split the table; the platform allows 100 columns in all"));
+        }
+        let has_rowid = storage
+            .number("SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?", &text)?
+            == 0;
+        let mut form = TableForm {
+            name: name.to_owned(),
+            prefix: table_prefix(name),
+            columns,
+            identity: Identity::Key(Vec::new()),
+            has_rowid_column: has_rowid && key_columns == 1 && has_integer,
+            uniques: Vec::new(),
+            has_unique_expression: false,
+        };
+        if has_rowid {
+            let is_free = |name: &&str| !all.iter().any(|column| column.eq_ignore_ascii_case(name));
+            let rowid = ["rowid", "_rowid_", "oid"].into_iter().find(is_free);
+            form.identity = Identity::Rowid(rowid.ok_or_else(|| {
+                Error::unsupported("it has columns with all names of the rowid")
+            })?);
+        }
+        form.ask_indexes(storage, has_rowid)?;
+        Ok(form)
+    }
+
+    fn ask_indexes(&mut self, storage: &Storage, has_rowid: bool) -> Result<()> {
+        let text = [Parameter::Text(&self.name)];
+        let indexes = storage.query(
+            "SELECT i.name, i.origin, x.cid, x.name, x.coll FROM pragma_index_list(?) AS i \
+             JOIN pragma_index_xinfo(i.name) AS x WHERE i.\"unique\" AND x.key ORDER BY i.seq, x.seqno",
+            &text,
+        )?;
+        let mut reader = Reader::new(&indexes);
+        let mut current: Option<String> = None;
+        while let Some(index) = reader.next()? {
+            let index = index.text()?;
+            let is_primary = reader.value()?.text()? == "pk";
+            let is_key = is_primary && !has_rowid;
+            if is_primary {
+                // A rowid needs no index.
+                self.has_rowid_column = false;
+            }
+            let column = reader.value()?.integer()?;
+            let name = match reader.value()? {
+                Given::Text(name) => name.to_owned(),
+                _ => String::new(),
+            };
+            let collation = reader.value()?.text()?.to_owned();
+            if column == -2 {
+                self.has_unique_expression = true;
+            }
+            if is_key && let Identity::Key(key) = &mut self.identity {
+                let position = self.columns.iter().position(|column| *column == name);
+                key.push((position.ok_or_else(|| Error::unsupported("its key is computed"))?, collation));
+                continue;
+            }
+            if current.as_deref() != Some(index) {
+                current = Some(index.to_owned());
+                self.uniques.push(Vec::new());
+            }
+            if let Some(unique) = self.uniques.last_mut() {
+                unique.push((name, collation));
+            }
+        }
+        Ok(())
+    }
+
+    /// The names under which a row's values are kept while it is watched: one for each column.
+    pub fn kept_columns(&self) -> Vec<String> {
+        (0..self.columns.len()).map(|position| format!("c{position}")).collect()
+    }
+
+    /// The columns' names, as SQL.
+    pub fn named_columns(&self) -> Vec<String> {
+        self.columns.iter().map(|column| quoted(column)).collect()
+    }
+
+    /// The line of the row whose values come next in `reader`, those that tell it apart first; its key over
+    /// `key`, the line over `line`.
+    pub fn line(&self, reader: &mut Reader<'_>, key: &mut String, line: &mut Vec<u8>) -> Result<()> {
+        let rowid = match self.identity {
+            Identity::Rowid(_) => Some(integer(reader.value()?)?),
+            Identity::Key(_) => None,
+        };
+        let mut values = Vec::with_capacity(self.columns.len());
+        for _ in &self.columns {
+            values.push(value(reader.value()?)?);
+        }
+        key.clear();
+        key.push_str(&self.prefix);
+        match (&self.identity, rowid) {
+            (Identity::Key(columns), _) => {
+                let key_values: Vec<Value<'_>> =
+                    columns.iter().filter_map(|(column, _)| values.get(*column).cloned()).collect();
+                push_place(RowPlace::Key(&key_values), key);
+            }
+            (Identity::Rowid(_), rowid) => push_place(RowPlace::Rowid(rowid.unwrap_or_default()), key),
+        }
+        line.clear();
+        push_line(key, values, line);
+        Ok(())
+    }
+}
+
+/// A name as SQL.
+pub fn quoted(name: &str) -> String {
+    let mut quoted = String::new();
+    push_name(name, &mut quoted);
+    quoted
+}
+
+/// An expression for what is stored, so that every storage class crosses to JavaScript as it is: NULL and
+/// REAL as they are, an INTEGER as its digits, TEXT and BLOB as bytes behind a letter.
+pub fn crossing(column: &str) -> String {
+    format!(
+        "CASE typeof({column}) WHEN 'integer' THEN CAST({column} AS TEXT) \
+         WHEN 'text' THEN CAST('t'||{column} AS BLOB) WHEN 'blob' THEN CAST('b'||{column} AS BLOB) \
+         ELSE {column} END"
+    )
+}
+
+/// The value that crossed by [`crossing`].
+pub fn value(given: Given<'_>) -> Result<Value<'_>> {
+    Ok(match given {
+        Given::Null => Value::Null,
+        Given::Number(number) => Value::Real(number),
+        Given::Text(_) => Value::Integer(integer(given)?),
+        Given::Bytes([b't', text @ ..]) => Value::Text(text.into()),
+        Given::Bytes([b'b', bytes @ ..]) => Value::Blob(bytes.into()),
+        Given::Bytes(_) => return Err(Error::malformed("a value has no type")),
+    })
+}
+
+fn integer(given: Given<'_>) -> Result<i64> {
+    given.text()?.parse().map_err(|_| Error::malformed("an integer has other than digits"))
+}

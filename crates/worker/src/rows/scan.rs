@@ -1,0 +1,405 @@
+//! An object's state as lines, in the order of their keys, a batch at a time.
+
+use std::cmp::Ordering;
+use std::collections::VecDeque;
+
+use dotctl_engine::rows::{Definition, RowPlace, Value, push_line, push_place, table_prefix};
+use dotctl_engine::{Error, Result};
+
+use super::form::{Identity, TableForm, crossing, quoted, value};
+use super::schema::{ENTRIES_TABLE, METADATA_TABLE, Schema};
+use super::watch::{kept_entries, kept_table};
+use crate::packed::{Given, Reader};
+use crate::storage::{Parameter, Storage};
+
+/// Rows that are read at once at most.
+const ROWS_MAX: u32 = 2_000;
+
+/// Bytes of rows that are read at once, about: the last one may be large.
+const BATCH_BYTES: f64 = 512.0 * 1024.0;
+
+/// Goes through an object's state as it was when watching began.
+pub struct Scan {
+    definitions: VecDeque<Definition>,
+    parts: VecDeque<Part>,
+    current: Option<Part>,
+    batch: Batch,
+    key: String,
+    line: Vec<u8>,
+    last_key: String,
+    takes_any_order: bool,
+    /// The table whose rows do not come in the order of their keys, once one was found.
+    pub out_of_order: Option<String>,
+}
+
+/// Something that has rows.
+enum Part {
+    Table(TableScan),
+    Entries { after: Option<String>, watched: bool },
+    Alarm { unix_ms: f64 },
+}
+
+/// A table of which `after` was the last row read.
+struct TableScan {
+    form: TableForm,
+    statements: [String; 2],
+    after: After,
+}
+
+enum After {
+    Nothing,
+    Rowid(i64),
+    Key(Vec<Value<'static>>),
+}
+
+/// Rows that were read and not yet taken.
+#[derive(Default)]
+struct Batch {
+    lines: VecDeque<(String, Vec<u8>)>,
+    ended: bool,
+}
+
+/// A table to be scanned.
+pub struct ScannedTable {
+    /// What it looks like.
+    pub form: TableForm,
+    /// The number under which it is watched; none where it is read as it is.
+    pub watched: Option<usize>,
+    /// Whether all of it was copied when watching began.
+    pub copied: bool,
+}
+
+impl Scan {
+    /// Goes through what `schema` defines; `tables` are those that SQL may read, in the order of their keys.
+    pub fn new(schema: &Schema, tables: Vec<ScannedTable>, alarm: Option<f64>) -> Self {
+        let watched = tables.iter().any(|table| table.watched.is_some());
+        let mut parts: Vec<(String, Part)> = tables
+            .into_iter()
+            .map(|table| (table_prefix(&table.form.name), Part::Table(TableScan::new(table))))
+            .collect();
+        for table in schema.tables() {
+            match (table.name.as_str(), alarm) {
+                (ENTRIES_TABLE, _) => {
+                    parts.push((table_prefix(ENTRIES_TABLE), Part::Entries { after: None, watched }));
+                }
+                (METADATA_TABLE, Some(unix_ms)) => {
+                    parts.push((table_prefix(METADATA_TABLE), Part::Alarm { unix_ms }));
+                }
+                _ => {}
+            }
+        }
+        parts.sort_by(|one, other| one.0.cmp(&other.0));
+        Scan {
+            definitions: schema.definitions.clone().into(),
+            parts: parts.into_iter().map(|(_, part)| part).collect(),
+            current: None,
+            batch: Batch::default(),
+            key: String::new(),
+            line: Vec::new(),
+            last_key: String::new(),
+            takes_any_order: false,
+            out_of_order: None,
+        }
+    }
+
+    /// Takes rows that are in any order.
+    pub fn take_any_order(&mut self) {
+        self.takes_any_order = true;
+    }
+
+    /// Moves to the next line; says `false` when there is none.
+    pub fn advance(&mut self, storage: &Storage) -> Result<bool> {
+        if let Some(definition) = self.definitions.pop_front() {
+            self.line.clear();
+            definition.push_line(&mut self.line);
+            self.key = String::from_utf8_lossy(&definition.key()).into_owned();
+            return Ok(true);
+        }
+        while self.batch.lines.is_empty() {
+            if self.current.is_none() || self.batch.ended {
+                self.batch.ended = false;
+                self.current = self.parts.pop_front();
+            }
+            match &mut self.current {
+                None => return Ok(false),
+                Some(part) => part.read(storage, &mut self.batch)?,
+            }
+        }
+        if let Some((key, line)) = self.batch.lines.pop_front() {
+            std::mem::swap(&mut self.last_key, &mut self.key);
+            (self.key, self.line) = (key, line);
+        }
+        if self.last_key >= self.key && !self.takes_any_order {
+            let table = match &self.current {
+                Some(Part::Table(table)) => table.form.name.clone(),
+                _ => ENTRIES_TABLE.to_owned(),
+            };
+            let error = Error::unsupported(format!(
+                "the rows of table {table:?} are not in the order of their keys"
+            ));
+            self.out_of_order = Some(table);
+            return Err(error);
+        }
+        Ok(true)
+    }
+
+    /// The key and the line that [`Scan::advance`] moved to.
+    pub fn line(&self) -> (&[u8], &[u8]) {
+        (self.key.as_bytes(), &self.line)
+    }
+}
+
+impl Part {
+    fn read(&mut self, storage: &Storage, batch: &mut Batch) -> Result<()> {
+        match self {
+            Part::Table(table) => {
+                let read = table.read(storage, batch);
+                read.map_err(|error| error.at(format!("table {:?}", table.form.name)))
+            }
+            Part::Entries { after, watched } => read_entries(storage, after, *watched, batch),
+            Part::Alarm { unix_ms } => {
+                // As workerd stores it: row 1, nanoseconds since 1970.
+                let nanoseconds = (*unix_ms as i64).saturating_mul(1_000_000);
+                let mut key = table_prefix(METADATA_TABLE);
+                push_place(RowPlace::Rowid(1), &mut key);
+                let mut line = Vec::new();
+                push_line(&key, [Value::Integer(1), Value::Integer(nanoseconds)], &mut line);
+                batch.lines.push_back((key, line));
+                batch.ended = true;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl TableScan {
+    fn new(table: ScannedTable) -> Self {
+        let statements = [selection(&table, false), selection(&table, true)];
+        TableScan { form: table.form, statements, after: After::Nothing }
+    }
+
+    fn read(&mut self, storage: &Storage, batch: &mut Batch) -> Result<()> {
+        let mut texts = Vec::new();
+        let rows = match &self.after {
+            After::Nothing => storage.query_some(&self.statements[0], &[], BATCH_BYTES)?,
+            After::Rowid(rowid) => {
+                texts.push(rowid.to_string());
+                let parameters: Vec<Parameter<'_>> = texts.iter().map(|text| Parameter::Text(text)).collect();
+                storage.query_some(&self.statements[1], &parameters, BATCH_BYTES)?
+            }
+            After::Key(values) => {
+                let integers: Vec<String> = values
+                    .iter()
+                    .map(|value| match value {
+                        Value::Integer(number) => number.to_string(),
+                        _ => String::new(),
+                    })
+                    .collect();
+                let parameters: Vec<Parameter<'_>> = values
+                    .iter()
+                    .zip(&integers)
+                    .map(|(value, integer)| match value {
+                        Value::Null => Parameter::Text(""),
+                        Value::Integer(_) => Parameter::Text(integer),
+                        Value::Real(number) => Parameter::Number(*number),
+                        Value::Text(bytes) | Value::Blob(bytes) => Parameter::Blob(bytes),
+                    })
+                    .collect();
+                let statement = typed(&self.statements[1], values);
+                storage.query_some(&statement, &parameters, BATCH_BYTES)?
+            }
+        };
+        let mut reader = Reader::new(&rows);
+        let mut count = 0;
+        while !reader.is_at_end() {
+            let (mut key, mut line) = (String::new(), Vec::new());
+            let mut at = reader.clone();
+            self.form.line(&mut reader, &mut key, &mut line)?;
+            self.after = match &self.form.identity {
+                Identity::Rowid(_) => match value(at.value()?)? {
+                    Value::Integer(rowid) => After::Rowid(rowid),
+                    _ => return Err(Error::malformed("a rowid is no integer")),
+                },
+                Identity::Key(columns) => {
+                    let mut values = Vec::new();
+                    for _ in &self.form.columns {
+                        values.push(value(at.value()?)?);
+                    }
+                    let owned = |value: &Value<'_>| match value {
+                        Value::Null => Value::Null,
+                        Value::Integer(number) => Value::Integer(*number),
+                        Value::Real(number) => Value::Real(*number),
+                        Value::Text(bytes) => Value::Text(bytes.to_vec().into()),
+                        Value::Blob(bytes) => Value::Blob(bytes.to_vec().into()),
+                    };
+                    After::Key(columns.iter().filter_map(|(column, _)| values.get(*column).map(owned)).collect())
+                }
+            };
+            batch.lines.push_back((key, line));
+            count += 1;
+        }
+        batch.ended = count == 0 || matches!(self.after, After::Rowid(i64::MAX));
+        Ok(())
+    }
+}
+
+/// The statement that reads a table's rows, those behind a given one if `is_later`. For a key its parameters
+/// are spelled `?1t` and so on: what type they have is known when it runs.
+fn selection(table: &ScannedTable, is_later: bool) -> String {
+    let form = &table.form;
+    let named = form.named_columns();
+    let kept: Vec<String> = form.kept_columns();
+    let arm = |source: &str, place: Option<&str>, columns: &[String], filter: Option<String>| {
+        let order: Vec<String> = match &form.identity {
+            Identity::Rowid(_) => vec![place.unwrap_or_default().to_owned()],
+            Identity::Key(key) => key.iter().filter_map(|(column, _)| columns.get(*column).cloned()).collect(),
+        };
+        let later = is_later.then(|| match &form.identity {
+            Identity::Rowid(_) => format!("{} > CAST(?1 AS INTEGER)", order.join(", ")),
+            Identity::Key(key) => {
+                let parameters: Vec<String> = (1..=key.len()).map(|number| format!("?{number}t")).collect();
+                format!("({}) > ({})", order.join(", "), parameters.join(", "))
+            }
+        });
+        let conditions: Vec<String> = later.into_iter().chain(filter).collect();
+        let filter =
+            if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+        let mut results: Vec<String> = Vec::new();
+        if let Some(place) = place {
+            results.push(format!("CAST({place} AS TEXT)"));
+        }
+        results.extend(columns.iter().map(|column| crossing(column)));
+        (order, results, format!(" FROM {source}{filter}"))
+    };
+    let rowid = match &form.identity {
+        Identity::Rowid(name) => Some(*name),
+        Identity::Key(_) => None,
+    };
+    let live = |filter| arm(&quoted(&form.name), rowid, &named, filter);
+    let plain = |(order, results, rest): (Vec<String>, Vec<String>, String)| {
+        format!("SELECT {}{rest} ORDER BY {} LIMIT {ROWS_MAX}", results.join(", "), order.join(", "))
+    };
+    let Some(number) = table.watched else {
+        return plain(live(None));
+    };
+    let kept_name = kept_table(number);
+    let existed = arm(&kept_name, rowid.map(|_| "place"), &kept, Some("existed".into()));
+    if table.copied {
+        return plain(existed);
+    }
+    let table_name = quoted(&form.name);
+    let is_kept = match &form.identity {
+        Identity::Rowid(name) => format!("place = {table_name}.{name}"),
+        Identity::Key(key) => {
+            let equal: Vec<String> = key
+                .iter()
+                .filter_map(|(column, _)| Some(format!("c{column} = {table_name}.{}", named.get(*column)?)))
+                .collect();
+            equal.join(" AND ")
+        }
+    };
+    let there = live(Some(format!("NOT EXISTS (SELECT 1 FROM {kept_name} WHERE {is_kept})")));
+    // Both in order, so SQLite merges them as they come. What orders them stands first, and again in the results.
+    let both: Vec<String> = [there, existed]
+        .into_iter()
+        .map(|(order, results, rest)| {
+            let order: Vec<String> =
+                order.iter().enumerate().map(|(number, column)| format!("{column} AS o{number}")).collect();
+            let results: Vec<String> =
+                results.iter().enumerate().map(|(number, result)| format!("{result} AS r{number}")).collect();
+            format!("SELECT {}, {}{rest}", order.join(", "), results.join(", "))
+        })
+        .collect();
+    let orders = match &form.identity {
+        Identity::Rowid(_) => 1,
+        Identity::Key(key) => key.len(),
+    };
+    let results = kept.len() + usize::from(rowid.is_some());
+    let names = |letter: char, count: usize| -> String {
+        (0..count).map(|number| format!("{letter}{number}")).collect::<Vec<_>>().join(", ")
+    };
+    format!(
+        "SELECT {} FROM ({} ORDER BY {} LIMIT {ROWS_MAX})",
+        names('r', results),
+        both.join(" UNION ALL "),
+        names('o', orders)
+    )
+}
+
+/// The statement with its parameters as the values' types want them.
+fn typed(statement: &str, values: &[Value<'_>]) -> String {
+    let mut typed = statement.to_owned();
+    for (number, value) in values.iter().enumerate() {
+        let number = number + 1;
+        let parameter = match value {
+            Value::Integer(_) => format!("CAST(?{number} AS INTEGER)"),
+            Value::Text(_) => format!("CAST(?{number} AS TEXT)"),
+            Value::Null | Value::Real(_) | Value::Blob(_) => format!("?{number}"),
+        };
+        typed = typed.replace(&format!("?{number}t"), &parameter);
+    }
+    typed
+}
+
+/// Reads entries behind `after`, as they were when watching began.
+fn read_entries(
+    storage: &Storage,
+    after: &mut Option<String>,
+    watched: bool,
+    batch: &mut Batch,
+) -> Result<()> {
+    let there = storage.entries(after.as_deref(), ROWS_MAX, BATCH_BYTES)?;
+    let mut last = None;
+    let mut keys = Reader::new(&there);
+    while let Some(key) = keys.next()? {
+        last = Some(key.text()?);
+        keys.value()?;
+    }
+    let kept = match watched {
+        true => kept_entries(storage, after.as_deref(), last)?,
+        false => Vec::new(),
+    };
+    let (mut there_reader, mut kept_reader) = (Reader::new(&there), Reader::new(&kept));
+    let next = |reader: &mut Reader<'_>| -> Result<Option<(String, Option<Vec<u8>>)>> {
+        let Some(key) = reader.next()? else { return Ok(None) };
+        let key = key.text()?.to_owned();
+        Ok(Some(match reader.value()? {
+            Given::Null => (key, None),
+            value => (key, Some(value.bytes()?.to_vec())),
+        }))
+    };
+    let (mut live, mut before) = (next(&mut there_reader)?, next(&mut kept_reader)?);
+    loop {
+        let order = match (&live, &before) {
+            (None, None) => break,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(one), Some(other)) => one.0.cmp(&other.0),
+        };
+        let taken = match order {
+            Ordering::Less => std::mem::replace(&mut live, next(&mut there_reader)?),
+            Ordering::Greater => std::mem::replace(&mut before, next(&mut kept_reader)?),
+            Ordering::Equal => {
+                live = next(&mut there_reader)?;
+                std::mem::replace(&mut before, next(&mut kept_reader)?)
+            }
+        };
+        if let Some((key, Some(bytes))) = taken {
+            batch.lines.push_back(entry_line(&key, &bytes));
+        }
+    }
+    batch.ended = last.is_none();
+    if let Some(last) = last {
+        *after = Some(last.to_owned());
+    }
+    Ok(())
+}
+
+fn entry_line(key: &str, stored: &[u8]) -> (String, Vec<u8>) {
+    let text = Value::Text(key.as_bytes().into());
+    let mut row_key = table_prefix(ENTRIES_TABLE);
+    push_place(RowPlace::Key(std::slice::from_ref(&text)), &mut row_key);
+    let mut line = Vec::new();
+    push_line(&row_key, [text.clone(), Value::Blob(stored.into())], &mut line);
+    (row_key, line)
+}

@@ -1,0 +1,109 @@
+//! What an object's database consists of.
+
+use dotctl_engine::rows::Definition;
+use dotctl_engine::{Error, Result};
+
+use super::form::{TableForm, quoted};
+use crate::packed::{Given, Reader};
+use crate::storage::Storage;
+
+/// The table of key-value entries, which SQL may not read.
+pub const ENTRIES_TABLE: &str = "_cf_KV";
+/// The table of the alarm, which SQL may not read either.
+pub const METADATA_TABLE: &str = "_cf_METADATA";
+
+/// Bytes of all definitions that are held in memory.
+const SCHEMA_BYTES_MAX: usize = 4 << 20;
+
+/// The definitions of an object's database, in the order of their keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schema {
+    /// All that is state.
+    pub definitions: Vec<Definition>,
+}
+
+impl Schema {
+    /// Reads it.
+    pub fn read(storage: &Storage) -> Result<Self> {
+        let rows = storage.query(
+            "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL",
+            &[],
+        )?;
+        let mut reader = Reader::new(&rows);
+        let (mut definitions, mut held_bytes) = (Vec::new(), 0_usize);
+        while let Some(kind) = reader.next()? {
+            let text = |given: Given<'_>| given.text().map(str::to_owned);
+            let definition = Definition {
+                kind: text(kind)?,
+                name: text(reader.value()?)?,
+                table: text(reader.value()?)?,
+                sql: text(reader.value()?)?,
+            };
+            if !definition.is_own() {
+                held_bytes += definition.held_bytes();
+                definitions.push(definition);
+            }
+        }
+        if held_bytes > SCHEMA_BYTES_MAX {
+            return Err(Error::unsupported(format!(
+                "a schema of {held_bytes} bytes, more than {SCHEMA_BYTES_MAX}"
+            )));
+        }
+        definitions.sort_by_key(Definition::key);
+        Ok(Schema { definitions })
+    }
+
+    /// Its tables that have rows.
+    pub fn tables(&self) -> impl Iterator<Item = &Definition> {
+        self.definitions.iter().filter(|definition| definition.has_rows())
+    }
+
+    /// Whether `name` is a table in which a virtual one keeps its rows: nothing can be hung on it.
+    pub fn is_shadow(&self, storage: &Storage, name: &str) -> Result<bool> {
+        let kind = storage.query(
+            "SELECT type FROM pragma_table_list WHERE schema = 'main' AND name = ?",
+            &[crate::storage::Parameter::Text(name)],
+        )?;
+        Ok(Reader::new(&kind).value()?.text()? == "shadow" && !name.starts_with("_cf_"))
+    }
+
+    /// What the tables that SQL may read look like, in the order of their rows' keys.
+    pub fn forms(&self, storage: &Storage) -> Result<Vec<TableForm>> {
+        let tables = self.tables().filter(|table| !table.name.starts_with("_cf_"));
+        let mut forms =
+            tables.map(|table| TableForm::of(storage, &table.name)).collect::<Result<Vec<_>>>()?;
+        forms.sort_by_key(|form| dotctl_engine::rows::table_prefix(&form.name));
+        Ok(forms)
+    }
+}
+
+/// Removes every table and view but the runtime's, and this crate's own.
+pub fn drop_all(storage: &Storage, schema: &Schema) -> Result<()> {
+    let of = |kind: &str, definition: &Definition| {
+        storage.execute(&format!("DROP {kind} {}", quoted(&definition.name)), &[])
+    };
+    for definition in schema.definitions.iter().filter(|definition| definition.kind == "trigger") {
+        of("TRIGGER", definition)?;
+    }
+    for definition in schema.definitions.iter().filter(|definition| definition.kind == "view") {
+        of("VIEW", definition)?;
+    }
+    // A virtual table takes the tables along in which it keeps its rows.
+    let (virtuals, plain): (Vec<_>, Vec<_>) = schema
+        .definitions
+        .iter()
+        .filter(|definition| {
+            definition.kind == "table"
+                && !definition.name.starts_with("sqlite_")
+                && !definition.name.starts_with("_cf_")
+        })
+        .partition(|definition| definition.is_virtual());
+    for definition in virtuals {
+        of("TABLE", definition)?;
+    }
+    let left = Schema::read(storage)?;
+    for definition in plain.into_iter().filter(|definition| left.definitions.contains(definition)) {
+        of("TABLE", definition)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! Copy-on-write: what a row was before it was first changed is kept until the checkpoint has it.
+//!
+//! While a checkpoint is made, triggers keep each row's values before its first change. A scan reads a row
+//! as it is if none are kept, else the kept ones, so it shows the moment at which watching began,
+//! however many turns it takes. Only a statement's own conflict clause counts inside its triggers
+//! ("ON CONFLICT", SQLite's language reference), so nothing here relies on `OR IGNORE`. Rows that a
+//! statement replaces fire no trigger of theirs, so what is in the way of a new row is kept before it comes.
+
+use dotctl_engine::Result;
+
+use super::form::{Identity, TableForm, quoted};
+use crate::packed::Reader;
+use crate::storage::{Parameter, Storage};
+
+/// The table that keeps the rows of the table with this number.
+pub fn kept_table(number: usize) -> String {
+    format!("_dotctl_before_{number}")
+}
+
+/// Entries of the key-value storage as they were; NULL for those that were not.
+const KEPT_ENTRIES: &str = "CREATE TABLE _dotctl_before_entries (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID";
+
+/// Begins to watch `forms`; those for which `copies` is true are copied as a whole.
+pub fn watch(storage: &Storage, forms: &[(TableForm, bool)], has_entries: bool) -> Result<()> {
+    unwatch(storage)?;
+    for (number, (form, copies)) in forms.iter().enumerate() {
+        for statement in statements(form, number, *copies) {
+            storage
+                .execute(&statement, &[])
+                .map_err(|error| error.at(format!("table {:?}", form.name)))?;
+        }
+    }
+    if has_entries {
+        storage.execute(KEPT_ENTRIES, &[])?;
+    }
+    storage.guard().set_emptied(false);
+    storage.guard().set_capturing(has_entries);
+    Ok(())
+}
+
+/// Ends it, whoever began it.
+pub fn unwatch(storage: &Storage) -> Result<()> {
+    storage.guard().set_capturing(false);
+    let found = storage.query(
+        "SELECT type, name FROM sqlite_schema WHERE type IN ('trigger', 'table') \
+         AND name GLOB '_dotctl_before_*' ORDER BY type DESC",
+        &[],
+    )?;
+    let mut reader = Reader::new(&found);
+    while let Some(kind) = reader.next()? {
+        let kind = kind.text()?.to_owned();
+        storage.execute(&format!("DROP {kind} {}", quoted(reader.value()?.text()?)), &[])?;
+    }
+    Ok(())
+}
+
+/// Entries that are kept, behind `after` and up to `end`: key and stored bytes by turns.
+pub fn kept_entries(storage: &Storage, after: Option<&str>, end: Option<&str>) -> Result<Vec<u8>> {
+    let (after_sql, end_sql) = ("key > CAST(? AS TEXT)", "key <= CAST(? AS TEXT)");
+    let bounds = [after.map(|after| (after_sql, after)), end.map(|end| (end_sql, end))];
+    let conditions: Vec<&str> = bounds.iter().flatten().map(|(sql, _)| *sql).collect();
+    let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+    let parameters: Vec<Parameter<'_>> =
+        bounds.iter().flatten().map(|(_, text)| Parameter::Text(text)).collect();
+    storage.query(&format!("SELECT key, value FROM _dotctl_before_entries{filter} ORDER BY key"), &parameters)
+}
+
+fn statements(form: &TableForm, number: usize, copies: bool) -> Vec<String> {
+    let (table, kept) = (quoted(&form.name), kept_table(number));
+    let columns = form.kept_columns();
+    let named = form.named_columns();
+    let create = match &form.identity {
+        Identity::Rowid(_) => {
+            let columns: String = columns.iter().map(|column| format!(", {column}")).collect();
+            format!("CREATE TABLE {kept} (place INTEGER PRIMARY KEY, existed INTEGER{columns})")
+        }
+        Identity::Key(key) => {
+            let collated = |(position, column): (usize, &String)| {
+                let collation = key.iter().find(|(column, _)| *column == position);
+                let collation = collation.map_or(String::new(), |(_, name)| format!(" COLLATE {}", quoted(name)));
+                format!(", {column}{collation}")
+            };
+            let columns: String = columns.iter().enumerate().map(collated).collect();
+            let key: Vec<String> = key.iter().map(|(column, _)| format!("c{column}")).collect();
+            format!("CREATE TABLE {kept} (existed INTEGER{columns}, PRIMARY KEY ({})) WITHOUT ROWID", key.join(", "))
+        }
+    };
+    let row = |source: &str| -> Vec<String> {
+        let place = match &form.identity {
+            Identity::Rowid(name) => Some(format!("{source}{name}")),
+            Identity::Key(_) => None,
+        };
+        place.into_iter().chain(["1".to_owned()]).chain(named.iter().map(|name| format!("{source}{name}"))).collect()
+    };
+    if copies {
+        return vec![create, format!("INSERT INTO {kept} SELECT {} FROM {table}", row("").join(", "))];
+    }
+    // Whether the row at `source` is kept already.
+    let is_kept = |source: &str| match &form.identity {
+        Identity::Rowid(name) => format!("EXISTS (SELECT 1 FROM {kept} WHERE place = {source}{name})"),
+        Identity::Key(key) => {
+            let equal: Vec<String> = key
+                .iter()
+                .map(|(column, _)| format!("c{column} = {source}{}", named.get(*column).map_or("", String::as_str)))
+                .collect();
+            format!("EXISTS (SELECT 1 FROM {kept} WHERE {})", equal.join(" AND "))
+        }
+    };
+    let keep_old = format!("INSERT INTO {kept} SELECT {} WHERE NOT {};", row("OLD.").join(", "), is_kept("OLD."));
+    // A row that was not there: of what tells it apart as much as is needed.
+    let absent: Vec<String> = match &form.identity {
+        Identity::Rowid(name) => vec![format!("NEW.{name}"), "0".into()]
+            .into_iter()
+            .chain(columns.iter().map(|_| "NULL".into()))
+            .collect(),
+        Identity::Key(key) => ["0".to_owned()]
+            .into_iter()
+            .chain(named.iter().enumerate().map(|(position, name)| {
+                match key.iter().any(|(column, _)| *column == position) {
+                    true => format!("NEW.{name}"),
+                    false => "NULL".into(),
+                }
+            }))
+            .collect(),
+    };
+    let keep_absent =
+        format!("INSERT INTO {kept} SELECT {} WHERE NOT {};", absent.join(", "), is_kept("NEW."));
+    // What a row with NEW's values would replace.
+    let same_identity = match &form.identity {
+        Identity::Rowid(name) => format!("{table}.{name} = NEW.{name}"),
+        Identity::Key(key) => {
+            let names = key.iter().filter_map(|(column, collation)| Some((named.get(*column)?, collation)));
+            let equal: Vec<String> = names
+                .map(|(name, collation)| format!("{table}.{name} = NEW.{name} COLLATE {}", quoted(collation)))
+                .collect();
+            equal.join(" AND ")
+        }
+    };
+    let same_unique = form.uniques.iter().map(|unique| {
+        let equal: Vec<String> = unique
+            .iter()
+            .map(|(name, collation)| {
+                format!("{table}.{0} = NEW.{0} COLLATE {1}", quoted(name), quoted(collation))
+            })
+            .collect();
+        equal.join(" AND ")
+    });
+    let keep_in_the_way: String = std::iter::once(same_identity)
+        .chain(same_unique)
+        .map(|same| {
+            let prefix = format!("{table}.");
+            format!(
+                "INSERT INTO {kept} SELECT {} FROM {table} WHERE {same} AND NOT {};",
+                row(&prefix).join(", "),
+                is_kept(&prefix)
+            )
+        })
+        .collect();
+    let trigger = |name: &str, event: &str, body: &str| {
+        format!("CREATE TRIGGER {kept}_{name} {event} ON {table} BEGIN {body} END")
+    };
+    vec![
+        create,
+        trigger("inserting", "BEFORE INSERT", &keep_in_the_way),
+        trigger("inserted", "AFTER INSERT", &keep_absent),
+        trigger("updating", "BEFORE UPDATE", &format!("{keep_old}{keep_in_the_way}")),
+        trigger("updated", "AFTER UPDATE", &keep_absent),
+        trigger("deleting", "BEFORE DELETE", &keep_old),
+    ]
+}

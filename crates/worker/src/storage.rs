@@ -1,0 +1,230 @@
+//! What the runtime offers an object, as the engine asks for it. SQL and the key-value storage are
+//! synchronous: nothing else happens in the object until the code awaits something.
+
+use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+
+use dotctl_engine::{Error, ErrorKind, Result};
+
+use crate::packed::{Given, Reader, Writer};
+
+#[wasm_bindgen(module = "/js/values.js")]
+extern "C" {
+    // `storage.js` imports this file: named here, it lies beside it.
+    #[wasm_bindgen(js_name = deserialize, catch)]
+    fn _deserialize(stored: &Uint8Array) -> std::result::Result<JsValue, JsValue>;
+}
+
+#[wasm_bindgen(module = "/js/storage.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = query, catch)]
+    fn js_query(
+        storage: &JsValue,
+        statement: &str,
+        parameters: &[u8],
+        bytes_max: f64,
+    ) -> std::result::Result<Uint8Array, JsValue>;
+    #[wasm_bindgen(js_name = run, catch)]
+    fn js_run(storage: &JsValue, statements: &Array, packed: &[u8]) -> std::result::Result<(), JsValue>;
+    #[wasm_bindgen(js_name = transaction, catch)]
+    fn js_transaction(
+        storage: &JsValue,
+        work: &mut dyn FnMut() -> std::result::Result<(), JsValue>,
+    ) -> std::result::Result<(), JsValue>;
+    #[wasm_bindgen(js_name = entries, catch)]
+    fn js_entries(
+        storage: &JsValue,
+        after: Option<&str>,
+        count_max: u32,
+        bytes_max: f64,
+    ) -> std::result::Result<Uint8Array, JsValue>;
+    #[wasm_bindgen(js_name = putEntries, catch)]
+    fn js_put_entries(storage: &JsValue, packed: &[u8]) -> std::result::Result<(), JsValue>;
+    #[wasm_bindgen(js_name = clearEntries, catch)]
+    fn js_clear_entries(storage: &JsValue) -> std::result::Result<(), JsValue>;
+    #[wasm_bindgen(js_name = watchEntries)]
+    fn js_watch_entries(storage: &JsValue) -> Guard;
+    #[wasm_bindgen(js_name = alarm)]
+    fn js_alarm(storage: &JsValue) -> Promise;
+    #[wasm_bindgen(js_name = setAlarm)]
+    fn js_set_alarm(storage: &JsValue, unix_ms: Option<f64>) -> Promise;
+    #[wasm_bindgen(js_name = later)]
+    fn js_later(ms: f64) -> Promise;
+
+    /// Watches what is written to the key-value storage.
+    #[derive(Clone)]
+    pub type Guard;
+    #[wasm_bindgen(method, setter)]
+    pub fn set_capturing(this: &Guard, capturing: bool);
+    #[wasm_bindgen(method, getter)]
+    pub fn emptied(this: &Guard) -> bool;
+    #[wasm_bindgen(method, setter)]
+    pub fn set_emptied(this: &Guard, emptied: bool);
+}
+
+/// Values that belong to the `?` of a statement.
+pub enum Parameter<'a> {
+    /// A text; also an integer, for `CAST(? AS INTEGER)`.
+    Text(&'a str),
+    /// Bytes.
+    Blob(&'a [u8]),
+    /// A number, which SQLite gets as REAL.
+    Number(f64),
+}
+
+/// More than any query here gives.
+const ALL_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
+
+/// An object's storage: `ctx.storage`.
+#[derive(Clone)]
+pub struct Storage {
+    js: JsValue,
+    guard: Guard,
+}
+
+impl Storage {
+    /// Takes the storage, and watches from now on what is written to its key-value entries.
+    pub fn new(storage: JsValue) -> Self {
+        let guard = js_watch_entries(&storage);
+        Storage { js: storage, guard }
+    }
+
+    /// What is known of writes to the key-value storage.
+    pub fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// The rows of a query, each value in order.
+    pub fn query(&self, statement: &str, parameters: &[Parameter<'_>]) -> Result<Vec<u8>> {
+        self.query_some(statement, parameters, ALL_BYTES)
+    }
+
+    /// The same; no more rows once they have `bytes_max` bytes.
+    pub fn query_some(
+        &self,
+        statement: &str,
+        parameters: &[Parameter<'_>],
+        bytes_max: f64,
+    ) -> Result<Vec<u8>> {
+        let mut packed = Writer::default();
+        push_parameters(parameters, &mut packed);
+        let rows = js_query(&self.js, statement, packed.as_bytes(), bytes_max).map_err(|error| failed(&error))?;
+        Ok(rows.to_vec())
+    }
+
+    /// The one whole number that a query gives.
+    pub fn number(&self, statement: &str, parameters: &[Parameter<'_>]) -> Result<i64> {
+        match Reader::new(&self.query(statement, parameters)?).value()? {
+            Given::Null => Ok(0),
+            value => value.integer(),
+        }
+    }
+
+    /// Runs one statement.
+    pub fn execute(&self, statement: &str, parameters: &[Parameter<'_>]) -> Result<()> {
+        let mut packed = Writer::default();
+        packed.count(0);
+        packed.count(parameters.len());
+        push_parameters(parameters, &mut packed);
+        self.run(&[statement.to_owned()], packed.as_bytes())
+    }
+
+    /// Runs many: for each its number in `statements`, its number of parameters, and those.
+    pub fn run(&self, statements: &[String], packed: &[u8]) -> Result<()> {
+        let statements: Array = statements.iter().map(|statement| JsValue::from_str(statement)).collect();
+        js_run(&self.js, &statements, packed).map_err(|error| failed(&error))
+    }
+
+    /// Does everything in `work` or nothing of it.
+    pub fn transaction<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let mut work = Some(work);
+        let mut done = None;
+        let mut refused = None;
+        let outcome = js_transaction(&self.js, &mut || {
+            match work.take().map(|work| work()) {
+                Some(Ok(value)) => done = Some(value),
+                Some(Err(error)) => {
+                    let message = JsError::new(error.message()).into();
+                    refused = Some(error);
+                    return Err(message);
+                }
+                None => {}
+            }
+            Ok(())
+        });
+        match (outcome, refused, done) {
+            (_, Some(error), _) => Err(error),
+            (Err(error), ..) => Err(failed(&error)),
+            (Ok(()), None, Some(value)) => Ok(value),
+            (Ok(()), None, None) => Err(Error::new(ErrorKind::Io, "the transaction was not run")),
+        }
+    }
+
+    /// Entries of the key-value storage behind `after`: keys and stored bytes by turns.
+    pub fn entries(&self, after: Option<&str>, count_max: u32, bytes_max: f64) -> Result<Vec<u8>> {
+        let entries = js_entries(&self.js, after, count_max, bytes_max).map_err(|error| {
+            let behind = after.map_or_else(|| "the first entry".into(), |after| format!("behind entry {after:?}"));
+            failed(&error).at(format!("key-value storage, {behind}"))
+        })?;
+        Ok(entries.to_vec())
+    }
+
+    /// Puts entries: keys and stored bytes by turns.
+    pub fn put_entries(&self, packed: &[u8]) -> Result<()> {
+        js_put_entries(&self.js, packed).map_err(|error| failed(&error))
+    }
+
+    /// Removes every entry.
+    pub fn clear_entries(&self) -> Result<()> {
+        js_clear_entries(&self.js).map_err(|error| failed(&error))
+    }
+
+    /// The time of the object's alarm in Unix milliseconds.
+    pub async fn alarm(&self) -> Result<Option<f64>> {
+        let alarm = JsFuture::from(js_alarm(&self.js)).await.map_err(|error| failed(&error))?;
+        Ok(alarm.as_f64())
+    }
+
+    /// Sets the object's alarm, or removes it.
+    pub async fn set_alarm(&self, unix_ms: Option<f64>) -> Result<()> {
+        JsFuture::from(js_set_alarm(&self.js, unix_ms)).await.map(drop).map_err(|error| failed(&error))
+    }
+}
+
+/// Gives other events of the object their turn.
+pub async fn next_turn() -> Result<()> {
+    later(0.0).await
+}
+
+/// Waits.
+pub async fn later(ms: f64) -> Result<()> {
+    JsFuture::from(js_later(ms)).await.map(drop).map_err(|error| failed(&error))
+}
+
+fn push_parameters(parameters: &[Parameter<'_>], packed: &mut Writer) {
+    for parameter in parameters {
+        match parameter {
+            Parameter::Text(text) => packed.text(text),
+            Parameter::Blob(bytes) => packed.blob(bytes),
+            Parameter::Number(number) => packed.number(*number),
+        }
+    }
+}
+
+/// What JavaScript threw.
+pub fn failed(error: &JsValue) -> Error {
+    let message = Reflect::get(error, &"message".into()).ok().and_then(|message| message.as_string());
+    Error::new(ErrorKind::Io, message.unwrap_or_else(|| format!("{error:?}")))
+}
+
+/// Calls the method `name` of `target` and waits for what it promises.
+pub async fn call(target: &JsValue, name: &str, arguments: &[JsValue]) -> Result<JsValue> {
+    let method = Reflect::get(target, &name.into())
+        .ok()
+        .and_then(|method| method.dyn_into::<Function>().ok())
+        .ok_or_else(|| Error::new(ErrorKind::Io, format!("there is no method {name}")))?;
+    let arguments: Array = arguments.iter().collect();
+    let promise = method.apply(target, &arguments).map_err(|error| failed(&error))?;
+    JsFuture::from(Promise::resolve(&promise)).await.map_err(|error| failed(&error))
+}
