@@ -248,7 +248,7 @@ function drawTrace() {
   const trace = plan.trace, best = trace.best;
   document.getElementById('trace-summary').textContent = `${count(trace.events)} events of ${count(trace.keys)} entities. ` + (best ?
     `The least that loses ${duration(trace.recovery_point_ms)} or less: every ${duration(best.interval_ms)}, at ${count(best.dirty_count)} entries or ${size(best.dirty_bytes)}; ${count(best.rows_written)} rows.` : 'No setting loses so little.');
-  const width = room('trace'), height = 280, left = 70, bottom = 34, right = 16, top = 32;
+  const width = room('trace'), height = 280, left = 70, bottom = 34, right = 24, top = 32;
   const svg = shape('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': 'Rows written against what a stop loses, of each setting' });
   const mostX = Math.max(...trace.outcomes.map(one => one.recovery_point_ms), 1), mostY = Math.max(...trace.outcomes.map(one => one.rows_written), 1);
   const x = ms => left + (width - left - right) * ms / mostX, y = rows => top + (height - top - bottom) * (1 - rows / mostY);
