@@ -101,18 +101,21 @@ pub struct IdentityArgs {
     pub identity: Vec<PathBuf>,
 }
 
+/// Where `--help` lists what only buckets need. Each option names it: a heading of the whole group would be that of
+/// every option after it, too.
+const BUCKET_HEADING: &str = "Options for buckets";
+
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Options for buckets")]
 pub struct BucketArgs {
     /// Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon's; for r2://
     /// the one of R2_ACCOUNT_ID]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help_heading = BUCKET_HEADING)]
     pub endpoint_url: Option<String>,
     /// The bucket's region [default: as the AWS tools find it; for r2:// auto]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = BUCKET_HEADING)]
     pub region: Option<String>,
     /// Begin no more requests than this within a second
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = BUCKET_HEADING)]
     pub max_requests_per_second: Option<std::num::NonZeroU32>,
 }
 

@@ -484,6 +484,27 @@ fn failures_have_their_exit_code_and_one_line() {
     finish(&mut dotctl()).expect(2);
 }
 
+/// The heading of some options is not that of the ones after them.
+#[test]
+fn only_what_buckets_need_stands_under_their_heading() {
+    let text = |words: &[&str]| String::from_utf8(finish(dotctl().args(words)).expect(0).stdout).unwrap();
+    let all = text(&["--help"]);
+    let commands = all.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1);
+    let mut with_buckets = 0;
+    for command in commands.map_while(|line| line.split_whitespace().next()).filter(|name| *name != "help") {
+        let text = text(&[command, "--help"]);
+        let under = text.lines().skip_while(|line| !line.starts_with("Options for buckets:")).skip(1);
+        let options: Vec<&str> = under
+            .take_while(|line| line.is_empty() || line.starts_with(' '))
+            .filter_map(|line| line.trim_start().split(' ').next().filter(|word| word.starts_with('-')))
+            .collect();
+        with_buckets += usize::from(!options.is_empty());
+        let expected = ["--endpoint-url", "--region", "--max-requests-per-second"];
+        assert!(options.is_empty() || options == expected, "{command}: {options:?}");
+    }
+    assert!(with_buckets > 10, "{with_buckets} commands read stores");
+}
+
 #[test]
 fn options_stand_before_or_behind_the_command_and_the_store_in_the_environment() {
     let scratch = Scratch::new();

@@ -85,6 +85,7 @@ fn every_form_of_input_gives_the_same() {
         "array.zst",
         "hive",
         "hive/**/*.gz",
+        "hive/event_date=2026-01-[01]?",
         "lines array",
     ]
     .into_iter()
@@ -107,6 +108,52 @@ fn every_form_of_input_gives_the_same() {
     assert!(child.wait().unwrap().success());
     assert_eq!(entities(&path("piped")), expected());
     assert!(names_in(world.path()).iter().all(|name| !name.contains("partial")));
+}
+
+/// A segment whose changes have a line each is one value; a torn line before others is a torn line.
+#[test]
+fn a_value_over_lines_is_told_from_a_torn_line() {
+    let world = folder();
+    let change = |lsn: u64, operation: &str, row: &str| {
+        format!(
+            r#"{{"lsn":{lsn},"timestamp":{lsn},"txnId":"t","op":"{operation}","table":"users","key":"1","after":{row}}}"#
+        )
+    };
+    let changes = [
+        change(1, "BEGIN", "null"),
+        change(2, "INSERT", r#"{"id":1,"name":"a"}"#),
+        change(3, "COMMIT", "null"),
+    ];
+    for (name, text) in [
+        ("open", format!("{{\"id\":\"s\",\"entries\":[\n{}\n]}}\n", changes.join(",\n"))),
+        ("leading", format!("{{\"entries\":\n[{}\n]}}", changes.join("\n,"))),
+        (
+            "two",
+            format!(
+                "{{\"entries\":[\n{},\n{}]}}\n{{\"entries\":[\n{}]}}\n",
+                changes[0], changes[1], changes[2]
+            ),
+        ),
+    ] {
+        fs::write(world.path().join(name), text).unwrap();
+        let report = replay_json(world.path(), &format!("{name} --into {name}.sqlite"));
+        assert_eq!(
+            (&report["malformed"], &report["events_applied"]),
+            (&json!(0), &json!(1)),
+            "{name}: {report}"
+        );
+    }
+    let whole = events();
+    for cut in 1..whole[0].len() {
+        fs::write(world.path().join("torn"), format!("{}\n{}\n", &whole[0][..cut], whole[1..].join("\n")))
+            .unwrap();
+        let report = replay_json(world.path(), &format!("torn --into torn-{cut}.sqlite"));
+        assert_eq!((&report["malformed"], &report["events_read"]), (&json!(1), &json!(4)), "{cut}: {report}");
+        // A line alone after it is an event too.
+        fs::write(world.path().join("torn"), format!("{}\n{}\n", &whole[0][..cut], whole[1])).unwrap();
+        let report = replay_json(world.path(), &format!("torn --dry-run --into torn-two-{cut}.sqlite"));
+        assert_eq!((&report["malformed"], &report["events_read"]), (&json!(1), &json!(1)), "{cut}: {report}");
+    }
 }
 
 /// What a sink leaves after some weeks: a file every few minutes. Neither handles nor memory grow with
@@ -385,6 +432,8 @@ fn an_image_begins_with_a_checkpoint() {
     replay(world.path(), "first --into image").exits(0);
     run_in(world.path(), &words("snapshot image --namespace images")).exits(0);
     let report = replay_json(world.path(), "log --from images@latest --into next");
+    let kept = replay(world.path(), "log --from images@latest --into next").exits(3);
+    assert!(!kept.stderr.contains("--force"), "there is no such option");
     assert_eq!((&report["events_applied"], &report["already_applied"]), (&json!(2), &json!(3)));
     assert_eq!(entities(&world.path().join("next")), expected());
     // An object's own: no table of a replay's, but entities that say when they changed.

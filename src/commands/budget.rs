@@ -17,7 +17,7 @@ use crate::open;
 use crate::output::Output;
 use crate::render;
 
-pub use report::{BudgetReport, Growths};
+pub use report::{BudgetReport, Growths, ObjectReport};
 
 pub fn run(args: &BudgetArgs, output: &Output) -> Result<Exit> {
     let begun = Instant::now();

@@ -25,7 +25,7 @@ mod snapshot;
 mod tag;
 mod verify;
 
-pub use budget::{BudgetReport, Growths};
+pub use budget::{BudgetReport, Growths, ObjectReport};
 pub use estimate::{BudgetDocument, CodecCost};
 pub use plan::{PlanReport, TraceSection};
 

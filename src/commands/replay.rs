@@ -12,7 +12,9 @@ use dotctl_engine::{Error, Result};
 use dotctl_stores::bucket::BucketObjects;
 use dotctl_stores::drive::{RestoreForm, restore};
 use dotctl_stores::reference::{Found, resolve};
-use dotctl_stores::replay::{EntityNote, LogFile, NamespaceFacts, Report, Request, Rules, compare, replay};
+use dotctl_stores::replay::{
+    EntityNote, LogFile, NamespaceFacts, Report, Request, Rules, compare, is_pattern, replay,
+};
 use dotctl_stores::store::Store;
 use dotctl_stores::target::Target;
 
@@ -150,9 +152,19 @@ fn log_files(args: &ReplayArgs) -> Result<Vec<LogFile>> {
     let mut files = Vec::new();
     for word in &args.logs {
         match bucket_setting(word, &args.store.bucket)? {
-            Some(setting) => {
-                let address = format!("{}://{}/", setting.scheme, setting.bucket);
-                files.extend(LogFile::objects(Arc::new(BucketObjects::open(&setting)?), &address, word)?);
+            Some(mut setting) => {
+                let named = std::mem::take(&mut setting.prefix);
+                let parts: Vec<&str> = named.split('/').collect();
+                let fixed = parts.iter().take_while(|part| !is_pattern(part)).count();
+                let (fixed, wanted) = parts.split_at(fixed);
+                setting.prefix = fixed.join("/");
+                let wanted = (!wanted.is_empty()).then(|| wanted.join("/"));
+                let mut address = format!("{}://{}/{}", setting.scheme, setting.bucket, setting.prefix);
+                if !address.ends_with('/') {
+                    address.push('/');
+                }
+                let objects = Arc::new(BucketObjects::open(&setting)?);
+                files.extend(LogFile::objects(objects, &address, wanted.as_deref(), word)?);
             }
             None => files.extend(LogFile::find(word)?),
         }

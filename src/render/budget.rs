@@ -10,9 +10,9 @@ use super::estimate::{amount, measure, painted, status};
 use super::look::{Look, Tone};
 use super::name::escape;
 use super::table::{Align, fitted};
-use crate::commands::{BudgetReport, Growths};
+use crate::commands::{BudgetReport, Growths, ObjectReport};
 use crate::config::Problem;
-use crate::size::show_size;
+use crate::size::{show_count, show_size};
 
 /// One row of the table: something that has a budget.
 struct Row<'a> {
@@ -62,6 +62,7 @@ fn growth_of<'a>(growths: Option<&'a Growths>, finding: &BudgetFinding) -> Optio
 fn grown(growth: Option<&Growth>) -> String {
     match growth {
         None => "new".to_owned(),
+        Some(Growth { before: 0, now: 0, .. }) => "same".to_owned(),
         Some(Growth { percent: None, .. }) => "new".to_owned(),
         Some(Growth { percent: Some(percent), is_excess, .. }) => {
             let mark = if *is_excess { " !" } else { "" };
@@ -125,15 +126,30 @@ pub fn show(report: &BudgetReport, look: Look) -> String {
     }
     for object in report.objects.iter().filter(|object| object.configuration.is_none()) {
         text += &format!(
-            "{}: {}, raw {}, compressed {}; no `configuration`, so no budget of its own\n",
+            "{}: {}; no `configuration`, so no budget of its own\n",
             escape(&object.name),
-            counted(object.operator_count, "operator"),
-            show_size(object.raw_bytes),
-            show_size(object.compressed_bytes)
+            sums(object)
         );
     }
     let verdict = verdict(report);
     text + "\n" + &if report.ok { verdict } else { look.paint(Tone::Alarm, &verdict) } + "\n"
+}
+
+/// What an object's operators come to, and how much that grew where no row of the table tells.
+fn sums(object: &ObjectReport) -> String {
+    let growth = object.growth.as_ref().filter(|_| object.findings.is_empty());
+    let since = |of: fn(&Growths) -> &Growth| {
+        growth.map(|growths| format!(" ({})", grown(Some(of(growths))))).unwrap_or_default()
+    };
+    format!(
+        "{}{}, raw {}{}, compressed {}{}",
+        counted(object.operator_count, "operator"),
+        since(|growths| &growths.count),
+        show_size(object.raw_bytes),
+        since(|growths| &growths.raw_bytes),
+        show_size(object.compressed_bytes),
+        since(|growths| &growths.compressed_bytes)
+    )
 }
 
 /// What came out, in a sentence.
@@ -191,13 +207,7 @@ pub fn markdown(report: &BudgetReport) -> String {
     }
     text.push('\n');
     for object in &report.objects {
-        text += &format!(
-            "**{}**: {}, raw {}, compressed {}\n",
-            cell(&object.name),
-            counted(object.operator_count, "operator"),
-            show_size(object.raw_bytes),
-            show_size(object.compressed_bytes)
-        );
+        text += &format!("**{}**: {}\n", cell(&object.name), sums(object));
     }
     if let Some(baseline) = &report.baseline {
         text += &format!("\nCompared with {}.\n", code(baseline));
@@ -243,13 +253,25 @@ pub fn annotations(report: &BudgetReport) -> String {
             text += &command(level, &report.config, (row.line, row.column), title, &message);
         }
         if let Some(growth) = row.growth.filter(|growth| growth.is_excess) {
-            let message = format!(
-                "{}: {word} grew from {} to {actual}, {} % or less is allowed",
-                row.name,
-                amount(finding, growth.before),
-                report.growth_percent_max.unwrap_or(0.0)
+            let before = amount(finding, growth.before);
+            text += &grew(
+                report,
+                &row.name,
+                (row.line, row.column),
+                &format!("{word} grew from {before} to {actual}"),
             );
-            text += &command("error", &report.config, (row.line, row.column), "grew too much", &message);
+        }
+    }
+    // What has no budget has no row, and may grow all the same.
+    for object in report.objects.iter().filter(|object| object.findings.is_empty()) {
+        let growths = object.growth.iter().flat_map(Growths::each).filter(|(_, growth)| growth.is_excess);
+        for (word, growth) in growths {
+            let (word, show): (_, fn(u64) -> String) = match word {
+                "count" => ("operators", show_count),
+                word => (word, show_size),
+            };
+            let message = format!("{word} grew from {} to {}", show(growth.before), show(growth.now));
+            text += &grew(report, &object.name, (object.line, object.column), &message);
         }
     }
     let summary = format!(
@@ -260,6 +282,13 @@ pub fn annotations(report: &BudgetReport) -> String {
     );
     // Without a place it is a line of the log and no annotation of a file.
     text + &format!("dotctl budget: {}\n", data(&summary))
+}
+
+/// The annotation of what grew by more than it may.
+fn grew(report: &BudgetReport, name: &str, spot: (usize, usize), what: &str) -> String {
+    let allowed = report.growth_percent_max.unwrap_or(0.0);
+    let message = format!("{name}: {what}, {allowed} % or less is allowed");
+    command("error", &report.config, spot, "grew too much", &message)
 }
 
 /// Annotations for a configuration that cannot be read.

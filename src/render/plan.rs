@@ -3,7 +3,7 @@
 use dotctl_engine::limits::LimitStatus;
 use dotctl_engine::plan::{Alternative, Claim, Forecast, Item, Standing, Thresholds};
 
-use super::entries::titled;
+use super::entries::{counted, titled};
 use super::estimate::{painted, show_usd, status};
 use super::look::{Look, Tone};
 use super::name::wrap;
@@ -40,15 +40,19 @@ fn rounded(number: f64) -> String {
     show_count(number.round().max(0.0) as u64)
 }
 
+fn counted_entries(count: u64) -> String {
+    format!("{} {}", show_count(count), if count == 1 { "entry" } else { "entries" })
+}
+
 fn design(report: &PlanReport) -> String {
     let design = &report.design;
     wrapped_facts(&[
         (
             "fleet",
             format!(
-                "{} objects with {} entries each: raw {}, compressed {}",
-                show_count(design.objects),
-                show_count(design.entries),
+                "{} with {} each: raw {}, compressed {}",
+                counted(design.objects, "object"),
+                counted_entries(design.entries),
                 show_size(report.raw_bytes),
                 show_size(report.compressed_bytes)
             ),

@@ -72,9 +72,10 @@ pub fn show(trace: &TraceSection, look: Look) -> String {
     let shown = report.outcomes.iter().enumerate().filter(|(position, outcome)| is_shown(*position, outcome));
     let rows = shown.map(|(_, outcome)| {
         let mark = if Some(outcome) == report.best.as_ref() { " *" } else { "" };
+        // The mark stands at the profile: the first column may be shortened.
         vec![
-            thresholds(&outcome.thresholds) + mark,
-            outcome.profile.unwrap_or_default().to_owned(),
+            thresholds(&outcome.thresholds),
+            format!("{}{mark}", outcome.profile.unwrap_or_default()),
             show_count(outcome.checkpoints),
             show_count(outcome.rows_written),
             show_duration(outcome.recovery_point_ms),

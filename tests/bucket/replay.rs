@@ -77,6 +77,20 @@ fn a_sink_s_folders_are_replayed_from_a_bucket() {
     assert_eq!((&again["already_applied"], &again["events_applied"]), (&json!(300), &json!(5)), "{again}");
     assert_eq!(rows(&image), 302);
     at(&format!("replay s3://{BUCKET}/logs --check image")).exits(0);
+    // Whoever looks for a line finds it under the name that is told.
+    put(&server, "torn/hr=00/part.json", b"{\"verb\"\n");
+    let torn = at(&format!("replay s3://{BUCKET}/torn --dry-run --into none")).exits(0).json();
+    assert_eq!(torn["malformed_places"][0]["file"], format!("s3://{BUCKET}/torn/hr=00/part.json"), "{torn}");
+    // A pattern names what it would name in a folder: whole hours, or files.
+    for (pattern, expected) in
+        [("logs/*/hr=0[1-3]", 39), ("logs/**/part-*5.json", 20), ("logs/*/hr=0[1-3]/*.gz", 13)]
+    {
+        let report = at(&format!("replay s3://{BUCKET}/{pattern} --dry-run --into none")).exits(0).json();
+        assert_eq!(report["events_read"], expected, "{pattern}: {report}");
+    }
+    at(&format!("replay s3://{BUCKET}/logs/*.nothing --into other"))
+        .exits(3)
+        .mentions(&format!("s3://{BUCKET}/logs/*.nothing"));
     at(&format!("replay s3://{BUCKET}/nothing --into other"))
         .exits(3)
         .mentions(&format!("s3://{BUCKET}/nothing"));
@@ -98,7 +112,7 @@ fn a_failing_server_is_no_short_log() {
         for fault in [Fault::Status500, Fault::TruncatedSilently, Fault::Reset] {
             let proxy = Proxy::start(&server.endpoint_url, number as u64);
             let objects = BucketObjects::open(&setting(&proxy.endpoint_url, name)).unwrap();
-            let files = LogFile::objects(Arc::new(objects), "s3://log/", "s3://log/").unwrap();
+            let files = LogFile::objects(Arc::new(objects), "s3://log/", None, "s3://log/").unwrap();
             proxy.fail(100, &[fault]);
             let image = work.path().join("image");
             let request = Request {

@@ -218,6 +218,44 @@ fn growth_is_measured_from_a_report_or_a_checkpoint() {
     run_in(world.path(), &words("budget --baseline other.json")).refuses(2).mentions("no report");
 }
 
+/// What makes the check fail is shown, also where no budget gives it a row.
+#[test]
+fn growth_of_what_has_no_budget_is_told() {
+    let world = folder();
+    let operator = |name: &str, entries: u64| {
+        format!(
+            "[object.A.operator.{name}]\nkind = \"counters\"\nentries = {entries}\nkey_bytes = 12\nvalue_bytes = 50\n"
+        )
+    };
+    write(world.path(), &(operator("x", 1000) + &operator("none", 0)));
+    let before = run_in(world.path(), &words("budget --format json")).exits(0);
+    std::fs::write(world.path().join("before.json"), &before.stdout).unwrap();
+    write(world.path(), &(operator("x", 1000) + &operator("none", 0) + &operator("y", 1000)));
+    let line = "budget --baseline before.json --max-growth 5";
+    let text = String::from_utf8(run_in(world.path(), &words(line)).exits(1).stdout).unwrap();
+    let told = "A: 3 operators (+50.0 % !), raw 269 kB (+100.0 % !), compressed 26.9 kB (+100.0 % !); no `configuration`";
+    assert!(text.contains(told), "{text}");
+    // Nothing before and nothing now is nothing new.
+    assert!(
+        text.lines().filter(|line| line.starts_with("A.none")).all(|line| line.ends_with("same")),
+        "{text}"
+    );
+    let github = run_in(world.path(), &words(&format!("{line} --format github"))).exits(1);
+    let github = String::from_utf8(github.stdout).unwrap();
+    for grew in [
+        "operators grew from 2 to 3",
+        "raw grew from 134 kB to 269 kB",
+        "compressed grew from 13.4 kB to 26.9 kB",
+    ] {
+        let expected = format!(
+            "::error file=dotctl.toml,line=1,col=9,title=grew too much::A: {grew}, 5 %25 or less is allowed"
+        );
+        assert!(github.lines().any(|line| line == expected), "{expected}: {github}");
+    }
+    let markdown = run_in(world.path(), &words(&format!("{line} --format markdown"))).exits(1);
+    assert!(String::from_utf8(markdown.stdout).unwrap().contains("raw 269 kB (+100.0 % !)"));
+}
+
 #[test]
 fn every_problem_is_told_with_its_line_and_column() {
     let world = folder();

@@ -67,6 +67,10 @@ fn the_page_agrees_with_the_plan_and_its_sliders_move_it() {
             const before_lost = lost(); input.value = 1000; input.dispatchEvent(new Event('input'));\
             document.body.dataset.lost = String(before_lost !== lost()); document.getElementById('reset').click();\
             document.body.dataset.window = String(document.getElementById('limits').textContent.includes('restore-window'));\
+            const box = one => one.getBoundingClientRect();\
+            const texts = [...document.querySelectorAll('svg text')];\
+            document.body.dataset.clipped = texts.filter(one => box(one).right > box(one.closest('svg')).right + 1 || box(one).left < box(one.closest('svg')).left - 1).map(one => one.textContent);\
+            document.body.dataset.covered = texts.filter(one => [...one.closest('svg').querySelectorAll('circle')].some(dot => box(dot).left < box(one).right - 5 && box(dot).right > box(one).left && box(dot).top < box(one).bottom && box(dot).bottom > box(one).top)).map(one => one.textContent);\
             document.body.dataset.charts = document.querySelectorAll('svg').length;</script></body>";
         let text = std::fs::read_to_string(&page).unwrap().replace("</body>", probe);
         std::fs::write(&page, text).unwrap();
@@ -78,6 +82,8 @@ fn the_page_agrees_with_the_plan_and_its_sliders_move_it() {
         assert!(body.contains("data-wide=\"false\""), "{design}: {body}");
         assert!(body.contains("data-lost=\"true\""), "{design}: {body}");
         assert!(body.contains("data-window=\"true\""), "{design}: {body}");
+        assert!(body.contains("data-clipped=\"\""), "{design}: {body}");
+        assert!(body.contains("data-covered=\"\""), "{design}: {body}");
         let charts = if design.contains("trace") { 3 } else { 2 };
         assert!(body.contains(&format!("data-charts=\"{charts}\"")), "{design}: {body}");
     }

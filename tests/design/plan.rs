@@ -170,6 +170,17 @@ fn people_read_it_in_80_columns() {
         }
         assert!(!text.contains("5.123456"), "{text}");
     }
+    // The chosen setting stands whole in its row.
+    let line = "plan --trace events.ndjson --objects 1 --memory-bytes 1000";
+    let text = String::from_utf8(run_in(world.path(), &words(line)).exits(0).stdout).unwrap();
+    assert!(text.contains("1 object with"), "{text}");
+    let chosen = text
+        .lines()
+        .skip_while(|line| !line.starts_with("EVERY,"))
+        .find(|line| line.contains(" * "))
+        .unwrap();
+    let setting: Vec<&str> = chosen.split("  ").next().unwrap().split(' ').collect();
+    assert!(setting.len() == 4 && !chosen.contains('…'), "{chosen}");
 }
 
 #[test]

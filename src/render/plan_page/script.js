@@ -118,7 +118,7 @@ function limits(d) {
 const room = id => Math.min(Math.max(document.getElementById(id).clientWidth || 640, 280), 900);
 
 function drawGrowth(d, found) {
-  const width = room('growth'), height = 320, left = 58, right = 100, top = 12, bottom = 30;
+  const width = room('growth'), height = 320, left = 58, right = 108, top = 12, bottom = 30;
   const svg = shape('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': 'Size of an object over two years against its limits' });
   const span = 730, points = 60;
   const series = [['raw', '#0b62c4', s => s.raw], ['compressed', '#3a8f5f', s => s.compressed]];
@@ -194,7 +194,7 @@ function drawRecovery(d) {
 
 function draw() {
   const made = model(now), found = limits(now), today = sizes(now, now.entries);
-  document.getElementById('summary').textContent = `${count(now.objects)} objects with ${count(now.entries)} entries each: raw ${size(today.raw)}, compressed ${size(today.compressed)}; ` +
+  document.getElementById('summary').textContent = `${count(now.objects)} ${now.objects === 1 ? 'object' : 'objects'} with ${count(now.entries)} ${now.entries === 1 ? 'entry' : 'entries'} each: raw ${size(today.raw)}, compressed ${size(today.compressed)}; ` +
     `${count(now.writes_per_second)} writes a second, ${count(now.growth_per_day)} more entries a day, checkpoints ${now.profile.name}.`;
   const hard = found.filter(one => ['object', 'memory', 'cache-hard', 'restore-window', 'state-rejected'].includes(one.limit) && one.days < Infinity);
   document.getElementById('first').textContent = hard.length ? `First to break: ${hard[0].limit}, ${hard[0].days <= 0 ? 'passed already' : 'in ' + (hard[0].days < 36525 ? showDays(hard[0].days) + ' days' : 'more than 100 years')}; past it ${hard[0].then}.` : 'No limit that breaks something is ever met.';
@@ -248,7 +248,7 @@ function drawTrace() {
   const trace = plan.trace, best = trace.best;
   document.getElementById('trace-summary').textContent = `${count(trace.events)} events of ${count(trace.keys)} entities. ` + (best ?
     `The least that loses ${duration(trace.recovery_point_ms)} or less: every ${duration(best.interval_ms)}, at ${count(best.dirty_count)} entries or ${size(best.dirty_bytes)}; ${count(best.rows_written)} rows.` : 'No setting loses so little.');
-  const width = room('trace'), height = 260, left = 70, bottom = 34, right = 16, top = 12;
+  const width = room('trace'), height = 280, left = 70, bottom = 34, right = 24, top = 32;
   const svg = shape('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': 'Rows written against what a stop loses, of each setting' });
   const mostX = Math.max(...trace.outcomes.map(one => one.recovery_point_ms), 1), mostY = Math.max(...trace.outcomes.map(one => one.rows_written), 1);
   const x = ms => left + (width - left - right) * ms / mostX, y = rows => top + (height - top - bottom) * (1 - rows / mostY);
@@ -264,7 +264,7 @@ function drawTrace() {
     dot.append(shape('title', {}, `every ${duration(one.interval_ms)}, ${count(one.dirty_count)} entries, ${size(one.dirty_bytes)}: ${count(one.rows_written)} rows, loses ${duration(one.recovery_point_ms)}`));
     svg.append(dot);
   }
-  svg.append(shape('text', { x: width - right, y: height - 2, 'text-anchor': 'end', class: 'soft' }, 'lost at most →'), shape('text', { x: left + 6, y: 12, class: 'soft' }, '↑ rows'));
+  svg.append(shape('text', { x: width - right, y: height - 2, 'text-anchor': 'end', class: 'soft' }, 'lost at most →'), shape('text', { x: left - 6, y: 12, 'text-anchor': 'end', class: 'soft' }, '↑ rows'));
   document.getElementById('trace').replaceChildren(svg);
 }
 

@@ -42,7 +42,11 @@ pub fn begin_with(
     read: Read,
     progress: &dyn Progress,
 ) -> Result<Report> {
-    let target = Target::begin(request.into, 0, false)?;
+    let target = Target::begin(request.into, 0, false).map_err(|error| match error.kind() {
+        // There is no --force here.
+        ErrorKind::Exists => error.hint("--from begins a new image: choose another path"),
+        _ => error,
+    })?;
     write(&target)?;
     adopt::adopt(target.partial(), request.columnar_threshold.unwrap_or(COLUMNAR_THRESHOLD))?;
     let image = Image::open(target.partial(), false)?;

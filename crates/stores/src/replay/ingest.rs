@@ -133,17 +133,28 @@ pub enum Layout {
 
 /// The layout of text that begins with `head`.
 pub fn layout_of(head: &[u8]) -> Layout {
+    let parsed = |text: &[u8]| EventParser::default().parse(text, 0, &mut |_| ());
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     let text = text.trim_ascii_start();
     match text.first() {
         Some(b'[') => Layout::Array,
         Some(b'{') => {
             let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-            let is_cut = line.len() == text.len();
-            let torn = EventParser::default().parse(line, 0, &mut |_| ()) == Err(ParseStop::More);
-            // A line that is torn and followed by another object is a torn line of many.
             let next = text.get(line.len()..).unwrap_or_default().trim_ascii_start();
-            if torn && !is_cut && next.first() != Some(&b'{') { Layout::Values } else { Layout::Lines }
+            if next.is_empty() || parsed(line) != Err(ParseStop::More) {
+                return Layout::Lines;
+            }
+            if next.first() != Some(&b'{') {
+                return Layout::Values;
+            }
+            // An object follows: one of its own after a torn line, or a part of the value that this line begins,
+            // such as a segment's first change. Lines put together are no JSON for long.
+            let second = next.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
+            match parsed(text) {
+                Ok(_) => Layout::Values,
+                Err(ParseStop::More) if parsed(second) != Ok(second.len()) => Layout::Values,
+                Err(_) => Layout::Lines,
+            }
         }
         _ => Layout::Lines,
     }

@@ -44,7 +44,7 @@ use spill::Spill;
 pub use compare::{Comparison, Difference, DifferenceKind, compare};
 pub(crate) use ingest::{Layout, layout_of};
 pub use ingest::{MalformedPlace, NamespaceFacts, Rules};
-pub use source::LogFile;
+pub use source::{LogFile, is_pattern};
 
 /// Types with fewer entities than this are kept in one row, as the checkpointer of the seeds does.
 pub const COLUMNAR_THRESHOLD: u64 = 50;

@@ -50,8 +50,8 @@ enum Origin {
 
 impl LogFile {
     /// Every part of the log that `word` names, in the order of their names: a file, everything below
-    /// a folder (hidden files and what begins with `_` aside), whatever a pattern with `*` and `?`
-    /// matches, or `-` for standard input.
+    /// a folder (hidden files and what begins with `_` aside), whatever a pattern matches, a file or a folder,
+    /// or `-` for standard input.
     ///
     /// # Errors
     /// Missing, if nothing is there; Io, if it cannot be listed.
@@ -64,7 +64,7 @@ impl LogFile {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => below(path, &mut paths)?,
             Ok(_) => paths.push(path.to_owned()),
-            Err(_) if word.contains(['*', '?']) => matching(word, &mut paths)?,
+            Err(_) if is_pattern(word) => matching(word, &mut paths)?,
             Err(error) => return Err(io_error("open", path, &error)),
         }
         if paths.is_empty() {
@@ -73,19 +73,22 @@ impl LogFile {
         paths.into_iter().map(LogFile::file).collect()
     }
 
-    /// The objects of a bucket, all below what `objects` shows; `address` is the bucket's, `word` what
-    /// the caller was told.
+    /// The objects of a bucket, all below what `objects` shows, or those of them that the pattern `wanted` describes
+    /// as it would files; `address` is where they are, `word` what the caller was told.
     ///
     /// # Errors
     /// Those of listing; Missing, if there is none.
     pub fn objects(
         objects: Arc<dyn Objects + Send + Sync>,
         address: &str,
+        wanted: Option<&str>,
         word: &str,
     ) -> Result<Vec<LogFile>> {
         let mut files = Vec::new();
+        let wanted = wanted.map(parts);
         objects.list("", &mut |facts| {
-            if facts.stored_bytes > 0 && !is_hidden(&facts.key) {
+            let is_wanted = wanted.as_ref().is_none_or(|wanted| fits(wanted, &parts(&facts.key)));
+            if facts.stored_bytes > 0 && !is_hidden(&facts.key) && is_wanted {
                 files.push(LogFile {
                     name: format!("{address}{}", facts.key),
                     bytes: Some(facts.stored_bytes),
@@ -212,6 +215,11 @@ fn is_hidden(path: &str) -> bool {
     path.split('/').any(|part| part.starts_with(['.', '_']))
 }
 
+/// The names in a key.
+fn parts(key: &str) -> Vec<String> {
+    key.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
 fn below(folder: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
     let mut folders = vec![(folder.to_owned(), 0)];
     let first = into.len();
@@ -247,11 +255,16 @@ fn too_many(paths: &[PathBuf], place: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whatever `pattern` matches: `*` and `?` within a name, `**` for any folders.
+/// Whether a name, or a part of one, describes others: `*`, `?` and `[…]` within a name, `**` for any folders.
+pub fn is_pattern(word: &str) -> bool {
+    word.contains(['*', '?', '['])
+}
+
+/// Whatever `pattern` matches, and everything below the folders that it matches.
 fn matching(pattern: &str, into: &mut Vec<PathBuf>) -> Result<()> {
     let fixed: PathBuf = Path::new(pattern)
         .components()
-        .take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?']))
+        .take_while(|part| !is_pattern(&part.as_os_str().to_string_lossy()))
         .collect();
     let root = if fixed.as_os_str().is_empty() { PathBuf::from(".") } else { fixed.clone() };
     let wanted: Vec<String> = Path::new(pattern)
@@ -278,14 +291,15 @@ fn matching(pattern: &str, into: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
+/// Whether a file is what `wanted` describes, or below a folder that is.
 fn fits(wanted: &[String], names: &[String]) -> bool {
     match (wanted.split_first(), names.split_first()) {
-        (None, None) => true,
+        (None, _) => true,
         (Some((first, rest)), _) if first == "**" => {
             fits(rest, names) || names.split_first().is_some_and(|(_, names)| fits(wanted, names))
         }
         (Some((first, rest)), Some((name, names))) => {
-            name_fits(first.as_bytes(), name.as_bytes()) && fits(rest, names)
+            (first == name || name_fits(first.as_bytes(), name.as_bytes())) && fits(rest, names)
         }
         _ => false,
     }
@@ -301,20 +315,56 @@ fn name_fits(pattern: &[u8], name: &[u8]) -> bool {
                 star = Some((at, place));
                 at += 1;
             }
-            Some(letter) if *letter == b'?' || Some(letter) == name.get(place) => {
-                at += 1;
-                place += 1;
-            }
-            _ => match star {
-                Some((begun, eaten)) => {
+            _ => match (one_fits(pattern, at, name.get(place).copied().unwrap_or_default()), star) {
+                (Some(length), _) => {
+                    at += length;
+                    place += 1;
+                }
+                (None, Some((begun, eaten))) => {
                     star = Some((begun, eaten + 1));
                     (at, place) = (begun + 1, eaten + 1);
                 }
-                None => return false,
+                (None, None) => return false,
             },
         }
     }
     pattern.get(at..).unwrap_or_default().iter().all(|letter| *letter == b'*')
+}
+
+/// How many bytes of `pattern` describe `byte` at `at`, if they do: `?`, `[…]` with ranges and `!`, or the byte itself.
+fn one_fits(pattern: &[u8], at: usize, byte: u8) -> Option<usize> {
+    let rest = pattern.get(at..)?;
+    let (first, inside) = rest.split_first()?;
+    // The first of those that are described may be `]`.
+    let begun = if matches!(inside.first(), Some(b'!' | b'^')) { 2 } else { 1 };
+    let end = inside.iter().skip(begun).position(|one| *one == b']').map(|place| place + begun);
+    match (first, end) {
+        (b'[', Some(end)) => {
+            let inside = inside.get(..end)?;
+            let (is_other, inside) = match inside.split_first() {
+                Some((b'!' | b'^', others)) => (true, others),
+                _ => (false, inside),
+            };
+            let mut is_in = false;
+            let mut rest = inside;
+            loop {
+                rest = match rest {
+                    [low, b'-', high, rest @ ..] => {
+                        is_in |= (*low..=*high).contains(&byte);
+                        rest
+                    }
+                    [one, rest @ ..] => {
+                        is_in |= *one == byte;
+                        rest
+                    }
+                    [] => break,
+                };
+            }
+            (is_in != is_other).then_some(end + 2)
+        }
+        (b'?', _) => Some(1),
+        (letter, _) => (*letter == byte).then_some(1),
+    }
 }
 
 #[cfg(test)]
@@ -332,6 +382,17 @@ mod tests {
             ("*a*b", "xaxaxb", true),
             ("*a*b", "xaxaxc", false),
             ("", "", true),
+            ("hr=0[13-5]", "hr=04", true),
+            ("hr=0[13-5]", "hr=01", true),
+            ("hr=0[13-5]", "hr=02", false),
+            ("[!a]b", "ab", false),
+            ("[!a]b", "cb", true),
+            ("*[0-9].json", "x1y2.json", true),
+            ("[]]", "]", true),
+            ("[a]", "a", true),
+            ("[a]", "[", false),
+            ("[ab", "[ab", true),
+            ("[ab", "a", false),
         ] {
             assert_eq!(name_fits(pattern.as_bytes(), name.as_bytes()), expected, "{pattern} {name}");
         }
@@ -359,6 +420,13 @@ mod tests {
         assert_eq!(names(root.to_string()), all);
         assert_eq!(names(format!("{root}/**/*.json*")), all);
         assert_eq!(names(format!("{root}/event_date=*-02/*/*")), all[1..]);
+        // A folder that fits is read whole, as one that is named.
+        assert_eq!(names(format!("{root}/event_date=*-0[2-9]")), all[1..]);
+        assert_eq!(names(format!("{root}/*/")), all);
+        let odd = folder.path().join("day[1]");
+        fs::create_dir(&odd).unwrap();
+        fs::write(odd.join("c.json"), b"{}").unwrap();
+        assert_eq!(names(format!("{root}/day[1]/*.json")), ["day[1]/c.json"]);
         let missing = LogFile::find(&format!("{root}/*.parquet")).err().unwrap();
         assert_eq!(missing.kind(), ErrorKind::Missing);
     }
