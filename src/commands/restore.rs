@@ -23,12 +23,14 @@ use super::sink::Sink;
 use super::{elapsed_ms, short_id};
 use crate::cli::{Form, RestoreArgs};
 use crate::error::Exit;
+use crate::open;
 use crate::output::{Output, print};
 use crate::render::Bar;
 use crate::size::{show_count, show_duration, show_size};
 
 pub fn run(args: &RestoreArgs, output: &Output) -> Result<Exit> {
     let begun = Instant::now();
+    open::check_path(&args.to)?;
     let (store, found) = match foreign::resolve_in(&args.store, &args.reference)? {
         Named::Native(store, found) => (store, found),
         Named::Foreign(_, found) if args.key_prefix.is_some() => {

@@ -30,11 +30,24 @@ pub enum Source {
     Store(PathBuf),
 }
 
+/// Refuses an address where a file is meant. It is not repeated: people put credentials into addresses.
+pub fn check_path(path: &Path) -> Result<()> {
+    let text = path.to_string_lossy();
+    let is_scheme =
+        |scheme: &str| !scheme.is_empty() && scheme.chars().all(|letter| letter.is_ascii_alphanumeric());
+    if text.split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme)) && !path.exists() {
+        return Err(Error::malformed("an address cannot be here, only a path")
+            .hint("a bucket is named with --store, as s3://BUCKET/PREFIX or r2://BUCKET/PREFIX"));
+    }
+    Ok(())
+}
+
 /// Recognises what `path` is by what it holds, not by its name.
 pub fn source(path: &Path) -> Result<Source> {
     if path.as_os_str() == "-" {
         return Ok(Source::State(path.to_owned()));
     }
+    check_path(path)?;
     let metadata = std::fs::metadata(path).map_err(|error| dotctl_stores::io_error("open", path, &error))?;
     if metadata.is_dir() {
         if path.join(STORE_MARKER.0).exists() {

@@ -127,6 +127,17 @@ fn no_secret_is_ever_shown() {
             assert!(!ran.stderr.contains("canary"), "{ran:?}");
         }
     }
+    // Where only a path can be.
+    for line in ["snapshot ADDRESS", "restore latest --to ADDRESS", "estimate --sample ADDRESS"] {
+        for scheme in ["s3", "r2", "https"] {
+            let line = line.replace("ADDRESS", &format!("{scheme}://canary-user:canary-password@bucket/a"));
+            let mut command = dotctl_at(&server.endpoint_url);
+            let ran =
+                Ran::of(command.args(words(&line)).arg("-vvv").output().expect("dotctl runs")).refuses(2);
+            assert!(!ran.stderr.contains("canary"), "{ran:?}");
+            ran.mentions("only a path");
+        }
+    }
     let help = Ran::of(
         dotctl_at(&server.endpoint_url)
             .args(["list", "--help"])

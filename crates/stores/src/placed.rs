@@ -205,6 +205,26 @@ impl PlacedSession<'_> {
         self.store.policy.place(self.raw_bytes, self.stored_bytes)
     }
 
+    /// Refuses what has become too large, and moves what overflows.
+    fn settle(&mut self) -> Result<()> {
+        match self.placement() {
+            Placement::Rejected => Err(too_large(&self.store.policy)),
+            Placement::R2 if self.overflow.is_none() => {
+                let mut session = self.store.overflow.begin()?;
+                self.spool.drain(session.as_mut())?;
+                self.overflow = Some(session);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The same for the whole, which has `raw_bytes`: the chunks of state are a byte shorter than its array.
+    fn settle_whole(&mut self, raw_bytes: u64) -> Result<()> {
+        self.raw_bytes = self.raw_bytes.max(raw_bytes);
+        self.settle()
+    }
+
     /// The number of the next checkpoint: the object's, which alone has them all.
     fn next_sequence(&self, namespace: &Namespace) -> Result<u64> {
         let keys = self.store.object.manifests()?.keys;
@@ -224,19 +244,11 @@ impl PackSink for PlacedSession<'_> {
     fn seal(&mut self, pack: &PackEntry) -> Result<()> {
         self.raw_bytes = self.raw_bytes.saturating_add(pack.raw_bytes);
         self.stored_bytes = self.stored_bytes.saturating_add(pack.stored_bytes);
-        if self.placement() == Placement::Rejected {
-            return Err(too_large(&self.store.policy));
+        match &mut self.overflow {
+            Some(session) => session.seal(pack)?,
+            None => self.spool.seal(pack),
         }
-        if let Some(session) = &mut self.overflow {
-            return session.seal(pack);
-        }
-        self.spool.seal(pack);
-        if self.placement() == Placement::R2 {
-            let mut session = self.store.overflow.begin()?;
-            self.spool.drain(session.as_mut())?;
-            self.overflow = Some(session);
-        }
-        Ok(())
+        self.settle()
     }
 }
 
@@ -248,6 +260,7 @@ impl Session for PlacedSession<'_> {
         created_at: Time,
         finish: &Finish<'_>,
     ) -> Result<Committed> {
+        self.settle_whole(facts.raw_bytes())?;
         let Some(mut overflow) = self.overflow.take() else {
             let mut object = self.store.object.begin()?;
             self.spool.drain(object.as_mut())?;
@@ -268,6 +281,9 @@ impl Session for PlacedSession<'_> {
     }
 
     fn adopt(&mut self, document: Document) -> Result<Option<Adopted>> {
+        if let Some(manifest) = document.manifest() {
+            self.settle_whole(manifest.raw_bytes)?;
+        }
         let Some(overflow) = &mut self.overflow else {
             let mut object = self.store.object.begin()?;
             self.spool.drain(object.as_mut())?;

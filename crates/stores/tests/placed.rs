@@ -108,6 +108,25 @@ fn the_size_decides_and_both_sides_stay_whole() {
     verifies(&open(&world.path().join("overflow")));
 }
 
+/// What counts is what is restored, to the byte: not what the packs hold, which lacks state's brackets.
+#[test]
+fn the_border_is_that_of_the_restored_state() {
+    let world = tempfile::tempdir().unwrap();
+    let whole = state(world.path(), 3 << 20).len() as u64;
+    for (border, place) in [(whole, Some(Place::Overflow)), (whole + 1, None)] {
+        let policy = PlacementPolicy { overflow_raw_bytes: border, ..POLICY };
+        let store = placed(&world.path().join(border.to_string()), policy);
+        let committed = snapshot(world.path(), &store, 0).unwrap();
+        assert_eq!(committed.manifest.raw_bytes, whole);
+        assert_eq!(committed.manifest.full_run().unwrap().place, place, "{border}");
+        verifies(&store);
+    }
+    let policy = PlacementPolicy { raw_bytes_end: whole, ..POLICY };
+    let store = placed(&world.path().join("refused"), policy);
+    assert_eq!(snapshot(world.path(), &store, 0).unwrap_err().kind(), ErrorKind::Unsupported);
+    assert!(store.manifests().unwrap().keys.is_empty());
+}
+
 #[test]
 fn solution_two_counts_stored_bytes() {
     let world = tempfile::tempdir().unwrap();

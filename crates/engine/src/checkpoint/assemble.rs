@@ -73,6 +73,11 @@ impl CheckpointFacts {
         self.content_sha256
     }
 
+    /// Size of what a restore writes.
+    pub fn raw_bytes(&self) -> u64 {
+        self.raw_bytes
+    }
+
     /// The facts of a checkpoint with the content of `manifest`, which has its runs.
     pub fn same_as(manifest: &Manifest) -> Self {
         CheckpointFacts {
