@@ -9,6 +9,11 @@ export class Checkpointer {
     this.#checkpoints = new Checkpoints(ctx.storage, { ...options, namespace });
   }
 
+  /** Whether the alarm was only for a checkpoint that goes on. */
+  async alarm() {
+    return !(await this.#checkpoints.alarm());
+  }
+
   checkpoint() {
     return this.#checkpoints.checkpoint();
   }

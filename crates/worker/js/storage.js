@@ -96,13 +96,16 @@ class Values {
   }
 }
 
-/** The rows of a query: for each its values. Ends early behind the row that comes to `bytesMax`. */
+/**
+ * The rows of a query: for each its values. Rows behind the one that comes to `bytesMax` are left out; but a
+ * cursor that is not read to its end keeps its table locked, so the caller asks for few enough.
+ */
 export function query(storage, statement, parameters, bytesMax) {
   const cursor = storage.sql.exec(statement, ...new Values(parameters).list());
   begin();
   for (const row of cursor.raw()) {
+    if (length >= bytesMax) continue;
     for (const value of row) push(value);
-    if (length >= bytesMax) break;
   }
   return buffer.subarray(0, length);
 }
@@ -124,16 +127,49 @@ export function transaction(storage, work) {
   return storage.transactionSync(work);
 }
 
+/**
+ * Does `work` while errors get no stack of their own: one that was stored without gets another each time it is
+ * read, and would never be the same twice.
+ */
+function withoutStacks(work) {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return work();
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
+}
+
 /** Entries of the key-value storage behind `after`: key, stored bytes. */
 export function entries(storage, after, countMax, bytesMax) {
+  return withoutStacks(() => readEntries(storage, after, countMax, bytesMax));
+}
+
+/**
+ * Stored bytes as this object would store the value again: numbers that are whole may be spelled shorter, for
+ * instance.
+ */
+export function storedAgain(bytes) {
+  return withoutStacks(() => serializeInPlace(deserialize(bytes.slice())));
+}
+
+function readEntries(storage, after, countMax, bytesMax) {
   const options = { limit: countMax };
   if (after !== undefined) options.startAfter = after;
+  let failure;
   begin();
   for (const [key, value] of storage.kv.list(options)) {
-    push(key);
-    push(serializeInPlace(value));
-    if (length >= bytesMax) break;
+    if (failure || length >= bytesMax) continue;
+    try {
+      const stored = serializeInPlace(value);
+      push(key);
+      push(stored);
+    } catch (error) {
+      failure = new Error(`the value of entry ${JSON.stringify(key)}: ${error.message}`);
+    }
   }
+  if (failure) throw failure;
   return buffer.subarray(0, length);
 }
 
@@ -142,7 +178,7 @@ export function putEntries(storage, packed) {
   const values = new Values(packed);
   while (!values.ended) {
     const key = values.next();
-    original(storage.kv, "put").call(storage.kv, key, deserialize(values.next()));
+    original(storage.kv, "put").call(storage.kv, key, withoutStacks(() => deserialize(values.next())));
   }
 }
 
@@ -179,12 +215,16 @@ const BEFORE = "INSERT OR IGNORE INTO _dotctl_before_entries VALUES (?, ?)";
  * first change is kept; `guard.emptied` says that everything was removed.
  */
 export function watchEntries(storage) {
+  if (!storage.kv) throw new Error("the class is not SQLite-backed: name it in new_sqlite_classes of its migration");
   const guard = { capturing: false, emptied: false };
   if (originals.has(storage)) return originals.get(storage).guard;
   const keep = (key) => {
     if (!guard.capturing || typeof key !== "string") return;
-    const before = storage.kv.get(key);
-    storage.sql.exec(BEFORE, key, before === undefined ? null : serializeInPlace(before).slice());
+    const stored = withoutStacks(() => {
+      const before = storage.kv.get(key);
+      return before === undefined ? null : serializeInPlace(before).slice();
+    });
+    storage.sql.exec(BEFORE, key, stored);
   };
   const keepAll = (keys) => {
     if (!guard.capturing) return;
@@ -214,9 +254,105 @@ export function watchEntries(storage) {
   return guard;
 }
 
+const WORK = "CREATE TABLE IF NOT EXISTS _dotctl_work (name TEXT PRIMARY KEY, value) WITHOUT ROWID";
+const PUT_WORK = "INSERT INTO _dotctl_work VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+
+/**
+ * An object has one alarm, which a long checkpoint needs for itself: each alarm is an event with a time limit of
+ * its own, and it is what begins again after the object was restarted. Meanwhile the object's own alarm is kept in
+ * `_dotctl_work`; `getAlarm`, `setAlarm` and `deleteAlarm` go on to mean that one.
+ */
+class Alarms {
+  #storage;
+  #woken = [];
+
+  constructor(storage) {
+    this.#storage = storage;
+    lay(storage, "getAlarm", (before) => async (...rest) => (this.wanted ? this.#own() : before(...rest)));
+    lay(storage, "setAlarm", (before) => async (time, ...rest) => {
+      if (!this.wanted) return before(time, ...rest);
+      storage.sql.exec(PUT_WORK, "alarm", +time);
+      await this.#arm();
+    });
+    lay(storage, "deleteAlarm", (before) => async (...rest) => {
+      if (!this.wanted) return before(...rest);
+      storage.sql.exec(PUT_WORK, "alarm", null);
+      await this.#arm();
+    });
+  }
+
+  /** Whether a checkpoint was begun and has not ended, in this life of the object or an earlier one. */
+  get wanted() {
+    const there = this.#storage.sql.exec("SELECT 1 FROM sqlite_schema WHERE name = '_dotctl_work'").raw();
+    return [...there].length > 0 && this.#value("due") !== null;
+  }
+
+  #value(name) {
+    // To the end: a cursor that is left in the middle keeps its table locked.
+    const rows = [...this.#storage.sql.exec("SELECT value FROM _dotctl_work WHERE name = ?", name).raw()];
+    return rows[0]?.[0] ?? null;
+  }
+
+  #own() {
+    return this.#value("alarm");
+  }
+
+  async #arm() {
+    const times = [this.#own(), this.#value("due")].filter((time) => time !== null);
+    if (times.length > 0) await original(this.#storage, "setAlarm").call(this.#storage, Math.min(...times));
+    else await original(this.#storage, "deleteAlarm").call(this.#storage);
+  }
+
+  /** Has the object woken after `ms` milliseconds, whatever becomes of it until then. */
+  async begin(ms) {
+    const own = await this.#storage.getAlarm();
+    this.#storage.sql.exec(WORK);
+    this.#storage.sql.exec(PUT_WORK, "alarm", own);
+    await this.due(ms);
+  }
+
+  async due(ms) {
+    this.#storage.sql.exec(PUT_WORK, "due", Date.now() + ms);
+    await this.#arm();
+  }
+
+  /** Wakes the object at once, and waits for that, but not for ever. */
+  async turn() {
+    const woken = new Promise((resolve) => this.#woken.push(resolve));
+    await this.due(0);
+    await Promise.race([woken, later(10_000)]);
+  }
+
+  /** Nothing more is to be done: the alarm is the object's again. */
+  async end() {
+    if (!this.wanted) return;
+    const own = this.#own();
+    this.#storage.sql.exec("DELETE FROM _dotctl_work");
+    await setAlarm(this.#storage, own ?? undefined);
+  }
+
+  /** The alarm has come. Says whether it was the object's own too. */
+  async came(ms) {
+    for (const resolve of this.#woken.splice(0)) resolve();
+    if (!this.wanted) return true;
+    const own = this.#own();
+    const due = own !== null && own <= Date.now();
+    if (due) this.#storage.sql.exec(PUT_WORK, "alarm", null);
+    await this.due(ms);
+    return due;
+  }
+}
+
+/** The object's alarm, shared with a checkpoint that goes on. */
+export function watchAlarms(storage) {
+  const kept = originals.get(storage);
+  kept.alarms ??= new Alarms(storage);
+  return kept.alarms;
+}
+
 /** The time of the object's own alarm, in Unix milliseconds; `undefined` where none is set. */
 export async function alarm(storage) {
-  return (await original(storage, "getAlarm").call(storage)) ?? undefined;
+  return (await storage.getAlarm()) ?? undefined;
 }
 
 /** Sets the object's alarm, or removes it. */
@@ -228,4 +364,13 @@ export async function setAlarm(storage, unixMs) {
 /** Resolves after `ms` milliseconds, and never before other events had their turn. */
 export function later(ms) {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** What `promise` comes to, if that takes no longer than `ms` milliseconds. */
+export function within(promise, ms) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

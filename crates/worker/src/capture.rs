@@ -58,11 +58,11 @@ impl Capture {
             forms.push((form, copies));
         }
         let has_entries = schema.tables().any(|table| table.name == "_cf_KV");
-        storage.transaction(|| watch(storage, &forms, has_entries))?;
+        let first = storage.transaction(|| watch(storage, &forms, has_entries))?;
         let tables = forms
             .into_iter()
-            .enumerate()
-            .map(|(number, (form, copied))| ScannedTable { form, watched: Some(number), copied })
+            .zip(first..)
+            .map(|((form, copied), number)| ScannedTable { form, watched: Some(number), copied })
             .collect();
         let setting = codec_setting(CheckpointKind::Rows, Codec::Zstd, None)?;
         Ok(Capture {

@@ -1,6 +1,6 @@
 //! Checkpoints of the object that this runs in.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -20,20 +20,45 @@ use crate::places::{Bucket, Place};
 use crate::report::{CheckpointReport, Finding, PruneReport, RestoreReport, VerifyReport};
 use crate::restore::{apply, discard, stage};
 use crate::rows::{Schema, unwatch};
-use crate::storage::{Storage, next_turn};
+use crate::storage::{Alarms, Storage, next_turn};
 
-/// Raw bytes after which other events get their turn.
-const TURN_BYTES: usize = 4 << 20;
+/// Raw bytes after which other events get their turn: about a tenth of a second of work.
+const TURN_BYTES: usize = 1 << 20;
+
+/// Raw bytes after which the work goes on in a new event: some 10 of the 30 seconds of processor time that
+/// each has (`docs/BENCHMARKS.md` has the rates).
+const EVENT_BYTES: usize = 64 << 20;
+
+/// When an object is woken that was restarted while a checkpoint was made, in milliseconds after that
+/// has last shown a sign of life.
+const WAKE_MS: f64 = 30_000.0;
 
 /// How an object's checkpoints are made.
 pub struct Setting {
     /// Whose state it is, in every manifest.
     pub namespace: String,
-    /// A bucket of R2 for the checkpoints, and the prefix of its keys. Without one they are kept in the
-    /// object's own tables.
-    pub bucket: Option<(JsValue, String)>,
+    /// A bucket of R2 for the checkpoints. Without one they are kept in the object's own tables.
+    pub bucket: Option<BucketSetting>,
     /// The raw size that chunks aim at.
     pub chunk_size: ChunkSize,
+    /// Whether the class has an `alarm` that calls [`Checkpointer::alarm`]. Without one a checkpoint has to be
+    /// done with the processor time of the event that asked for it.
+    pub has_alarm: bool,
+}
+
+/// A bucket of R2.
+pub struct BucketSetting {
+    /// The binding.
+    pub binding: JsValue,
+    /// What the keys begin with.
+    pub prefix: String,
+    /// How long an answer may take, in milliseconds, before the request is sent again.
+    pub request_ms: f64,
+}
+
+impl BucketSetting {
+    /// The same unless another is asked for: a pack of 8 MiB takes a second or two.
+    pub const REQUEST_MS: f64 = 30_000.0;
 }
 
 /// Makes, lists, verifies, restores and prunes the checkpoints of one object.
@@ -45,7 +70,8 @@ pub struct Checkpointer {
     chunk_size: ChunkSize,
     /// Whether a checkpoint or a restore is going on.
     busy: Rc<Cell<bool>>,
-    capture: Rc<RefCell<Option<Capture>>>,
+    /// The object's alarm; none where the class answers to none.
+    alarms: Option<Alarms>,
 }
 
 /// Ends what went on, however it ends.
@@ -64,13 +90,15 @@ impl Checkpointer {
     /// # Errors
     /// Malformed where the setting is.
     pub fn new(storage: JsValue, setting: Setting) -> Result<Self> {
-        let storage = Storage::new(storage);
+        let storage = Storage::new(storage)?;
         storage.transaction(|| {
             unwatch(&storage)?;
             discard(&storage)
         })?;
         let near = match setting.bucket {
-            Some((bucket, prefix)) => Place::Bucket(Bucket::new(bucket, &prefix)),
+            Some(BucketSetting { binding, prefix, request_ms }) => {
+                Place::Bucket(Bucket::new(binding, &prefix, request_ms))
+            }
             None => Place::object(&storage),
         };
         Ok(Checkpointer {
@@ -78,7 +106,7 @@ impl Checkpointer {
             places: Rc::new(Places { near, far: None }),
             chunk_size: setting.chunk_size,
             busy: Rc::default(),
-            capture: Rc::default(),
+            alarms: setting.has_alarm.then(|| Alarms::new(&storage)),
             storage,
         })
     }
@@ -99,21 +127,45 @@ impl Checkpointer {
     /// storage and R2. Then there is no checkpoint, and the state is as it was.
     pub async fn checkpoint(&self) -> Result<CheckpointReport> {
         let _busy = self.begin()?;
-        let made = self.make().await;
+        let alarm = self.storage.alarm().await?;
+        if let Some(alarms) = &self.alarms {
+            alarms.begin(WAKE_MS).await?;
+        }
+        let made = self.make(alarm).await;
         if made.is_err() {
-            *self.capture.borrow_mut() = None;
-            unwatch(&self.storage)?;
+            // If this fails too, the next checkpoint begins with it.
+            let _ = unwatch(&self.storage);
+        }
+        if let Some(alarms) = &self.alarms {
+            alarms.end().await?;
         }
         made
     }
 
-    async fn make(&self) -> Result<CheckpointReport> {
+    /// To be called when the object's alarm comes. Says whether it is the object's own, so that what
+    /// the object does at its alarms is due. A checkpoint that was being made when the object was restarted is
+    /// made again, of the state as it is now.
+    ///
+    /// # Errors
+    /// Those of [`Checkpointer::checkpoint`].
+    pub async fn alarm(&self) -> Result<bool> {
+        let Some(alarms) = &self.alarms else {
+            return Ok(true);
+        };
+        let is_own = alarms.came(WAKE_MS).await?;
+        if alarms.wanted() && !self.busy.get() {
+            alarms.end().await?;
+            self.checkpoint().await?;
+        }
+        Ok(is_own)
+    }
+
+    async fn make(&self, alarm: Option<f64>) -> Result<CheckpointReport> {
         let near = &self.places.near;
-        let alarm = self.storage.alarm().await?;
         let created_at = Time::from_unix_ms(js_sys::Date::now() as i64)?;
         // From here to the first chunk nothing is awaited: this is the moment that the checkpoint shows.
         let mut capture = Capture::begin(&self.storage, alarm, self.chunk_size)?;
-        let mut turn_bytes = 0;
+        let (mut turn_bytes, mut event_bytes) = (0, 0);
         let facts = loop {
             let facts = capture.step(&self.storage)?;
             turn_bytes += capture.chunk_bytes();
@@ -124,8 +176,14 @@ impl Checkpointer {
                 break facts;
             }
             if turn_bytes >= TURN_BYTES {
-                turn_bytes = 0;
-                next_turn().await?;
+                event_bytes += std::mem::take(&mut turn_bytes);
+                match &self.alarms {
+                    Some(alarms) if event_bytes >= EVENT_BYTES => {
+                        event_bytes = 0;
+                        alarms.turn().await?;
+                    }
+                    _ => next_turn().await?,
+                }
                 self.check_still(&capture.schema)?;
             }
         };
@@ -269,7 +327,8 @@ impl Checkpointer {
         let _busy = self.begin()?;
         let restored = self.put_back(reference).await;
         if restored.is_err() {
-            discard(&self.storage)?;
+            // If this fails too, the next restore begins with it.
+            let _ = discard(&self.storage);
         }
         restored
     }

@@ -8,7 +8,7 @@ use dotctl_engine::retention::RetentionPolicy;
 use dotctl_engine::{Error, Result};
 use serde::Serialize;
 
-use crate::checkpointer::{Checkpointer, Setting};
+use crate::checkpointer::{BucketSetting, Checkpointer, Setting};
 
 /// The checkpoints of one object.
 #[wasm_bindgen(js_name = Checkpoints)]
@@ -60,9 +60,14 @@ impl JsCheckpoints {
                 Some(bytes) => ChunkSize::new(bytes as u64)?,
                 None => ChunkSize::DEFAULT,
             };
-            let prefix = text("prefix").unwrap_or_default();
-            let bucket = option(options, "bucket").map(|bucket| (bucket, prefix));
-            Checkpointer::new(storage, Setting { namespace, bucket, chunk_size })
+            let request_ms = count(options, "requestMs")?.unwrap_or(BucketSetting::REQUEST_MS);
+            let bucket = option(options, "bucket").map(|binding| BucketSetting {
+                binding,
+                prefix: text("prefix").unwrap_or_default(),
+                request_ms,
+            });
+            let has_alarm = option(options, "hasAlarm").is_none_or(|has| has.is_truthy());
+            Checkpointer::new(storage, Setting { namespace, bucket, chunk_size, has_alarm })
         };
         make().map(JsCheckpoints).map_err(|error| thrown(&error))
     }
@@ -70,6 +75,11 @@ impl JsCheckpoints {
     /// Makes a checkpoint.
     pub async fn checkpoint(&self) -> Answer<JsValue> {
         answer(self.0.clone().checkpoint().await)
+    }
+
+    /// To be called when the object's alarm comes: says whether it is the object's own.
+    pub async fn alarm(&self) -> Answer<JsValue> {
+        answer(self.0.clone().alarm().await)
     }
 
     /// Lists them.

@@ -22,5 +22,5 @@ mod restore;
 mod rows;
 mod storage;
 
-pub use checkpointer::{Checkpointer, Setting};
+pub use checkpointer::{BucketSetting, Checkpointer, Setting};
 pub use report::{CheckpointReport, Finding, PruneReport, RestoreReport, VerifyReport};

@@ -119,11 +119,6 @@ impl Writer {
         self.bytes.extend_from_slice(&u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
     }
 
-    /// SQL's NULL.
-    pub fn null(&mut self) {
-        self.bytes.push(0);
-    }
-
     /// A number.
     pub fn number(&mut self, number: f64) {
         self.bytes.push(1);
@@ -153,12 +148,10 @@ mod tests {
     #[test]
     fn values_come_back() {
         let mut writer = Writer::default();
-        writer.null();
         writer.number(-0.5);
         writer.text("é\0");
         writer.blob(&[0, 255]);
         let mut reader = Reader::new(writer.as_bytes());
-        assert_eq!(reader.next().unwrap(), Some(Given::Null));
         assert_eq!(reader.next().unwrap(), Some(Given::Number(-0.5)));
         assert_eq!(reader.next().unwrap(), Some(Given::Text("é\0")));
         assert_eq!(reader.next().unwrap(), Some(Given::Bytes(&[0, 255])));

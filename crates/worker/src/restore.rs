@@ -14,14 +14,14 @@ use dotctl_engine::{Damage, Error, Result};
 
 use crate::chain::{ChainLines, Places};
 use crate::packed::Reader;
-use crate::rows::{Build, Scan, ScannedTable, Schema, drop_all, is_runtimes, unwatch};
+use crate::rows::{Build, Scan, ScannedTable, Schema, drop_all, is_runtimes, put_away, unwatch};
 use crate::storage::{Parameter, Storage};
 
 /// Bytes of a row that keeps a part of a piece.
 const PART_BYTES: usize = 1_000_000;
 
 /// Pieces of a checkpoint, compressed again, until they are all there.
-const STAGED: &str = "CREATE TABLE _dotctl_staged (piece INTEGER, part INTEGER, raw_bytes INTEGER, bytes BLOB, \
+const STAGED: &str = "CREATE TABLE IF NOT EXISTS _dotctl_staged (piece INTEGER, part INTEGER, raw_bytes INTEGER, bytes BLOB, \
                       PRIMARY KEY (piece, part)) WITHOUT ROWID";
 
 /// What was staged.
@@ -33,7 +33,7 @@ pub struct Staged {
 
 /// Forgets what was staged.
 pub fn discard(storage: &Storage) -> Result<()> {
-    storage.execute("DROP TABLE IF EXISTS _dotctl_staged", &[])
+    put_away(storage, "_dotctl_staged")
 }
 
 /// Reads and checks all of `manifest`, and keeps it beside the object's state.

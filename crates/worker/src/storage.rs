@@ -41,16 +41,35 @@ extern "C" {
     ) -> std::result::Result<Uint8Array, JsValue>;
     #[wasm_bindgen(js_name = putEntries, catch)]
     fn js_put_entries(storage: &JsValue, packed: &[u8]) -> std::result::Result<(), JsValue>;
+    #[wasm_bindgen(js_name = storedAgain, catch)]
+    fn js_stored_again(stored: &[u8]) -> std::result::Result<Uint8Array, JsValue>;
     #[wasm_bindgen(js_name = clearEntries, catch)]
     fn js_clear_entries(storage: &JsValue) -> std::result::Result<(), JsValue>;
-    #[wasm_bindgen(js_name = watchEntries)]
-    fn js_watch_entries(storage: &JsValue) -> Guard;
+    #[wasm_bindgen(js_name = watchEntries, catch)]
+    fn js_watch_entries(storage: &JsValue) -> std::result::Result<Guard, JsValue>;
     #[wasm_bindgen(js_name = alarm)]
     fn js_alarm(storage: &JsValue) -> Promise;
     #[wasm_bindgen(js_name = setAlarm)]
     fn js_set_alarm(storage: &JsValue, unix_ms: Option<f64>) -> Promise;
     #[wasm_bindgen(js_name = later)]
     fn js_later(ms: f64) -> Promise;
+    #[wasm_bindgen(js_name = within)]
+    fn js_within(promise: &Promise, ms: f64) -> Promise;
+    #[wasm_bindgen(js_name = watchAlarms)]
+    fn js_watch_alarms(storage: &JsValue) -> JsAlarms;
+
+    #[derive(Clone)]
+    type JsAlarms;
+    #[wasm_bindgen(method, getter, js_name = wanted)]
+    fn js_wanted(this: &JsAlarms) -> bool;
+    #[wasm_bindgen(method, js_name = begin)]
+    fn js_begin(this: &JsAlarms, ms: f64) -> Promise;
+    #[wasm_bindgen(method, js_name = turn)]
+    fn js_turn(this: &JsAlarms) -> Promise;
+    #[wasm_bindgen(method, js_name = end)]
+    fn js_end(this: &JsAlarms) -> Promise;
+    #[wasm_bindgen(method, js_name = came)]
+    fn js_came(this: &JsAlarms, ms: f64) -> Promise;
 
     /// Watches what is written to the key-value storage.
     #[derive(Clone)]
@@ -74,7 +93,7 @@ pub enum Parameter<'a> {
 }
 
 /// More than any query here gives.
-const ALL_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
+const ALL_BYTES: usize = 64 << 20;
 
 /// An object's storage: `ctx.storage`.
 #[derive(Clone)]
@@ -85,9 +104,12 @@ pub struct Storage {
 
 impl Storage {
     /// Takes the storage, and watches from now on what is written to its key-value entries.
-    pub fn new(storage: JsValue) -> Self {
-        let guard = js_watch_entries(&storage);
-        Storage { js: storage, guard }
+    ///
+    /// # Errors
+    /// Where it is that of an object that is not SQLite-backed.
+    pub fn new(storage: JsValue) -> Result<Self> {
+        let guard = js_watch_entries(&storage).map_err(|error| failed(&error))?;
+        Ok(Storage { js: storage, guard })
     }
 
     /// What is known of writes to the key-value storage.
@@ -105,11 +127,11 @@ impl Storage {
         &self,
         statement: &str,
         parameters: &[Parameter<'_>],
-        bytes_max: f64,
+        bytes_max: usize,
     ) -> Result<Vec<u8>> {
         let mut packed = Writer::default();
         push_parameters(parameters, &mut packed);
-        let rows = js_query(&self.js, statement, packed.as_bytes(), bytes_max).map_err(|error| failed(&error))?;
+        let rows = js_query(&self.js, statement, packed.as_bytes(), bytes_max as f64).map_err(|error| failed(&error))?;
         Ok(rows.to_vec())
     }
 
@@ -127,7 +149,8 @@ impl Storage {
         packed.count(0);
         packed.count(parameters.len());
         push_parameters(parameters, &mut packed);
-        self.run(&[statement.to_owned()], packed.as_bytes())
+        let place = |error: Error| error.at(statement.get(..80).unwrap_or(statement));
+        self.run(&[statement.to_owned()], packed.as_bytes()).map_err(place)
     }
 
     /// Runs many: for each its number in `statements`, its number of parameters, and those.
@@ -162,8 +185,8 @@ impl Storage {
     }
 
     /// Entries of the key-value storage behind `after`: keys and stored bytes by turns.
-    pub fn entries(&self, after: Option<&str>, count_max: u32, bytes_max: f64) -> Result<Vec<u8>> {
-        let entries = js_entries(&self.js, after, count_max, bytes_max).map_err(|error| {
+    pub fn entries(&self, after: Option<&str>, count_max: u32, bytes_max: usize) -> Result<Vec<u8>> {
+        let entries = js_entries(&self.js, after, count_max, bytes_max as f64).map_err(|error| {
             let behind = after.map_or_else(|| "the first entry".into(), |after| format!("behind entry {after:?}"));
             failed(&error).at(format!("key-value storage, {behind}"))
         })?;
@@ -175,6 +198,11 @@ impl Storage {
         js_put_entries(&self.js, packed).map_err(|error| failed(&error))
     }
 
+    /// Stored bytes as this object would store the value again.
+    pub fn stored_again(&self, stored: &[u8]) -> Result<Vec<u8>> {
+        js_stored_again(stored).map(|stored| stored.to_vec()).map_err(|error| failed(&error))
+    }
+
     /// Removes every entry.
     pub fn clear_entries(&self) -> Result<()> {
         js_clear_entries(&self.js).map_err(|error| failed(&error))
@@ -182,14 +210,53 @@ impl Storage {
 
     /// The time of the object's alarm in Unix milliseconds.
     pub async fn alarm(&self) -> Result<Option<f64>> {
-        let alarm = JsFuture::from(js_alarm(&self.js)).await.map_err(|error| failed(&error))?;
-        Ok(alarm.as_f64())
+        Ok(settled(js_alarm(&self.js)).await?.as_f64())
     }
 
     /// Sets the object's alarm, or removes it.
     pub async fn set_alarm(&self, unix_ms: Option<f64>) -> Result<()> {
-        JsFuture::from(js_set_alarm(&self.js, unix_ms)).await.map(drop).map_err(|error| failed(&error))
+        settled(js_set_alarm(&self.js, unix_ms)).await.map(drop)
     }
+}
+
+/// The object's alarm, of which a checkpoint that takes long makes use: `js/storage.js`.
+#[derive(Clone)]
+pub struct Alarms(JsAlarms);
+
+impl Alarms {
+    /// That of the object with this storage.
+    pub fn new(storage: &Storage) -> Self {
+        Alarms(js_watch_alarms(&storage.js))
+    }
+
+    /// Whether a checkpoint was begun and has not ended, in this life of the object or an earlier one.
+    pub fn wanted(&self) -> bool {
+        self.0.js_wanted()
+    }
+
+    /// Has the object woken after `ms` milliseconds, whatever becomes of it until then.
+    pub async fn begin(&self, ms: f64) -> Result<()> {
+        settled(self.0.js_begin(ms)).await.map(drop)
+    }
+
+    /// Goes on in a new event, which has its own limit of time.
+    pub async fn turn(&self) -> Result<()> {
+        settled(self.0.js_turn()).await.map(drop)
+    }
+
+    /// The alarm is the object's own again.
+    pub async fn end(&self) -> Result<()> {
+        settled(self.0.js_end()).await.map(drop)
+    }
+
+    /// The alarm has come. Says whether it was the object's own too; the next one comes after `ms` milliseconds.
+    pub async fn came(&self, ms: f64) -> Result<bool> {
+        Ok(settled(self.0.js_came(ms)).await?.is_truthy())
+    }
+}
+
+async fn settled(promise: Promise) -> Result<JsValue> {
+    JsFuture::from(promise).await.map_err(|error| failed(&error))
 }
 
 /// Gives other events of the object their turn.
@@ -199,7 +266,7 @@ pub async fn next_turn() -> Result<()> {
 
 /// Waits.
 pub async fn later(ms: f64) -> Result<()> {
-    JsFuture::from(js_later(ms)).await.map(drop).map_err(|error| failed(&error))
+    settled(js_later(ms)).await.map(drop)
 }
 
 fn push_parameters(parameters: &[Parameter<'_>], packed: &mut Writer) {
@@ -218,13 +285,13 @@ pub fn failed(error: &JsValue) -> Error {
     Error::new(ErrorKind::Io, message.unwrap_or_else(|| format!("{error:?}")))
 }
 
-/// Calls the method `name` of `target` and waits for what it promises.
-pub async fn call(target: &JsValue, name: &str, arguments: &[JsValue]) -> Result<JsValue> {
+/// Calls the method `name` of `target` and waits for what it promises, at most `ms` milliseconds.
+pub async fn call(target: &JsValue, name: &str, arguments: &[JsValue], ms: f64) -> Result<JsValue> {
     let method = Reflect::get(target, &name.into())
         .ok()
         .and_then(|method| method.dyn_into::<Function>().ok())
         .ok_or_else(|| Error::new(ErrorKind::Io, format!("there is no method {name}")))?;
     let arguments: Array = arguments.iter().collect();
     let promise = method.apply(target, &arguments).map_err(|error| failed(&error))?;
-    JsFuture::from(Promise::resolve(&promise)).await.map_err(|error| failed(&error))
+    settled(js_within(&Promise::resolve(&promise), ms)).await
 }

@@ -22,14 +22,16 @@ pub struct Bucket {
     js: JsValue,
     /// Ends with a slash, or is empty.
     prefix: String,
+    /// How long an answer may take, in milliseconds.
+    request_ms: f64,
 }
 
 impl Bucket {
-    /// `bucket`, a binding; every key gets `prefix` and a slash before it.
-    pub fn new(bucket: JsValue, prefix: &str) -> Self {
+    /// `bucket`, a binding, whose answers may take `request_ms` milliseconds; every key gets `prefix` and a slash before it.
+    pub fn new(bucket: JsValue, prefix: &str, request_ms: f64) -> Self {
         let prefix = prefix.trim_matches('/');
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
-        Bucket { js: bucket, prefix }
+        Bucket { js: bucket, prefix, request_ms }
     }
 
     /// How people call it.
@@ -42,7 +44,7 @@ impl Bucket {
         let mut wait_ms = WAIT_MS;
         let mut attempt = 1;
         loop {
-            match call(&self.js, method, arguments).await {
+            match call(&self.js, method, arguments, self.request_ms).await {
                 Err(error) if attempt < ATTEMPTS && may_pass(error.message()) => {
                     later(wait_ms).await?;
                     wait_ms *= 2.0;
@@ -105,7 +107,7 @@ impl Bucket {
                 return Ok(None);
             }
             let promised = length.or_else(|| get(&object, "size").as_f64().map(|size| size as u64));
-            let error = match call(&object, "arrayBuffer", &[]).await {
+            let error = match call(&object, "arrayBuffer", &[], self.request_ms).await {
                 Ok(buffer) => {
                     let bytes = Uint8Array::new(&buffer).to_vec();
                     if promised.is_none_or(|promised| promised == bytes.len() as u64) {

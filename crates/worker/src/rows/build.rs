@@ -6,6 +6,7 @@ use dotctl_engine::rows::{Definition, Line, RowKey, RowsSum, SEQUENCE_TABLE, Val
 use dotctl_engine::{Error, Result};
 
 use super::form::{Identity, TableForm, quoted};
+use super::scan::entry_line;
 use super::schema::{ENTRIES_TABLE, METADATA_TABLE};
 use crate::packed::Writer;
 use crate::storage::Storage;
@@ -56,7 +57,8 @@ impl<'a> Build<'a> {
     pub fn line(&mut self, line: &[u8]) -> Result<()> {
         let parsed = Line::parse(line)?;
         let key = RowKey::parse(&parsed.key)?;
-        if !is_runtimes(&key) {
+        let is_entry = matches!(&key, RowKey::Row(table, _) if table == ENTRIES_TABLE);
+        if !is_runtimes(&key) && !is_entry {
             self.written.add(line);
         }
         match key {
@@ -114,6 +116,9 @@ impl<'a> Build<'a> {
         let key = std::str::from_utf8(key).map_err(|_| Error::corrupt("an entry's key is no text"))?;
         self.entries.text(key);
         self.entries.blob(stored);
+        // The value is what has to come back: the same one may be stored in more than one way.
+        let place = |error: Error| error.at(format!("entry {key:?}"));
+        self.written.add(&entry_line(key, &self.storage.stored_again(stored).map_err(place)?).1);
         if self.entries.len() >= BATCH_BYTES {
             self.put_entries()?;
         }

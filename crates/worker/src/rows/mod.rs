@@ -10,4 +10,4 @@ pub use build::{Build, is_runtimes};
 pub use form::TableForm;
 pub use scan::{Scan, ScannedTable};
 pub use schema::{Schema, drop_all};
-pub use watch::{unwatch, watch};
+pub use watch::{put_away, unwatch, watch};

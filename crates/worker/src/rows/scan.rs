@@ -12,11 +12,34 @@ use super::watch::{kept_entries, kept_table};
 use crate::packed::{Given, Reader};
 use crate::storage::{Parameter, Storage};
 
-/// Rows that are read at once at most.
-const ROWS_MAX: u32 = 2_000;
-
 /// Bytes of rows that are read at once, about: the last one may be large.
-const BATCH_BYTES: f64 = 512.0 * 1024.0;
+const BATCH_BYTES: usize = 512 << 10;
+
+/// How many rows are asked for at once. What is more than a batch of them is read for nothing, as a query has to
+/// be read to its end; so it begins low and follows the rows' size.
+#[derive(Clone, Copy)]
+struct Appetite(u32);
+
+impl Appetite {
+    const ROWS_MAX: u32 = 512;
+
+    fn new() -> Self {
+        Appetite(16)
+    }
+
+    /// So many rows had so many bytes.
+    fn learn(&mut self, rows: usize, bytes: usize) {
+        let rows = u32::try_from(rows).unwrap_or(Self::ROWS_MAX);
+        if bytes >= BATCH_BYTES {
+            self.0 = (rows.next_power_of_two() / 2).clamp(1, Self::ROWS_MAX);
+        } else if bytes < BATCH_BYTES / 2 && rows == self.0 {
+            self.0 = (self.0 * 2).min(Self::ROWS_MAX);
+        }
+    }
+}
+
+/// Stands in a statement for how many rows it gives.
+const ROWS: &str = "ROWS_WANTED";
 
 /// Goes through an object's state as it was when watching began.
 pub struct Scan {
@@ -35,8 +58,9 @@ pub struct Scan {
 /// Something that has rows.
 enum Part {
     Table(TableScan),
-    Entries { after: Option<String>, watched: bool },
-    Alarm { unix_ms: f64 },
+    Entries { after: Option<String>, watched: bool, appetite: Appetite },
+    /// In Unix milliseconds, if it is set.
+    Alarm(Option<f64>),
 }
 
 /// A table of which `after` was the last row read.
@@ -44,6 +68,7 @@ struct TableScan {
     form: TableForm,
     statements: [String; 2],
     after: After,
+    appetite: Appetite,
 }
 
 enum After {
@@ -78,13 +103,11 @@ impl Scan {
             .map(|table| (table_prefix(&table.form.name), Part::Table(TableScan::new(table))))
             .collect();
         for table in schema.tables() {
-            match (table.name.as_str(), alarm) {
-                (ENTRIES_TABLE, _) => {
-                    parts.push((table_prefix(ENTRIES_TABLE), Part::Entries { after: None, watched }));
+            match table.name.as_str() {
+                ENTRIES_TABLE => {
+                    parts.push((table_prefix(ENTRIES_TABLE), Part::Entries { after: None, watched, appetite: Appetite::new() }));
                 }
-                (METADATA_TABLE, Some(unix_ms)) => {
-                    parts.push((table_prefix(METADATA_TABLE), Part::Alarm { unix_ms }));
-                }
+                METADATA_TABLE => parts.push((table_prefix(METADATA_TABLE), Part::Alarm(alarm))),
                 _ => {}
             }
         }
@@ -156,14 +179,16 @@ impl Part {
                 let read = table.read(storage, batch);
                 read.map_err(|error| error.at(format!("table {:?}", table.form.name)))
             }
-            Part::Entries { after, watched } => read_entries(storage, after, *watched, batch),
-            Part::Alarm { unix_ms } => {
-                // As workerd stores it: row 1, nanoseconds since 1970.
-                let nanoseconds = (*unix_ms as i64).saturating_mul(1_000_000);
+            Part::Entries { after, watched, appetite } => {
+                read_entries(storage, after, *watched, appetite, batch)
+            }
+            Part::Alarm(unix_ms) => {
+                // As workerd stores it: row 1, nanoseconds since 1970; NULL once there was one.
+                let nanoseconds = unix_ms.map(|ms| Value::Integer((ms as i64).saturating_mul(1_000_000)));
                 let mut key = table_prefix(METADATA_TABLE);
                 push_place(RowPlace::Rowid(1), &mut key);
                 let mut line = Vec::new();
-                push_line(&key, [Value::Integer(1), Value::Integer(nanoseconds)], &mut line);
+                push_line(&key, [Value::Integer(1), nanoseconds.unwrap_or(Value::Null)], &mut line);
                 batch.lines.push_back((key, line));
                 batch.ended = true;
                 Ok(())
@@ -175,17 +200,16 @@ impl Part {
 impl TableScan {
     fn new(table: ScannedTable) -> Self {
         let statements = [selection(&table, false), selection(&table, true)];
-        TableScan { form: table.form, statements, after: After::Nothing }
+        TableScan { form: table.form, statements, after: After::Nothing, appetite: Appetite::new() }
     }
 
     fn read(&mut self, storage: &Storage, batch: &mut Batch) -> Result<()> {
-        let mut texts = Vec::new();
+        let count = self.appetite.0.to_string();
+        let [first, later] = self.statements.each_ref().map(|statement| statement.replace(ROWS, &count));
         let rows = match &self.after {
-            After::Nothing => storage.query_some(&self.statements[0], &[], BATCH_BYTES)?,
+            After::Nothing => storage.query_some(&first, &[], BATCH_BYTES)?,
             After::Rowid(rowid) => {
-                texts.push(rowid.to_string());
-                let parameters: Vec<Parameter<'_>> = texts.iter().map(|text| Parameter::Text(text)).collect();
-                storage.query_some(&self.statements[1], &parameters, BATCH_BYTES)?
+                storage.query_some(&later, &[Parameter::Text(&rowid.to_string())], BATCH_BYTES)?
             }
             After::Key(values) => {
                 let integers: Vec<String> = values
@@ -205,8 +229,7 @@ impl TableScan {
                         Value::Text(bytes) | Value::Blob(bytes) => Parameter::Blob(bytes),
                     })
                     .collect();
-                let statement = typed(&self.statements[1], values);
-                storage.query_some(&statement, &parameters, BATCH_BYTES)?
+                storage.query_some(&typed(&later, values), &parameters, BATCH_BYTES)?
             }
         };
         let mut reader = Reader::new(&rows);
@@ -238,6 +261,7 @@ impl TableScan {
             batch.lines.push_back((key, line));
             count += 1;
         }
+        self.appetite.learn(count, rows.len());
         batch.ended = count == 0 || matches!(self.after, After::Rowid(i64::MAX));
         Ok(())
     }
@@ -277,7 +301,7 @@ fn selection(table: &ScannedTable, is_later: bool) -> String {
     };
     let live = |filter| arm(&quoted(&form.name), rowid, &named, filter);
     let plain = |(order, results, rest): (Vec<String>, Vec<String>, String)| {
-        format!("SELECT {}{rest} ORDER BY {} LIMIT {ROWS_MAX}", results.join(", "), order.join(", "))
+        format!("SELECT {}{rest} ORDER BY {} LIMIT {ROWS}", results.join(", "), order.join(", "))
     };
     let Some(number) = table.watched else {
         return plain(live(None));
@@ -319,7 +343,7 @@ fn selection(table: &ScannedTable, is_later: bool) -> String {
         (0..count).map(|number| format!("{letter}{number}")).collect::<Vec<_>>().join(", ")
     };
     format!(
-        "SELECT {} FROM ({} ORDER BY {} LIMIT {ROWS_MAX})",
+        "SELECT {} FROM ({} ORDER BY {} LIMIT {ROWS})",
         names('r', results),
         both.join(" UNION ALL "),
         names('o', orders)
@@ -346,15 +370,18 @@ fn read_entries(
     storage: &Storage,
     after: &mut Option<String>,
     watched: bool,
+    appetite: &mut Appetite,
     batch: &mut Batch,
 ) -> Result<()> {
-    let there = storage.entries(after.as_deref(), ROWS_MAX, BATCH_BYTES)?;
-    let mut last = None;
+    let there = storage.entries(after.as_deref(), appetite.0, BATCH_BYTES)?;
+    let (mut last, mut count) = (None, 0);
     let mut keys = Reader::new(&there);
     while let Some(key) = keys.next()? {
         last = Some(key.text()?);
         keys.value()?;
+        count += 1;
     }
+    appetite.learn(count, there.len());
     let kept = match watched {
         true => kept_entries(storage, after.as_deref(), last)?,
         false => Vec::new(),
@@ -395,7 +422,8 @@ fn read_entries(
     Ok(())
 }
 
-fn entry_line(key: &str, stored: &[u8]) -> (String, Vec<u8>) {
+/// The key and the line of an entry of the key-value storage.
+pub fn entry_line(key: &str, stored: &[u8]) -> (String, Vec<u8>) {
     let text = Value::Text(key.as_bytes().into());
     let mut row_key = table_prefix(ENTRIES_TABLE);
     push_place(RowPlace::Key(std::slice::from_ref(&text)), &mut row_key);

@@ -80,7 +80,11 @@ impl Schema {
 /// Removes every table and view but the runtime's, and this crate's own.
 pub fn drop_all(storage: &Storage, schema: &Schema) -> Result<()> {
     let of = |kind: &str, definition: &Definition| {
-        storage.execute(&format!("DROP {kind} {}", quoted(&definition.name)), &[])
+        let dropped = storage.execute(&format!("DROP {kind} {}", quoted(&definition.name)), &[]);
+        dropped.map_err(|error| match error.message().contains("is locked") {
+            true => error.hint("read every cursor to its end (toArray does); one was left in the middle"),
+            false => error,
+        })
     };
     for definition in schema.definitions.iter().filter(|definition| definition.kind == "trigger") {
         of("TRIGGER", definition)?;

@@ -18,12 +18,21 @@ pub fn kept_table(number: usize) -> String {
 }
 
 /// Entries of the key-value storage as they were; NULL for those that were not.
-const KEPT_ENTRIES: &str = "CREATE TABLE _dotctl_before_entries (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID";
+const KEPT_ENTRIES: &str =
+    "CREATE TABLE IF NOT EXISTS _dotctl_before_entries (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID";
 
-/// Begins to watch `forms`; those for which `copies` is true are copied as a whole.
-pub fn watch(storage: &Storage, forms: &[(TableForm, bool)], has_entries: bool) -> Result<()> {
+/// Begins to watch `forms`; those for which `copies` is true are copied as a whole. Gives the number of
+/// the first; the others follow.
+pub fn watch(storage: &Storage, forms: &[(TableForm, bool)], has_entries: bool) -> Result<usize> {
     unwatch(storage)?;
-    for (number, (form, copies)) in forms.iter().enumerate() {
+    // Some may be left that could not be dropped.
+    let first = storage.number(
+        "SELECT coalesce(max(CAST(substr(name, 16) AS INTEGER)), -1) + 1 FROM sqlite_schema \
+         WHERE type = 'table' AND name GLOB '_dotctl_before_[0-9]*'",
+        &[],
+    )?;
+    let first = usize::try_from(first).unwrap_or_default();
+    for (number, (form, copies)) in (first..).zip(forms) {
         for statement in statements(form, number, *copies) {
             storage
                 .execute(&statement, &[])
@@ -35,7 +44,7 @@ pub fn watch(storage: &Storage, forms: &[(TableForm, bool)], has_entries: bool) 
     }
     storage.guard().set_emptied(false);
     storage.guard().set_capturing(has_entries);
-    Ok(())
+    Ok(first)
 }
 
 /// Ends it, whoever began it.
@@ -48,8 +57,21 @@ pub fn unwatch(storage: &Storage) -> Result<()> {
     )?;
     let mut reader = Reader::new(&found);
     while let Some(kind) = reader.next()? {
-        let kind = kind.text()?.to_owned();
-        storage.execute(&format!("DROP {kind} {}", quoted(reader.value()?.text()?)), &[])?;
+        let (is_table, name) = (kind.text()? == "table", quoted(reader.value()?.text()?));
+        match is_table {
+            true => put_away(storage, &name)?,
+            false => storage.execute(&format!("DROP TRIGGER {name}"), &[])?,
+        }
+    }
+    Ok(())
+}
+
+/// Drops a table of this crate's. SQLite drops none while anybody's cursor is in the middle of anything, also one
+/// that the object has read a row of and forgotten: then it is emptied, and dropped the next time.
+pub fn put_away(storage: &Storage, table: &str) -> Result<()> {
+    let dropped = storage.execute(&format!("DROP TABLE IF EXISTS {table}"), &[]);
+    if dropped.is_err() {
+        storage.execute(&format!("DELETE FROM {table}"), &[])?;
     }
     Ok(())
 }

@@ -1,0 +1,343 @@
+//! Objects in a real workerd that make checkpoints of themselves (`crates/worker`), and the command line on what
+//! they wrote.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support_real;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+
+use support_real::*;
+
+/// One workerd at a time.
+static WORKERD: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    WORKERD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What objects whose state is in `state` answer to `steps`.
+fn answers(state: &Path, bindings: &[&str], steps: &Value) -> Vec<Value> {
+    let _alone = alone();
+    let mut command = node();
+    command.arg(script("checkpoints.mjs")).arg("--state").arg(state);
+    for binding in bindings {
+        command.args(["--bind", binding]);
+    }
+    let ended = finish_with(&mut command, steps.to_string().as_bytes()).expect(0);
+    let answers: Vec<Value> = serde_json::from_str(ended.text()).unwrap();
+    assert_eq!(answers.len(), steps.as_array().unwrap().len());
+    answers
+}
+
+/// The same; none of them is an error.
+fn good_answers(state: &Path, bindings: &[&str], steps: &Value) -> Vec<Value> {
+    let answers = answers(state, bindings, steps);
+    for (answer, step) in answers.iter().zip(steps.as_array().unwrap()) {
+        assert!(answer["error"].is_null(), "{step}: {answer}");
+    }
+    answers
+}
+
+/// The database of the one object in `state`.
+fn database(state: &Path) -> PathBuf {
+    let folder = state.join("do/checkpoints-Room");
+    let mut files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files
+        .find(|path| {
+            path.extension().is_some_and(|ending| ending == "sqlite")
+                && path.file_stem().is_some_and(|stem| stem.len() == 64)
+        })
+        .unwrap()
+}
+
+fn dotctl_json(words: &[&str], place: &Path) -> Value {
+    let mut command = dotctl();
+    finish(command.args(["--format", "json"]).args(words).arg("--store").arg(place)).expect(0).json()
+}
+
+#[test]
+fn what_an_object_writes_the_command_line_reads_and_the_object_restores() {
+    let scratch = Scratch::new();
+    let state = scratch.path("state");
+    let steps = json!([
+        {"ask": "/one/fill", "with": {"rows": 3000, "values": true, "wide": 1_900_000}},
+        {"ask": "/one/digest"},
+        {"ask": "/one/checkpoint"},
+        {"ask": "/one/checkpoint"},
+        {"ask": "/one/list"},
+        {"ask": "/one/verify"},
+    ]);
+    let said = good_answers(&state, &["STORE=object"], &steps);
+    let (whole, first, again) = (&said[1], &said[2], &said[3]);
+    assert_eq!(first["content_sha256"], again["content_sha256"]);
+    assert_eq!(said[4].as_array().unwrap().len(), 2);
+    assert_eq!(said[5]["ok"], true);
+    assert_eq!(said[5]["checkpoints"], 2);
+
+    // The command line finds the same checkpoints, and makes the same one of the file.
+    let file = database(&state);
+    let verified = dotctl_json(&["verify"], &file);
+    assert_eq!((&verified["ok"], &verified["checked"]["checkpoints"]), (&json!(true), &json!(2)));
+    let listed = dotctl_json(&["list"], &file);
+    assert_eq!(listed["checkpoints"][0]["id"], again["id"]);
+    let store = scratch.path("store");
+    let captured =
+        dotctl_json(&["snapshot", file.to_str().unwrap(), "--kind", "rows", "--namespace", "x"], &store);
+    let captured = &captured["checkpoint"];
+    for field in ["content_sha256", "record_count", "raw_bytes", "stored_bytes", "chunk_count"] {
+        assert_eq!(captured[field], again[field], "{field}");
+    }
+    let packs = |store: &Path, reference: &str| {
+        let shown = dotctl_json(&["show", reference], store);
+        shown["runs"].to_string()
+    };
+    assert_eq!(packs(&store, "latest"), packs(&file, again["id"].as_str().unwrap()));
+
+    // What it restores is served with every value as it was.
+    let restored = scratch.path("restored");
+    let object = restored.join("do/checkpoints-Room").join(file.file_name().unwrap());
+    fs::create_dir_all(object.parent().unwrap()).unwrap();
+    let mut restore = dotctl();
+    restore.args(["restore", "latest", "--to"]).arg(&object).arg("--store").arg(&file);
+    finish(&mut restore).expect(0);
+    let served = good_answers(&restored, &["STORE=object"], &json!([{"ask": "/one/digest"}]));
+    assert_eq!(&served[0], whole);
+
+    // Values that may be stored in more than one way come back as values.
+    let steps = json!([
+        {"ask": "/two/fill", "with": {"rows": 10, "anyValues": true}},
+        {"ask": "/two/digest"},
+        {"ask": "/two/checkpoint"},
+        {"ask": "/two/checkpoint"},
+        {"ask": "/two/ruin"},
+        {"ask": "/two/restore"},
+        {"ask": "/two/digest"},
+    ]);
+    let any = good_answers(&scratch.path("any"), &["STORE=object"], &steps);
+    assert_eq!(any[2]["content_sha256"], any[3]["content_sha256"]);
+    assert_eq!(any[6], any[1]);
+
+    // And the object puts itself back, whatever became of it.
+    let steps = json!([
+        {"ask": "/one/ruin"},
+        {"ask": "/one/digest"},
+        {"ask": "/one/restore", "with": {"reference": first["id"]}},
+        {"ask": "/one/digest"},
+        {"ask": "/one/checkpoint"},
+        {"ask": "/one/prune", "with": {"keepLast": 1}},
+        {"ask": "/one/list"},
+        {"ask": "/one/verify"},
+        {"ask": "/one/restore"},
+        {"ask": "/one/digest"},
+    ]);
+    let said = good_answers(&state, &["STORE=object"], &steps);
+    assert_ne!(&said[1], whole);
+    assert_eq!(&said[3], whole);
+    assert_eq!(said[4]["content_sha256"], first["content_sha256"]);
+    assert_eq!(said[5], json!({"removed_checkpoints": 2, "removed_packs": 0}));
+    assert_eq!(said[6].as_array().unwrap().len(), 1);
+    assert_eq!(said[7]["ok"], true);
+    assert_eq!(&said[9], whole);
+}
+
+#[test]
+fn what_the_command_line_writes_the_object_restores() {
+    let scratch = Scratch::new();
+    let (state, other) = (scratch.path("state"), scratch.path("other"));
+    let filled = good_answers(
+        &other,
+        &["STORE=object"],
+        &json!([{"ask": "/one/fill", "with": {"rows": 500, "values": true}}, {"ask": "/one/digest"}]),
+    );
+    // A chain of increments, which the object itself does not make.
+    let file = database(&other);
+    let namespace = format!("Room/{}", file.file_stem().unwrap().to_str().unwrap());
+    let store = scratch.path("store");
+    let snapshot = || {
+        let words = ["snapshot", file.to_str().unwrap(), "--kind", "rows", "--namespace", &namespace];
+        dotctl_json(&words, &store)["checkpoint"]["id"].as_str().unwrap().to_owned()
+    };
+    snapshot();
+    let changed = good_answers(
+        &other,
+        &["STORE=object"],
+        &json!([{"ask": "/one/run", "with": {"statement": "UPDATE plain SET name = 'x' WHERE id = 7"}}, {"ask": "/one/digest"}]),
+    );
+    let chained = snapshot();
+    good_answers(&state, &["STORE=object"], &json!([{"ask": "/one/fill", "with": {"rows": 3}}]));
+    let mut copy = dotctl();
+    copy.args(["copy", &chained, "--store"]).arg(&store).arg("--to-store").arg(database(&state));
+    finish(&mut copy).expect(0);
+    let said = good_answers(
+        &state,
+        &["STORE=object"],
+        &json!([{"ask": "/one/verify"}, {"ask": "/one/restore"}, {"ask": "/one/digest"}]),
+    );
+    assert_eq!((&said[0]["ok"], &said[0]["checkpoints"]), (&json!(true), &json!(1)));
+    assert_eq!(said[2], changed[1]);
+    assert_ne!(said[2], filled[1]);
+}
+
+#[test]
+fn a_checkpoint_shows_one_moment_while_others_write() {
+    let scratch = Scratch::new();
+    for (name, bindings) in
+        [("object", vec!["STORE=object"]), ("small", vec!["STORE=object", "CHUNK_BYTES=65536"]), ("bucket", vec!["STORE=bucket"])]
+    {
+        let state = scratch.path(name);
+        let rows = if name == "object" { 200_000 } else { 60_000 };
+        let steps = json!([
+            {"ask": "/one/fill", "with": {"rows": rows}},
+            {"ask": "/one/checkpointUnderLoad", "with": {"writesPerSecond": 1000, "seed": 7}},
+            {"ask": "/one/digest"},
+            {"ask": "/one/run", "with": {"statement": "SELECT name FROM sqlite_schema WHERE name GLOB '_dotctl_before*'"}},
+            {"ask": "/one/restore"},
+            {"ask": "/one/digest"},
+            {"ask": "/one/verify"},
+        ]);
+        let said = good_answers(&state, &bindings, &steps);
+        let writes = said[1]["writes"].as_u64().unwrap();
+        assert!(writes > 50, "{writes} writes are no load");
+        assert_ne!(said[2], said[1]["before"], "{name}: the writes have changed nothing");
+        assert_eq!(said[3], json!([]), "{name}: something is left of the watch");
+        assert_eq!(said[5], said[1]["before"], "{name}");
+        assert_eq!(said[6]["ok"], true);
+    }
+}
+
+#[test]
+fn a_bucket_that_fails_costs_time_and_nothing_else() {
+    let scratch = Scratch::new();
+    let state = scratch.path("state");
+    let mut steps = vec![json!({"ask": "/one/fill", "with": {"rows": 20_000}}), json!({"ask": "/one/digest"})];
+    for _ in 0..4 {
+        steps.push(json!({"ask": "/one/checkpoint"}));
+        steps.push(json!({"ask": "/one/ruin"}));
+        steps.push(json!({"ask": "/one/restore"}));
+        steps.push(json!({"ask": "/one/digest"}));
+        steps.push(json!({"ask": "/one/verify"}));
+    }
+    let bindings = ["STORE=bucket", "FAULTS=0.2", "CHUNK_BYTES=65536", "SEED=11"];
+    let said = good_answers(&state, &bindings, &json!(steps));
+    for round in said[2..].chunks(5) {
+        assert_eq!(round[3], said[1]);
+        assert_eq!(round[4]["ok"], true);
+    }
+    // Looked at without faults, each is there once and whole.
+    let said = good_answers(&state, &["STORE=bucket"], &json!([{"ask": "/one/list"}, {"ask": "/one/verify"}]));
+    assert_eq!(said[0].as_array().unwrap().len(), 4);
+    assert_eq!((&said[1]["ok"], &said[1]["checkpoints"]), (&json!(true), &json!(4)));
+}
+
+#[test]
+fn killed_at_any_moment_there_is_a_checkpoint_or_none() {
+    let scratch = Scratch::new();
+    let state = scratch.path("state");
+    let mut steps = vec![json!({"ask": "/one/fill", "with": {"rows": 20_000}}), json!({"ask": "/one/digest"})];
+    let mut moment = 12345_u64;
+    for round in 0..50 {
+        moment = moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let ask = if round % 4 == 3 { "/one/restore" } else { "/one/checkpoint" };
+        steps.push(json!({"ask": ask, "kill_after_ms": moment >> 33 & 0xff}));
+        steps.push(json!({"ask": "/one/verify"}));
+        steps.push(json!({"ask": "/one/digest"}));
+    }
+    steps.push(json!({"ask": "/one/checkpoint"}));
+    steps.push(json!({"ask": "/one/list"}));
+    let said = answers(&state, &["STORE=object"], &json!(steps));
+    let (mut made, mut killed) = (0, 0);
+    for round in said[2..said.len() - 2].chunks(3) {
+        match &round[0] {
+            Value::String(_) => killed += 1,
+            answer if answer["id"].is_string() => made += 1,
+            _ => {}
+        }
+        assert_eq!(round[1]["ok"], true, "{}", round[1]);
+        assert_eq!(round[2], said[1]);
+    }
+    assert!(killed > 10, "{killed} of 50 were killed");
+    let listed = said[said.len() - 1].as_array().unwrap();
+    assert!(listed.len() > made, "{} are there, {made} were made", listed.len());
+    let content = &said[said.len() - 2]["content_sha256"];
+    assert!(listed.iter().all(|checkpoint| checkpoint["content_sha256"] == *content));
+    let verified = dotctl_json(&["verify"], &database(&state));
+    assert_eq!(verified["ok"], true);
+}
+
+#[test]
+fn the_objects_alarm_is_its_own() {
+    let scratch = Scratch::new();
+    let state = scratch.path("state");
+    let steps = json!([
+        {"ask": "/one/fill", "with": {"rows": 300}},
+        {"ask": "/one/setAlarm", "with": {"inMs": 3_600_000}},
+        {"ask": "/one/checkpoint"},
+        {"ask": "/one/alarmState"},
+        {"ask": "/one/setAlarm", "with": {"inMs": 7_200_000}},
+        {"ask": "/one/restore"},
+        {"ask": "/one/alarmState"},
+    ]);
+    let said = good_answers(&state, &["STORE=object"], &steps);
+    assert!(said[1].is_number());
+    assert_eq!(said[3], json!({"at": said[1], "alarms": 0}));
+    assert_eq!(said[6], said[3], "the alarm comes back with the rest");
+}
+
+#[test]
+fn a_cursor_left_in_the_middle_is_no_obstacle() {
+    let scratch = Scratch::new();
+    let state = scratch.path("state");
+    let steps = json!([
+        {"ask": "/one/fill", "with": {"rows": 300}},
+        {"ask": "/one/digest"},
+        {"ask": "/one/leaveCursor"},
+        {"ask": "/one/checkpoint"},
+        {"ask": "/one/checkpoint"},
+        {"ask": "/one/verify"},
+        {"ask": "/one/restore"},
+        {"ask": "/one/digest"},
+    ]);
+    let said = answers(&state, &["STORE=object"], &steps);
+    assert_eq!(said[3]["content_sha256"], said[4]["content_sha256"], "{} {}", said[3], said[4]);
+    assert!(said[3]["id"].is_string());
+    assert_eq!(said[5]["ok"], true);
+    // What it does stand in the way of is said.
+    assert!(said[6]["error"]["hint"].as_str().unwrap().contains("cursor"), "{}", said[6]);
+    assert_eq!(said[7], said[1]);
+}
+
+#[test]
+fn what_cannot_be_carried_is_refused_by_name() {
+    let scratch = Scratch::new();
+    let state = scratch.path("state");
+    let steps = json!([
+        {"ask": "/one/fill", "with": {"rows": 50, "virtual": true}},
+        {"ask": "/one/digest"},
+        {"ask": "/one/checkpoint"},
+        {"ask": "/one/restore"},
+        {"ask": "/one/digest"},
+        {"ask": "/one/restore", "with": {"reference": "0000"}},
+    ]);
+    let said = answers(&state, &["STORE=object"], &steps);
+    assert!(said[2]["id"].is_string(), "{}", said[2]);
+    assert_eq!(said[3]["error"]["kind"], "unsupported", "{}", said[3]);
+    assert!(said[3]["error"]["message"].as_str().unwrap().contains("virtual table"));
+    assert_eq!(said[4], said[1], "nothing has changed");
+    assert_eq!(said[5]["error"]["kind"], "missing");
+    let blob = answers(
+        &state,
+        &["STORE=object"],
+        &json!([{"ask": "/one/putBlob"}, {"ask": "/one/checkpoint"}, {"ask": "/one/list"}]),
+    );
+    assert!(blob[1]["error"]["message"].as_str().unwrap().contains("\"a blob\""), "{}", blob[1]);
+    assert_eq!(blob[2].as_array().unwrap().len(), 1);
+    // From outside it is restored.
+    let target = scratch.path("restored.sqlite");
+    let mut restore = dotctl();
+    restore.args(["restore", "latest", "--to"]).arg(&target).arg("--store").arg(database(&state));
+    finish(&mut restore).expect(0);
+}

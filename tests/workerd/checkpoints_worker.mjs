@@ -1,0 +1,265 @@
+// An object that makes its own checkpoints, and what tests ask of it. Requests: POST /object/step.
+import { Checkpointer } from "dotctl/index.js";
+import { Faulty } from "./faulty_bucket.mjs";
+import { Random, randomValue } from "./random_values.mjs";
+import { everyError, everyValue, largeValues } from "./values.mjs";
+
+/** What an object cannot carry itself: `putBlob` shows what it says of that. */
+const holdingBlobs = new Set(["value:host:blob", "value:host:several"]);
+
+const hex = (bytes) => [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
+export class Room {
+  constructor(ctx, env) {
+    this.ctx = ctx;
+    this.alarms = 0;
+    const bucket = env.STORE === "bucket" ? new Faulty(env.BUCKET, Number(env.FAULTS ?? 0), Number(env.SEED ?? 1)) : undefined;
+    this.checkpoints = new Checkpointer(ctx, {
+      className: "Room",
+      bucket,
+      prefix: "room",
+      requestMs: bucket && Number(env.FAULTS ?? 0) > 0 ? 300 : undefined,
+      chunkBytes: env.CHUNK_BYTES ? Number(env.CHUNK_BYTES) : undefined,
+    });
+  }
+
+  async alarm() {
+    if (await this.checkpoints.alarm()) return;
+    this.alarms += 1;
+  }
+
+  async fetch(request) {
+    const step = new URL(request.url).pathname.split("/")[2];
+    const body = await request.text();
+    try {
+      return Response.json((await this[step](body ? JSON.parse(body) : {})) ?? null);
+    } catch (error) {
+      return Response.json({ error: { message: error.message, kind: error.kind, hint: error.hint } });
+    }
+  }
+
+  /** Tables of every kind, and every value that storage takes. */
+  async fill({ rows = 1000, values = false, anyValues = false, virtual = false, wide = 0 }) {
+    const { sql, kv } = this.ctx.storage;
+    for (const statement of [
+      "CREATE TABLE plain (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT, ratio REAL, anything, bytes BLOB)",
+      "CREATE TABLE hidden (a, b)",
+      "CREATE TABLE keyed (a TEXT COLLATE NOCASE, b, v REAL, PRIMARY KEY (a, b)) WITHOUT ROWID",
+      "CREATE TABLE uniques (x TEXT UNIQUE, y INTEGER, z AS (y * 2), UNIQUE (y, x))",
+      "CREATE TABLE expressions (x TEXT, y)",
+      "CREATE UNIQUE INDEX lower_x ON expressions (lower(x)) WHERE y IS NOT NULL",
+      'CREATE TABLE "we""ird/~ name" ("a b" INTEGER PRIMARY KEY, "select" TEXT)',
+      "CREATE TABLE parent (id INTEGER PRIMARY KEY, name)",
+      "CREATE TABLE child (id INTEGER PRIMARY KEY, parent REFERENCES parent (id) ON DELETE CASCADE)",
+      "CREATE VIEW seen AS SELECT name FROM plain",
+      "CREATE TABLE log (what)",
+      "CREATE TRIGGER logged AFTER UPDATE ON parent BEGIN INSERT INTO log VALUES (OLD.name || '>' || NEW.name); END",
+      "CREATE INDEX by_name ON plain (name)",
+    ]) {
+      sql.exec(statement);
+    }
+    if (virtual) sql.exec("CREATE VIRTUAL TABLE found USING fts5 (words)");
+    this.ctx.storage.transactionSync(() => {
+      for (let row = 0; row < rows; row += 1) {
+        sql.exec(
+          "INSERT INTO plain (name, ratio, anything, bytes) VALUES (?, ?, ?, ?)",
+          `row ${row}`, row * 1.5, row % 3 ? `x${row}` : null, new Uint8Array([row & 255, 255, 0]),
+        );
+      }
+      for (let row = 0; row < Math.min(rows, 500); row += 1) {
+        sql.exec("INSERT INTO hidden (rowid, a, b) VALUES (CAST(? AS INTEGER), ?, ?)", row * 7 - 50, `a${row}`, null);
+        sql.exec("INSERT INTO keyed VALUES (?, CAST(? AS INTEGER), ?)", `Key${row}`, row - 3, row);
+        sql.exec("INSERT INTO uniques (x, y) VALUES (?, ?)", `u${row}`, row);
+        sql.exec("INSERT INTO expressions VALUES (?, ?)", `e${row}`, row);
+        sql.exec('INSERT INTO "we""ird/~ name" ("select") VALUES (?)', `w${row}`);
+        sql.exec("INSERT INTO parent (name) VALUES (?)", `p${row}`);
+        sql.exec("INSERT INTO child (parent) VALUES (?)", row + 1);
+        kv.put(`entry:${row}`, { row, list: [row, "x"], when: new Date(row) });
+        if (virtual) sql.exec("INSERT INTO found VALUES (?)", `word${row} common`);
+      }
+    });
+    for (const [column, value] of [
+      ["anything", "CAST('9223372036854775807' AS INTEGER)"], ["anything", "CAST('-9223372036854775808' AS INTEGER)"],
+      ["anything", "9e999"], ["anything", "-9e999"], ["anything", "-0.0"], ["anything", "5e-324"],
+      ["anything", "''"], ["anything", "x''"], ["anything", "CAST(x'ff00fe' AS TEXT)"], ["anything", "'a' || char(0) || 'b'"],
+      ["ratio", "1"], ["name", "CAST(x'c328' AS TEXT)"], ["bytes", "zeroblob(100000)"],
+    ]) {
+      sql.exec(`INSERT INTO plain (${column}) VALUES (${value})`);
+    }
+    if (wide > 0) sql.exec("INSERT INTO plain (bytes) VALUES (randomblob(?))", wide);
+    if (values || anyValues) {
+      for (const [key, value] of [...everyValue(), ...everyError("error"), ...largeValues()]) {
+        // Of some the same value may be stored in more than one way.
+        if (!holdingBlobs.has(key) && (anyValues || !/:no-stack$|:headers$/.test(key))) kv.put(key, value);
+      }
+    }
+    if (anyValues) {
+      const random = new Random(7);
+      for (let number = 0; number < 200; number += 1) kv.put(`random:${number}`, randomValue(random, {}));
+    }
+  }
+
+  /** Everything that can be read, spelled so that equal texts are equal states. */
+  dump() {
+    const { sql, kv } = this.ctx.storage;
+    const lines = [];
+    const schema = [...sql.exec("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT GLOB '_*' ORDER BY 1, 2").raw()];
+    for (const line of schema) lines.push(JSON.stringify(line));
+    for (const [type, name, , text] of schema) {
+      if (type !== "table" || /^create virtual/i.test(text)) continue;
+      const quoted = `"${name.replaceAll('"', '""')}"`;
+      const columns = [...sql.exec("SELECT name FROM pragma_table_info(?)", name).raw()].map(([column]) => `"${column.replaceAll('"', '""')}"`);
+      const spelled = columns.map((column) => `typeof(${column}), CASE typeof(${column}) WHEN 'real' THEN printf('%!.20g', ${column}) WHEN 'integer' THEN CAST(${column} AS TEXT) ELSE CAST(${column} AS BLOB) END`);
+      const rows = [];
+      for (const row of sql.exec(`SELECT ${spelled.join(", ")} FROM ${quoted}`).raw()) rows.push(`${name} ${row.map(brief).join(" ")}`);
+      for (const row of rows.sort()) lines.push(row);
+    }
+    for (const [key, value] of kv.list()) lines.push(`${key} ${shown(value)}`);
+    return { lines: lines.length, text: lines.join("\n") };
+  }
+
+  /** What a text hashes to: dumps are long. */
+  async digest() {
+    const { lines, text } = this.dump();
+    return { lines, sha256: hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))) };
+  }
+
+  async checkpoint() {
+    const begun = Date.now();
+    return { ...(await this.checkpoints.checkpoint()), ms: Date.now() - begun };
+  }
+
+  list() {
+    return this.checkpoints.list();
+  }
+
+  verify({ reference }) {
+    return this.checkpoints.verify(reference);
+  }
+
+  async restore({ reference = "latest" }) {
+    const begun = Date.now();
+    return { ...(await this.checkpoints.restore(reference)), ms: Date.now() - begun };
+  }
+
+  prune(policy) {
+    return this.checkpoints.prune(policy);
+  }
+
+  /** A checkpoint while others write; each write changes what a careless scan would show. */
+  async checkpointUnderLoad({ writesPerSecond = 1000, seed = 1 }) {
+    const before = await this.digest();
+    let done = false;
+    const begun = Date.now();
+    const made = this.checkpoints.checkpoint().finally(() => {
+      done = true;
+    });
+    const random = new Random(seed);
+    let writes = 0;
+    while (!done) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      for (; !done && writes < ((Date.now() - begun) * writesPerSecond) / 1000; writes += 1) this.write(random);
+    }
+    return { before, report: await made, writes, ms: Date.now() - begun };
+  }
+
+  write(random) {
+    const { sql, kv } = this.ctx.storage;
+    const number = random.below(600);
+    const statements = [
+      ["DELETE FROM plain WHERE id = ?", number],
+      ["UPDATE OR REPLACE plain SET id = id + 10000000, name = 'moved' WHERE id = ?", number],
+      ["INSERT OR REPLACE INTO plain (id, name) VALUES (?, 'replaced')", number],
+      ["INSERT INTO plain (name) VALUES (?)", `new ${number}`],
+      ["INSERT OR REPLACE INTO uniques (x, y) VALUES (?, ?)", `u${number}`, number + 1],
+      ["UPDATE OR REPLACE uniques SET x = 'u' || (y + 1) WHERE y = ?", number],
+      ["REPLACE INTO keyed VALUES (upper(?), ?, 0.5)", `key${number}`, number - 3],
+      ["UPDATE OR IGNORE keyed SET b = b + 1 WHERE a = ?", `KEY${number}`],
+      ["DELETE FROM keyed WHERE a = ?", `key${number}`],
+      ["INSERT OR REPLACE INTO expressions VALUES (?, 1)", `E${number}`],
+      ["UPDATE hidden SET rowid = rowid + 100000 WHERE a = ?", `a${number}`],
+      ["DELETE FROM parent WHERE id = ?", number],
+      ["UPDATE parent SET name = 'renamed' WHERE id = ?", number],
+      ["INSERT INTO parent (id, name) VALUES (?, 'again') ON CONFLICT (id) DO UPDATE SET name = 'upserted'", number],
+      ['DELETE FROM "we""ird/~ name" WHERE "a b" = ?', number],
+    ];
+    const choice = random.below(statements.length + 4);
+    if (choice < statements.length) sql.exec(...statements[choice]);
+    else if (choice === statements.length) kv.put(`entry:${number}`, "changed");
+    else if (choice === statements.length + 1) kv.delete(`entry:${number}`);
+    else if (choice === statements.length + 2) this.ctx.storage.put({ [`entry:${number}`]: [1, 2], [`new:${number}`]: 3 });
+    else this.ctx.storage.delete([`entry:${number}`, `entry:${number + 1}`]);
+  }
+
+  ruin() {
+    const { sql, kv } = this.ctx.storage;
+    sql.exec("DELETE FROM plain WHERE id % 2");
+    sql.exec("DROP TABLE keyed");
+    sql.exec("CREATE TABLE extra (a)");
+    sql.exec("ALTER TABLE hidden ADD COLUMN c DEFAULT 5");
+    kv.delete("entry:1");
+    kv.put("unexpected", true);
+  }
+
+  async setAlarm({ inMs }) {
+    await this.ctx.storage.setAlarm(Date.now() + inMs);
+    return this.ctx.storage.getAlarm();
+  }
+
+  async alarmState() {
+    return { at: await this.ctx.storage.getAlarm(), alarms: this.alarms };
+  }
+
+  /** A cursor of which one row was read, and an entry with a Blob. */
+  leaveCursor() {
+    this.left = this.ctx.storage.sql.exec("SELECT * FROM plain");
+    this.left.next();
+  }
+
+  putBlob() {
+    this.ctx.storage.kv.put("a blob", { file: new Blob(["bytes"]) });
+  }
+
+  run({ statement }) {
+    return [...this.ctx.storage.sql.exec(statement).raw()].map((row) => row.map((value) => (value instanceof ArrayBuffer ? hex(value) : value)));
+  }
+}
+
+/** A cell; of many bytes their number and a checksum. */
+function brief(cell) {
+  if (!(cell instanceof ArrayBuffer)) return cell;
+  if (cell.byteLength < 100) return hex(cell);
+  let sum = 0;
+  for (const byte of new Uint8Array(cell)) sum = (Math.imul(sum, 31) + byte) | 0;
+  return `${cell.byteLength}:${sum}`;
+}
+
+/** A value with all that tells it from others. */
+function shown(value, seen = new Map()) {
+  if (value === null || typeof value !== "object") {
+    if (Object.is(value, -0)) return "-0";
+    return typeof value === "bigint" ? `${value}n` : `${typeof value}:${String(value)}`;
+  }
+  if (seen.has(value)) return `#${seen.get(value)}`;
+  seen.set(value, seen.size);
+  const inner = (part) => shown(part, seen);
+  const properties = () => Object.keys(value).map((key) => `${JSON.stringify(key)}=${inner(value[key])}`).join(",");
+  const name = Object.prototype.toString.call(value);
+  if (value instanceof Date) return `Date:${value.getTime()}`;
+  if (value instanceof RegExp) return `RegExp:${value}`;
+  if (value instanceof Map) return `Map{${[...value].map(([key, part]) => `${inner(key)}=>${inner(part)}`).join(",")}}`;
+  if (value instanceof Set) return `Set{${[...value].map(inner).join(",")}}`;
+  if (value instanceof ArrayBuffer) return `ArrayBuffer:${hex(value)}`;
+  if (ArrayBuffer.isView(value)) return `${name}@${value.byteOffset}+${value.byteLength}:${inner(value.buffer)}`;
+  // An error stored without a stack gets another one each time it is read.
+  if (value instanceof Error) return `${value.name}:${value.message}:${value.message === "no stack" ? "" : value.stack}`;
+  if (["[object Number]", "[object String]", "[object Boolean]", "[object BigInt]"].includes(name)) return `${name}:${String(value)}`;
+  return `${name}${Array.isArray(value) ? value.length : ""}{${properties()}}`;
+}
+
+export default {
+  fetch(request, env) {
+    const name = new URL(request.url).pathname.split("/")[1];
+    return env.ROOM.get(env.ROOM.idFromName(name)).fetch(request);
+  },
+};
