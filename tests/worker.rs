@@ -185,9 +185,11 @@ fn what_the_command_line_writes_the_object_restores() {
 #[test]
 fn a_checkpoint_shows_one_moment_while_others_write() {
     let scratch = Scratch::new();
-    for (name, bindings) in
-        [("object", vec!["STORE=object"]), ("small", vec!["STORE=object", "CHUNK_BYTES=65536"]), ("bucket", vec!["STORE=bucket"])]
-    {
+    for (name, bindings) in [
+        ("object", vec!["STORE=object"]),
+        ("small", vec!["STORE=object", "CHUNK_BYTES=65536"]),
+        ("bucket", vec!["STORE=bucket"]),
+    ] {
         let state = scratch.path(name);
         let rows = if name == "object" { 200_000 } else { 60_000 };
         let steps = json!([
@@ -213,7 +215,8 @@ fn a_checkpoint_shows_one_moment_while_others_write() {
 fn a_bucket_that_fails_costs_time_and_nothing_else() {
     let scratch = Scratch::new();
     let state = scratch.path("state");
-    let mut steps = vec![json!({"ask": "/one/fill", "with": {"rows": 20_000}}), json!({"ask": "/one/digest"})];
+    let mut steps =
+        vec![json!({"ask": "/one/fill", "with": {"rows": 20_000}}), json!({"ask": "/one/digest"})];
     for _ in 0..4 {
         steps.push(json!({"ask": "/one/checkpoint"}));
         steps.push(json!({"ask": "/one/ruin"}));
@@ -228,7 +231,8 @@ fn a_bucket_that_fails_costs_time_and_nothing_else() {
         assert_eq!(round[4]["ok"], true);
     }
     // Looked at without faults, each is there once and whole.
-    let said = good_answers(&state, &["STORE=bucket"], &json!([{"ask": "/one/list"}, {"ask": "/one/verify"}]));
+    let said =
+        good_answers(&state, &["STORE=bucket"], &json!([{"ask": "/one/list"}, {"ask": "/one/verify"}]));
     assert_eq!(said[0].as_array().unwrap().len(), 4);
     assert_eq!((&said[1]["ok"], &said[1]["checkpoints"]), (&json!(true), &json!(4)));
 }
@@ -237,7 +241,8 @@ fn a_bucket_that_fails_costs_time_and_nothing_else() {
 fn killed_at_any_moment_there_is_a_checkpoint_or_none() {
     let scratch = Scratch::new();
     let state = scratch.path("state");
-    let mut steps = vec![json!({"ask": "/one/fill", "with": {"rows": 20_000}}), json!({"ask": "/one/digest"})];
+    let mut steps =
+        vec![json!({"ask": "/one/fill", "with": {"rows": 20_000}}), json!({"ask": "/one/digest"})];
     let mut moment = 12345_u64;
     for round in 0..50 {
         moment = moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

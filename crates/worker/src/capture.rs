@@ -6,7 +6,7 @@ use dotctl_engine::chunk::{ChunkSize, ChunkWriter, PackBorder, RawState, StateCh
 use dotctl_engine::codec::Codec;
 use dotctl_engine::format::{CheckpointKind, PackEntry};
 
-use crate::rows::{Scan, Schema, ScannedTable, TableForm, watch};
+use crate::rows::{Scan, ScannedTable, Schema, TableForm, watch};
 use crate::storage::Storage;
 
 /// Packs on their way to where they are kept: one at most, the pipeline's caller takes it away.

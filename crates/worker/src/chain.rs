@@ -89,7 +89,8 @@ impl<'a> ChainLines<'a> {
             return Ok(false);
         };
         for cursor in &mut self.cursors {
-            while cursor.next.as_ref().is_some_and(|(_, chunk)| chunk.first_key.as_bytes() <= low.as_slice()) {
+            while cursor.next.as_ref().is_some_and(|(_, chunk)| chunk.first_key.as_bytes() <= low.as_slice())
+            {
                 cursor.take_next(&mut self.reader).await?;
             }
         }

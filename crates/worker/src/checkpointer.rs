@@ -209,8 +209,11 @@ impl Checkpointer {
     /// Refuses to go on where what was watched is no longer there.
     fn check_still(&self, schema: &Schema) -> Result<()> {
         if self.storage.guard().emptied() || Schema::read(&self.storage)? != *schema {
-            return Err(Error::new(ErrorKind::Busy, "the object's tables were changed while the checkpoint was made")
-                .hint("make it again"));
+            return Err(Error::new(
+                ErrorKind::Busy,
+                "the object's tables were changed while the checkpoint was made",
+            )
+            .hint("make it again"));
         }
         Ok(())
     }
@@ -230,9 +233,8 @@ impl Checkpointer {
     async fn read_manifest(&self, key: &ManifestKey) -> Result<Manifest> {
         let place = || format!("{}, {key}", self.places.near.location());
         let bytes = self.places.near.read_all(&key.to_string()).await?;
-        let bytes = bytes.ok_or_else(|| {
-            Error::damaged(Damage::Missing, "the manifest", key.id, "nothing").at(place())
-        })?;
+        let bytes = bytes
+            .ok_or_else(|| Error::damaged(Damage::Missing, "the manifest", key.id, "nothing").at(place()))?;
         let actual = CheckpointId::of(&bytes);
         if actual != key.id {
             return Err(Error::damaged(Damage::Checksum, "the manifest", key.id, actual).at(place()));

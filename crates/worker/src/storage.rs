@@ -131,7 +131,8 @@ impl Storage {
     ) -> Result<Vec<u8>> {
         let mut packed = Writer::default();
         push_parameters(parameters, &mut packed);
-        let rows = js_query(&self.js, statement, packed.as_bytes(), bytes_max as f64).map_err(|error| failed(&error))?;
+        let rows = js_query(&self.js, statement, packed.as_bytes(), bytes_max as f64)
+            .map_err(|error| failed(&error))?;
         Ok(rows.to_vec())
     }
 
@@ -187,7 +188,8 @@ impl Storage {
     /// Entries of the key-value storage behind `after`: keys and stored bytes by turns.
     pub fn entries(&self, after: Option<&str>, count_max: u32, bytes_max: usize) -> Result<Vec<u8>> {
         let entries = js_entries(&self.js, after, count_max, bytes_max as f64).map_err(|error| {
-            let behind = after.map_or_else(|| "the first entry".into(), |after| format!("behind entry {after:?}"));
+            let behind =
+                after.map_or_else(|| "the first entry".into(), |after| format!("behind entry {after:?}"));
             failed(&error).at(format!("key-value storage, {behind}"))
         })?;
         Ok(entries.to_vec())

@@ -62,7 +62,8 @@ impl ObjectTables {
         if !self.are_there()? {
             return Ok(Vec::new());
         }
-        let select = "SELECT key, stored_bytes FROM _dotctl_items WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key";
+        let select =
+            "SELECT key, stored_bytes FROM _dotctl_items WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key";
         let rows = self.storage.query(select, &[Parameter::Text(prefix)])?;
         let mut reader = Reader::new(&rows);
         let mut items = Vec::new();

@@ -87,9 +87,9 @@ impl TableForm {
         if has_rowid {
             let is_free = |name: &&str| !all.iter().any(|column| column.eq_ignore_ascii_case(name));
             let rowid = ["rowid", "_rowid_", "oid"].into_iter().find(is_free);
-            form.identity = Identity::Rowid(rowid.ok_or_else(|| {
-                Error::unsupported("it has columns with all names of the rowid")
-            })?);
+            form.identity = Identity::Rowid(
+                rowid.ok_or_else(|| Error::unsupported("it has columns with all names of the rowid"))?,
+            );
         }
         form.ask_indexes(storage, has_rowid)?;
         Ok(form)

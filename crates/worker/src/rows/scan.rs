@@ -58,7 +58,11 @@ pub struct Scan {
 /// Something that has rows.
 enum Part {
     Table(TableScan),
-    Entries { after: Option<String>, watched: bool, appetite: Appetite },
+    Entries {
+        after: Option<String>,
+        watched: bool,
+        appetite: Appetite,
+    },
     /// In Unix milliseconds, if it is set.
     Alarm(Option<f64>),
 }
@@ -105,7 +109,10 @@ impl Scan {
         for table in schema.tables() {
             match table.name.as_str() {
                 ENTRIES_TABLE => {
-                    parts.push((table_prefix(ENTRIES_TABLE), Part::Entries { after: None, watched, appetite: Appetite::new() }));
+                    parts.push((
+                        table_prefix(ENTRIES_TABLE),
+                        Part::Entries { after: None, watched, appetite: Appetite::new() },
+                    ));
                 }
                 METADATA_TABLE => parts.push((table_prefix(METADATA_TABLE), Part::Alarm(alarm))),
                 _ => {}
@@ -157,9 +164,8 @@ impl Scan {
                 Some(Part::Table(table)) => table.form.name.clone(),
                 _ => ENTRIES_TABLE.to_owned(),
             };
-            let error = Error::unsupported(format!(
-                "the rows of table {table:?} are not in the order of their keys"
-            ));
+            let error =
+                Error::unsupported(format!("the rows of table {table:?} are not in the order of their keys"));
             self.out_of_order = Some(table);
             return Err(error);
         }
@@ -255,7 +261,9 @@ impl TableScan {
                         Value::Text(bytes) => Value::Text(bytes.to_vec().into()),
                         Value::Blob(bytes) => Value::Blob(bytes.to_vec().into()),
                     };
-                    After::Key(columns.iter().filter_map(|(column, _)| values.get(*column).map(owned)).collect())
+                    After::Key(
+                        columns.iter().filter_map(|(column, _)| values.get(*column).map(owned)).collect(),
+                    )
                 }
             };
             batch.lines.push_back((key, line));
@@ -276,7 +284,9 @@ fn selection(table: &ScannedTable, is_later: bool) -> String {
     let arm = |source: &str, place: Option<&str>, columns: &[String], filter: Option<String>| {
         let order: Vec<String> = match &form.identity {
             Identity::Rowid(_) => vec![place.unwrap_or_default().to_owned()],
-            Identity::Key(key) => key.iter().filter_map(|(column, _)| columns.get(*column).cloned()).collect(),
+            Identity::Key(key) => {
+                key.iter().filter_map(|(column, _)| columns.get(*column).cloned()).collect()
+            }
         };
         let later = is_later.then(|| match &form.identity {
             Identity::Rowid(_) => format!("{} > CAST(?1 AS INTEGER)", order.join(", ")),
@@ -286,8 +296,11 @@ fn selection(table: &ScannedTable, is_later: bool) -> String {
             }
         });
         let conditions: Vec<String> = later.into_iter().chain(filter).collect();
-        let filter =
-            if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+        let filter = if conditions.is_empty() {
+            String::new()
+        } else {
+            format!(" WHERE {}", conditions.join(" AND "))
+        };
         let mut results: Vec<String> = Vec::new();
         if let Some(place) = place {
             results.push(format!("CAST({place} AS TEXT)"));

@@ -25,10 +25,8 @@ pub struct Schema {
 impl Schema {
     /// Reads it.
     pub fn read(storage: &Storage) -> Result<Self> {
-        let rows = storage.query(
-            "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL",
-            &[],
-        )?;
+        let rows = storage
+            .query("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL", &[])?;
         let mut reader = Reader::new(&rows);
         let (mut definitions, mut held_bytes) = (Vec::new(), 0_usize);
         while let Some(kind) = reader.next()? {

@@ -34,9 +34,7 @@ pub fn watch(storage: &Storage, forms: &[(TableForm, bool)], has_entries: bool) 
     let first = usize::try_from(first).unwrap_or_default();
     for (number, (form, copies)) in (first..).zip(forms) {
         for statement in statements(form, number, *copies) {
-            storage
-                .execute(&statement, &[])
-                .map_err(|error| error.at(format!("table {:?}", form.name)))?;
+            storage.execute(&statement, &[]).map_err(|error| error.at(format!("table {:?}", form.name)))?;
         }
     }
     if has_entries {
@@ -81,7 +79,8 @@ pub fn kept_entries(storage: &Storage, after: Option<&str>, end: Option<&str>) -
     let (after_sql, end_sql) = ("key > CAST(? AS TEXT)", "key <= CAST(? AS TEXT)");
     let bounds = [after.map(|after| (after_sql, after)), end.map(|end| (end_sql, end))];
     let conditions: Vec<&str> = bounds.iter().flatten().map(|(sql, _)| *sql).collect();
-    let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+    let filter =
+        if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
     let parameters: Vec<Parameter<'_>> =
         bounds.iter().flatten().map(|(_, text)| Parameter::Text(text)).collect();
     storage.query(&format!("SELECT key, value FROM _dotctl_before_entries{filter} ORDER BY key"), &parameters)
@@ -99,12 +98,16 @@ fn statements(form: &TableForm, number: usize, copies: bool) -> Vec<String> {
         Identity::Key(key) => {
             let collated = |(position, column): (usize, &String)| {
                 let collation = key.iter().find(|(column, _)| *column == position);
-                let collation = collation.map_or(String::new(), |(_, name)| format!(" COLLATE {}", quoted(name)));
+                let collation =
+                    collation.map_or(String::new(), |(_, name)| format!(" COLLATE {}", quoted(name)));
                 format!(", {column}{collation}")
             };
             let columns: String = columns.iter().enumerate().map(collated).collect();
             let key: Vec<String> = key.iter().map(|(column, _)| format!("c{column}")).collect();
-            format!("CREATE TABLE {kept} (existed INTEGER{columns}, PRIMARY KEY ({})) WITHOUT ROWID", key.join(", "))
+            format!(
+                "CREATE TABLE {kept} (existed INTEGER{columns}, PRIMARY KEY ({})) WITHOUT ROWID",
+                key.join(", ")
+            )
         }
     };
     let row = |source: &str| -> Vec<String> {
@@ -112,7 +115,11 @@ fn statements(form: &TableForm, number: usize, copies: bool) -> Vec<String> {
             Identity::Rowid(name) => Some(format!("{source}{name}")),
             Identity::Key(_) => None,
         };
-        place.into_iter().chain(["1".to_owned()]).chain(named.iter().map(|name| format!("{source}{name}"))).collect()
+        place
+            .into_iter()
+            .chain(["1".to_owned()])
+            .chain(named.iter().map(|name| format!("{source}{name}")))
+            .collect()
     };
     if copies {
         return vec![create, format!("INSERT INTO {kept} SELECT {} FROM {table}", row("").join(", "))];
@@ -123,12 +130,15 @@ fn statements(form: &TableForm, number: usize, copies: bool) -> Vec<String> {
         Identity::Key(key) => {
             let equal: Vec<String> = key
                 .iter()
-                .map(|(column, _)| format!("c{column} = {source}{}", named.get(*column).map_or("", String::as_str)))
+                .map(|(column, _)| {
+                    format!("c{column} = {source}{}", named.get(*column).map_or("", String::as_str))
+                })
                 .collect();
             format!("EXISTS (SELECT 1 FROM {kept} WHERE {})", equal.join(" AND "))
         }
     };
-    let keep_old = format!("INSERT INTO {kept} SELECT {} WHERE NOT {};", row("OLD.").join(", "), is_kept("OLD."));
+    let keep_old =
+        format!("INSERT INTO {kept} SELECT {} WHERE NOT {};", row("OLD.").join(", "), is_kept("OLD."));
     // A row that was not there: of what tells it apart as much as is needed.
     let absent: Vec<String> = match &form.identity {
         Identity::Rowid(name) => vec![format!("NEW.{name}"), "0".into()]
