@@ -43,8 +43,7 @@ impl<'a> DeltaAssembler<'a> {
         size: ChunkSize,
         border: PackBorder,
     ) -> Result<Self> {
-        // Changes are no lines.
-        let codec = codec.plain();
+        let codec = codec.for_changes();
         Ok(DeltaAssembler {
             kind,
             foundation,

@@ -147,6 +147,17 @@ impl CodecSetting {
     pub fn level(self) -> i32 {
         self.level
     }
+
+    /// The codec for what has changed: zstd at level 6 at least. That is little, and what is left of it after
+    /// patching is dense: of a database's pages level 6 makes 6 % less than level 2, in a fifth of a second for 60 MB
+    /// on two cores (2026-11-22).
+    pub fn for_changes(self) -> CodecSetting {
+        let plain = self.plain();
+        match plain.codec {
+            Codec::Zstd => CodecSetting { level: plain.level.max(6), ..plain },
+            _ => plain,
+        }
+    }
 }
 
 #[cfg(test)]

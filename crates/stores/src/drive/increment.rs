@@ -117,7 +117,7 @@ pub fn increment_image(
             }
             Ok(slot.piece.is_some())
         },
-        || Ok((PieceTools::new()?, ChunkWriter::new(setting.codec.plain())?)),
+        || Ok((PieceTools::new()?, ChunkWriter::new(setting.codec.for_changes())?)),
         |(tools, writer), slot| {
             let Some(piece) = &slot.piece else { return Ok(()) };
             let first = page_number(&piece.range.low)?;
@@ -227,7 +227,7 @@ pub fn increment_lines(
             }
             Ok(true)
         },
-        || Ok((PieceTools::new()?, ChunkWriter::new(setting.codec.plain())?)),
+        || Ok((PieceTools::new()?, ChunkWriter::new(setting.codec.for_changes())?)),
         |(tools, writer), slot| {
             let Some(piece) = &slot.piece else { return Ok(()) };
             piece.lines(tools, &mut slot.old_lines)?;
