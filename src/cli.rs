@@ -76,7 +76,7 @@ pub enum When {
 pub struct StoreArgs {
     /// Where checkpoints are kept: a folder, made by the first snapshot, an object's database, or
     /// s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket
-    /// that Miniflare persisted, …/r2/<bucket>
+    /// that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX
     #[arg(
         long,
         env = "DOTCTL_STORE",

@@ -31,6 +31,7 @@ pub fn run(args: &CopyArgs, output: &Output) -> Result<Exit> {
         Named::Foreign(foreign, found) => return convert::run(args, &foreign, &found, begun, output),
     };
     if args.dry_run {
+        open::refuse_read_only_at(&args.to_store)?;
         return plan(args, &seen, output);
     }
     let to = open_target(args)?;

@@ -67,7 +67,7 @@ pub fn resolve_in(args: &StoreArgs, reference: &str) -> Result<Named> {
 
 /// The checkpoint that `reference` names in the store of `args`, opened if it is sealed and can be.
 pub fn see_in(args: &StoreArgs, reference: &str) -> Result<Named<Seen>> {
-    let Stores { native, foreign } = open::stores(args)?;
+    let Stores { native, foreign, .. } = open::stores(args)?;
     let no_foreign = foreign.is_none();
     if let Some(foreign) = foreign
         && let Some(found) = foreign.catalogue().find(reference)?.cloned()

@@ -54,6 +54,9 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Exit> {
     if let Some(setting) = open::bucket_setting(target, &args.bucket)? {
         return inspect_store_at(args, Box::new(BucketStore::open(&setting)?), begun, output);
     }
+    if let Some(store) = open::persisted_store(target)? {
+        return inspect_store_at(args, store, begun, output);
+    }
     match open::source(&args.target)? {
         Source::Database(path) => {
             let bar = Bar::new(output.progress);

@@ -20,6 +20,9 @@ use crate::size::show_size;
 
 pub fn run(args: &ListArgs, output: &Output) -> Result<Exit> {
     let mut stores = open::stores(&args.store)?;
+    if let Some(warning) = &stores.warning {
+        output.warn(warning);
+    }
     let mut found: Vec<Seen> = Vec::new();
     let mut tags = Vec::new();
     if let Some(store) = &stores.native {

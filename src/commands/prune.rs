@@ -66,6 +66,7 @@ pub fn run(args: &PruneArgs, output: &Output) -> Result<Exit> {
         now: open::now()?,
         dry_run: args.dry_run,
     };
+    open::refuse_read_only(&args.store)?;
     let store = open::stores(&args.store)?.native.ok_or_else(|| {
         Error::unsupported("checkpoints that TypeScript wrote are not pruned")
             .at(args.store.store.clone())

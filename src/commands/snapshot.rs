@@ -75,6 +75,7 @@ pub fn run(args: &SnapshotArgs, output: &Output) -> Result<Exit> {
     };
     open::bucket_setting(&args.store.store, &args.store.bucket)?;
     if args.dry_run {
+        open::refuse_read_only(&args.store)?;
         return plan(args, &jobs, output);
     }
     let store = open_store(args, keys)?;

@@ -10,9 +10,11 @@ use super::requests::{tell, with_requests};
 use super::short_id;
 use crate::cli::TagArgs;
 use crate::error::Exit;
+use crate::open;
 use crate::output::Output;
 
 pub fn run(args: &TagArgs, output: &Output) -> Result<Exit> {
+    open::refuse_read_only_at(&args.store.store)?;
     let (store, seen) = match foreign::see_in(&args.store, &args.reference)? {
         Named::Native(store, seen) => (store, seen),
         Named::Foreign(_, found) => {

@@ -32,6 +32,9 @@ pub fn run(args: &VerifyArgs, output: &Output) -> Result<Exit> {
         None => verify_checkpoints(args, &bar)?,
     };
     let store = verified.store.take();
+    if let Some(warning) = &verified.warning {
+        output.warn(warning);
+    }
     for unread in &verified.unread {
         error::report(output.format, &unread.error);
     }
@@ -52,6 +55,8 @@ struct Verified {
     checked: Checked,
     /// The store that was read, if one was.
     store: Option<Box<dyn Store>>,
+    /// What lies there and was not checked.
+    warning: Option<String>,
 }
 
 impl Verified {
@@ -87,7 +92,7 @@ fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<Verified> {
     };
     let targets_are_files =
         !args.targets.is_empty() && args.targets.iter().all(|target| Path::new(target).is_file());
-    let Stores { native, mut foreign } = match stores {
+    let Stores { native, mut foreign, warning } = match stores {
         Ok(stores) => stores,
         Err(_) if targets_are_files => return verify_databases(args, bar),
         Err(error) => return Err(error),
@@ -95,6 +100,7 @@ fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<Verified> {
     let mut verified = Verified::default();
     let mut verifier = native.as_deref().map(|store| Verifier::new(store, args.quick));
     if args.targets.is_empty() {
+        verified.warning = warning;
         if let Some(verifier) = &mut verifier {
             verifier.store(bar)?;
             if verifier.checked.checkpoints == 0 && foreign.is_none() {

@@ -14,8 +14,8 @@ use dotctl_stores::objects::{LocalObject, find_objects};
 
 pub use bucket::bucket_setting;
 pub use store::{
-    Stores, destination, foreign, foreign_in_bucket, identities, store, store_for_rewriting,
-    store_for_writing, stores, with_identities,
+    Stores, destination, foreign, foreign_in_bucket, identities, persisted_store, refuse_read_only,
+    refuse_read_only_at, store, store_for_rewriting, store_for_writing, stores, with_identities,
 };
 
 /// What a path on the command line turned out to be.

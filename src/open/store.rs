@@ -10,17 +10,15 @@ use dotctl_engine::{Error, ErrorKind, Result};
 use dotctl_stores::bucket::{BucketObjects, BucketSetting, BucketStore};
 use dotctl_stores::database::is_database;
 use dotctl_stores::dotdo::write::{Destination, Layout, ObjectsWriter, RecordsPlace};
-use dotctl_stores::dotdo::{
-    FolderObjects, Foreign, MiniflareObjects, ObjectBucket, is_json, is_miniflare_bucket,
-    refuse_bucket_parent,
-};
+use dotctl_stores::dotdo::{FolderObjects, Foreign, ObjectBucket, is_json, refuse_bucket_parent};
 use dotctl_stores::folder::FolderStore;
 use dotctl_stores::object::{Backend, ObjectStore};
+use dotctl_stores::persisted::{PersistedBucket, named, refuse_to_write};
 use dotctl_stores::placed::PlacedStore;
 use dotctl_stores::sealed::{Identities, Keys, SealedStore};
 use dotctl_stores::store::Store;
 
-use super::bucket_setting;
+use super::{bucket_setting, scratch_folder};
 use crate::cli::{BucketArgs, CopyArgs, IdentityArgs, ObjectBackend, StoreArgs};
 
 /// What the store that somebody names holds.
@@ -29,10 +27,15 @@ pub struct Stores {
     pub native: Option<Box<dyn Store>>,
     /// Checkpoints that TypeScript wrote.
     pub foreign: Option<Foreign>,
+    /// What else lies there and is not among them.
+    pub warning: Option<String>,
 }
 
 /// The store that `args` name, for reading all that is in it.
 pub fn stores(args: &StoreArgs) -> Result<Stores> {
+    if let Some(bucket) = persisted(&args.store)? {
+        return stores_in_persisted(&bucket, args);
+    }
     let foreign = foreign(args)?;
     let path = Path::new(&args.store);
     // A file of records or a bucket of theirs holds none of ours; an object may hold both.
@@ -40,7 +43,64 @@ pub fn stores(args: &StoreArgs) -> Result<Stores> {
         true => None,
         false => Some(store(args)?),
     };
-    Ok(Stores { native, foreign })
+    Ok(Stores { native, foreign, warning: None })
+}
+
+/// Those in a bucket that Miniflare persisted, where both may lie.
+///
+/// # Errors
+/// Missing where neither does, and a prefix is named or others have checkpoints of ours: nobody is to
+/// believe that all is well there.
+fn stores_in_persisted(bucket: &PersistedBucket, args: &StoreArgs) -> Result<Stores> {
+    let foreign = Foreign::bucket(Box::new(ObjectBucket::whole(bucket.objects())))?;
+    let native = match bucket.holds_store() {
+        true => Some(with_overflow(Box::new(bucket.store(scratch_folder())), args)?),
+        false => None,
+    };
+    let below = bucket.stores_below();
+    let is_empty = native.is_none() && foreign.catalogue().objects.is_empty();
+    if is_empty && (bucket.has_prefix() || !below.is_empty()) {
+        return Err(bucket.no_store());
+    }
+    let warning = named(&below).map(|below| {
+        format!("checkpoints under other prefixes of this bucket are not among these: --store {below}")
+    });
+    Ok(Stores { native, foreign: Some(foreign), warning })
+}
+
+/// The bucket that Miniflare persisted and `text` names, if it is one.
+fn persisted(text: &str) -> Result<Option<PersistedBucket>> {
+    if text.contains("://") { Ok(None) } else { PersistedBucket::open(Path::new(text)) }
+}
+
+/// The store of our checkpoints in the bucket that Miniflare persisted and `text` names, if it is one.
+///
+/// # Errors
+/// Missing where there are none.
+pub fn persisted_store(text: &str) -> Result<Option<Box<dyn Store>>> {
+    match persisted(text)? {
+        Some(bucket) if bucket.holds_store() => Ok(Some(Box::new(bucket.store(scratch_folder())))),
+        Some(bucket) => Err(bucket.no_store()),
+        None => Ok(None),
+    }
+}
+
+/// Refuses what `args` name, and the second store, if either is only read: before anything is done that
+/// could be done by half.
+///
+/// # Errors
+/// Unsupported where one is.
+pub fn refuse_read_only(args: &StoreArgs) -> Result<()> {
+    refuse_read_only_at(&args.store)?;
+    args.overflow.as_deref().map_or(Ok(()), refuse_read_only_at)
+}
+
+/// The same of the one store that `text` names.
+///
+/// # Errors
+/// As those of [`refuse_read_only`].
+pub fn refuse_read_only_at(text: &str) -> Result<()> {
+    if text.contains("://") { Ok(()) } else { refuse_to_write(Path::new(text)) }
 }
 
 /// The checkpoints that TypeScript wrote into the bucket that `args` name, if that is one. To look
@@ -58,11 +118,20 @@ fn bucket_objects(setting: &BucketSetting) -> Result<Box<dyn Bucket>> {
 
 /// The store of our checkpoints that `args` name, for reading.
 pub fn store(args: &StoreArgs) -> Result<Box<dyn Store>> {
-    let first = open(&args.store, &args.bucket, Backend::Sqlite, false, open_folder)?;
-    let Some(overflow) = args.overflow.as_deref().filter(|text| holds_ours(text)) else {
+    with_overflow(open(&args.store, &args.bucket, Backend::Sqlite, false, open_folder)?, args)
+}
+
+/// `first` and the second store that `args` name, for reading.
+fn with_overflow(first: Box<dyn Store>, args: &StoreArgs) -> Result<Box<dyn Store>> {
+    let Some(overflow) = args.overflow.as_deref() else {
         return with_identities(first, &args.key);
     };
-    let second = open(overflow, &args.bucket, Backend::Sqlite, false, open_folder)?;
+    let second: Box<dyn Store> = match persisted(overflow)? {
+        // What TypeScript wrote may be all that is in it.
+        Some(bucket) => Box::new(bucket.store(scratch_folder())),
+        None if !holds_ours(overflow) => return with_identities(first, &args.key),
+        None => open(overflow, &args.bucket, Backend::Sqlite, false, open_folder)?,
+    };
     with_identities(Box::new(PlacedStore::new(first, second, PlacementPolicy::BUDGET)), &args.key)
 }
 
@@ -86,6 +155,7 @@ pub fn store_for_rewriting(args: &StoreArgs, backend: ObjectBackend) -> Result<B
         return Err(Error::unsupported("checkpoints in two stores are not rewritten")
             .hint("name the one in which the checkpoint lies, without --overflow"));
     }
+    refuse_read_only(args)?;
     if stores(args)?.native.is_none() {
         return Err(Error::unsupported("checkpoints that TypeScript wrote are not rewritten")
             .at(args.store.clone())
@@ -105,10 +175,12 @@ pub fn store_for_writing(
     repair: bool,
     keys: Keys,
 ) -> Result<Box<dyn Store>> {
+    refuse_read_only_at(text)?;
     let first = open(text, bucket, backend_of(backend), repair, create_folder)?;
     let Some((overflow, policy)) = overflow else {
         return Ok(SealedStore::over(first, keys));
     };
+    refuse_read_only_at(overflow)?;
     let second = open(overflow, bucket, Backend::Sqlite, repair, create_folder)?;
     Ok(SealedStore::over(Box::new(PlacedStore::new(first, second, policy)), keys))
 }
@@ -128,8 +200,7 @@ fn create_folder(path: &Path) -> Result<Box<dyn Store>> {
     Ok(Box::new(FolderStore::open_or_create(path)?))
 }
 
-/// Whether the second store can hold checkpoints of ours: a bucket that Miniflare persisted, or a
-/// folder that stands for one, does not.
+/// Whether the second store can hold checkpoints of ours: a folder that stands for a bucket does not.
 fn holds_ours(text: &str) -> bool {
     let path = Path::new(text);
     text.contains("://") || path.join(STORE_MARKER.0).exists() || path.is_file()
@@ -148,7 +219,7 @@ fn open(
     let path = Path::new(text);
     match object(path, backend)? {
         Some(store) => Ok(store),
-        None => folder(path),
+        None => persisted_store(text)?.map_or_else(|| folder(path), Ok),
     }
 }
 
@@ -191,26 +262,26 @@ pub fn foreign(args: &StoreArgs) -> Result<Option<Foreign>> {
         };
     }
     let stands_for_bucket = ["snapshots", "checkpoints"].iter().any(|name| path.join(name).is_dir());
-    if is_miniflare_bucket(path) || (stands_for_bucket && !path.join(STORE_MARKER.0).exists()) {
+    if stands_for_bucket && !path.join(STORE_MARKER.0).exists() {
         return objects(&args.store, args)?.map(Foreign::bucket).transpose();
     }
     Ok(None)
 }
 
-/// The bucket that `text` names, where TypeScript may have written; `None` if it is a store of ours.
+/// The bucket that `text` names, where TypeScript may have written; `None` if it is a store of ours alone.
 fn objects(text: &str, args: &StoreArgs) -> Result<Option<Box<dyn Bucket>>> {
     if let Some(setting) = bucket_setting(text, &args.bucket)? {
         return bucket_objects(&setting).map(Some);
     }
-    let path = Path::new(text);
+    if let Some(bucket) = persisted(text)? {
+        return Ok(Some(Box::new(ObjectBucket::whole(bucket.objects()))));
+    }
     if holds_ours(text) {
         return Ok(None);
     }
+    let path = Path::new(text);
     refuse_bucket_parent(path)?;
-    Ok(Some(match is_miniflare_bucket(path) {
-        true => Box::new(ObjectBucket::whole(MiniflareObjects::open(path)?)),
-        false => Box::new(ObjectBucket::whole(FolderObjects::open(path)?)),
-    }))
+    Ok(Some(Box::new(ObjectBucket::whole(FolderObjects::open(path)?))))
 }
 
 /// Where `dotctl copy --to-layout` writes to.
@@ -261,11 +332,7 @@ fn objects_for_writing(text: &str, args: &CopyArgs) -> Result<Rc<dyn ObjectsWrit
         return Ok(Rc::new(BucketObjects::open(&setting)?));
     }
     let path = Path::new(text);
-    if is_miniflare_bucket(path) {
-        return Err(Error::unsupported("a bucket that Miniflare persisted is only read")
-            .at(text.to_owned())
-            .hint("write to Miniflare's S3 endpoint while it runs: s3://BUCKET with --endpoint-url"));
-    }
+    refuse_to_write(path)?;
     if path.join(STORE_MARKER.0).exists() {
         return Err(Error::malformed("this folder is a store of dotctl's own checkpoints")
             .at(text.to_owned())

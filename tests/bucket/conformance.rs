@@ -16,6 +16,7 @@ use dotctl_stores::store::{Access, Store};
 
 use crate::made::{Entries, restored, send, setting, snapshot};
 use crate::memory::MemoryStore;
+use crate::persisted::PersistedReader;
 use crate::servers::Server;
 use crate::support::folder;
 
@@ -268,6 +269,20 @@ fn a_bucket_on_s3s_conforms() {
 #[test]
 fn a_bucket_on_miniflare_conforms() {
     conforms_at(&Server::miniflare());
+}
+
+/// What is written over S3 is read in Miniflare's files while it runs.
+#[test]
+fn a_bucket_that_miniflare_persisted_conforms() {
+    let server = Server::miniflare();
+    let files = server.files.as_ref().unwrap();
+    conforms(
+        &|name| {
+            let writer = BucketStore::open(&server.setting(name)).unwrap();
+            Box::new(PersistedReader { writer, path: files.join(name) })
+        },
+        Race::OneWinner,
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod killed_chain;
 mod killed_prune;
 mod made;
 mod memory;
+mod persisted;
 mod proxy;
 mod prune;
 mod replay;

@@ -30,14 +30,14 @@ pub struct Server {
     pub endpoint_url: String,
     /// Whether only one of several writers that create an object at once is told that it did.
     pub has_one_winner: bool,
-    /// Where s3s-fs keeps objects as files.
+    /// Where s3s-fs keeps objects as files, or Miniflare what it persists of the bucket.
     pub files: Option<PathBuf>,
     _running: Running,
 }
 
 enum Running {
     InProcess { _runtime: tokio::runtime::Runtime, _folder: TempDir },
-    Program { child: Child, _folder: TempDir },
+    Program { child: Child, _folder: Option<TempDir> },
 }
 
 impl Drop for Running {
@@ -120,6 +120,15 @@ impl Server {
 
     /// The same over what it persisted before.
     pub fn miniflare_of(folder: TempDir, bucket: &str) -> Self {
+        let mut server = Server::miniflare_at(folder.path(), bucket);
+        if let Running::Program { _folder, .. } = &mut server._running {
+            *_folder = Some(folder);
+        }
+        server
+    }
+
+    /// The same in a folder that stays.
+    pub fn miniflare_at(folder: &Path, bucket: &str) -> Self {
         let fixtures = crate::support::fixture("workerd");
         let node = fixtures.join("node_modules/.bin/node");
         assert!(node.exists(), "no {}; bring it with: npm ci --prefix fixtures/workerd", node.display());
@@ -127,13 +136,13 @@ impl Server {
         command
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bucket/miniflare.mjs"))
             .args([bucket, ACCESS_KEY_ID, SECRET_ACCESS_KEY])
-            .arg(folder.path());
+            .arg(folder);
         let (child, endpoint_url) = start(command);
         Server {
             endpoint_url,
             has_one_winner: true,
-            files: None,
-            _running: Running::Program { child, _folder: folder },
+            files: Some(folder.join(bucket)),
+            _running: Running::Program { child, _folder: None },
         }
     }
 
@@ -151,7 +160,7 @@ impl Server {
             endpoint_url,
             has_one_winner: true,
             files: None,
-            _running: Running::Program { child, _folder: folder },
+            _running: Running::Program { child, _folder: Some(folder) },
         }
     }
 

@@ -26,6 +26,7 @@ pub mod local;
 pub mod memory;
 pub mod object;
 pub mod objects;
+pub mod persisted;
 mod pipeline;
 pub mod placed;
 pub mod prune;

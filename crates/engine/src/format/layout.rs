@@ -12,6 +12,8 @@ pub const PACKS: &str = "packs";
 pub const MANIFESTS: &str = "manifests";
 /// The folder, or key prefix, of tags.
 pub const TAGS: &str = "tags";
+/// The key prefix, in a bucket, of what is to be removed.
+pub const PRUNE: &str = "prune";
 /// The document that marks a store, and its one content.
 pub const STORE_MARKER: (&str, &[u8]) = ("store.json", b"{\"format\":\"dotctl-store\",\"version\":1}\n");
 

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
+use dotctl_engine::format::layout::PRUNE;
 use dotctl_engine::id::Hash;
 use dotctl_engine::{Error, ErrorKind, Result};
 
@@ -24,8 +25,7 @@ use super::BucketStore;
 use super::listing::Listed;
 use crate::interrupt;
 
-/// What marks and sweeps lie below.
-const PRUNE: &str = "prune";
+/// Where marks and sweeps lie below it.
 const MARKS: &str = "marks";
 const SWEEPS: &str = "sweeps";
 

@@ -2,10 +2,10 @@
 //! digits>`, and a database of a simulated object that says which blobs are which object.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -30,12 +30,13 @@ const ROW_BYTES_MAX: u64 = 1 << 20;
 
 /// The bucket. Its database is held still.
 pub struct MiniflareObjects {
-    blobs: PathBuf,
+    folder: PathBuf,
     objects: BTreeMap<String, Stored>,
     /// Held so that nothing is compacted or removed while the blobs are read.
     _database: LiveDatabase,
 }
 
+#[derive(PartialEq, Eq)]
 struct Stored {
     /// Blobs in order, with their sizes.
     blobs: Vec<(String, u64)>,
@@ -46,6 +47,45 @@ struct Stored {
 /// Whether `path` is such a bucket's folder.
 pub fn is_miniflare_bucket(path: &Path) -> bool {
     path.join("blobs").is_dir() && parent(path).is_some_and(|root| root.join(SIMULATED).is_dir())
+}
+
+/// The bucket that `path` is, or lies in as a key's beginning, and that beginning: no `/` at its ends.
+///
+/// # Errors
+/// Malformed where there is a `..` within that beginning.
+pub fn find_bucket(path: &Path) -> Result<Option<(PathBuf, String)>> {
+    let absolute = std::path::absolute(path).map_err(|error| io_error("find", path, &error))?;
+    let Some(folder) = absolute.ancestors().find(|folder| is_miniflare_bucket(folder)) else {
+        return Ok(None);
+    };
+    let inside: Vec<_> =
+        absolute.strip_prefix(folder).iter().flat_map(|inside| inside.components()).collect();
+    if inside.contains(&Component::ParentDir) {
+        return match leaves(&inside) {
+            true => Ok(None),
+            false => Err(Error::malformed("a prefix in a bucket has no `..`").at(path.display().to_string())),
+        };
+    }
+    let parts: Vec<_> = inside.iter().map(|part| part.as_os_str().to_string_lossy()).collect();
+    // As it was named, for what people get to read.
+    let named = path.ancestors().nth(parts.len()).filter(|named| !named.as_os_str().is_empty());
+    Ok(Some((named.unwrap_or(folder).to_owned(), parts.join("/"))))
+}
+
+/// Whether these components lead out of the folder that they begin in.
+fn leaves(inside: &[Component<'_>]) -> bool {
+    let mut depth = 0_usize;
+    inside.iter().any(|part| match (part, depth) {
+        (Component::ParentDir, 0) => true,
+        (Component::ParentDir, _) => {
+            depth -= 1;
+            false
+        }
+        _ => {
+            depth += 1;
+            false
+        }
+    })
 }
 
 /// Refuses the folder in which Miniflare keeps all its buckets: it is none of them.
@@ -71,7 +111,57 @@ impl MiniflareObjects {
         let database = LiveDatabase::open(&file)?;
         let read = read_objects(&database).map_err(|error| error.at(file.display().to_string()));
         database.check_unchanged()?;
-        Ok(MiniflareObjects { blobs: path.join("blobs"), objects: read?, _database: database })
+        Ok(MiniflareObjects { folder: path.to_owned(), objects: read?, _database: database })
+    }
+
+    /// The keys of its objects, ordered.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.objects.keys().map(String::as_str)
+    }
+
+    /// The size of the object under `key`; `None` where there is none.
+    pub fn stored_bytes(&self, key: &str) -> Option<u64> {
+        self.objects.get(key).map(|stored| stored.stored_bytes)
+    }
+
+    /// The bytes that its files really have; `None` where one of them is not there.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn held_bytes(&self, key: &str) -> Result<Option<u64>> {
+        let mut held_bytes = 0_u64;
+        for (blob, _) in self.objects.get(key).iter().flat_map(|stored| &stored.blobs) {
+            let path = self.blob_path(blob);
+            match fs::symlink_metadata(&path) {
+                Ok(metadata) => held_bytes = held_bytes.saturating_add(metadata.len()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(io_error("look at", &path, &error)),
+            }
+        }
+        Ok(Some(held_bytes))
+    }
+
+    /// The file that the object is, if it is one file.
+    pub fn file(&self, key: &str) -> Option<PathBuf> {
+        match self.objects.get(key)?.blobs.as_slice() {
+            [(blob, _)] => Some(self.blob_path(blob)),
+            _ => None,
+        }
+    }
+
+    /// Whether the object was removed or written anew since the bucket was opened.
+    ///
+    /// # Errors
+    /// As those of [`MiniflareObjects::open`].
+    pub fn has_changed(&self, key: &str) -> Result<bool> {
+        let now = MiniflareObjects::open(&self.folder)?;
+        Ok(now.objects.get(key) != self.objects.get(key))
+    }
+
+    fn blob_path(&self, blob: &str) -> PathBuf {
+        // The name comes from a table: nothing but digits may be in it.
+        let is_name = !blob.is_empty() && blob.bytes().all(|digit| digit.is_ascii_hexdigit());
+        self.folder.join("blobs").join(if is_name { blob } else { "not-a-blob" })
     }
 }
 
@@ -198,7 +288,8 @@ pub(super) fn read_file_at(path: &Path, offset: u64, into: &mut [u8]) -> Result<
 
 impl Objects for MiniflareObjects {
     fn list(&self, prefix: &str, visit: &mut dyn FnMut(ObjectFacts) -> Result<()>) -> Result<()> {
-        for (key, stored) in self.objects.iter().filter(|(key, _)| key.starts_with(prefix)) {
+        let from_prefix = self.objects.range(prefix.to_owned()..);
+        for (key, stored) in from_prefix.take_while(|(key, _)| key.starts_with(prefix)) {
             visit(ObjectFacts { key: key.clone(), stored_bytes: stored.stored_bytes })?;
         }
         Ok(())
@@ -220,12 +311,9 @@ impl Objects for MiniflareObjects {
                 if most == 0 {
                     break;
                 }
-                // The name comes from a table: nothing but digits may be in it.
-                let is_name = !blob.is_empty() && blob.bytes().all(|digit| digit.is_ascii_hexdigit());
-                let path = self.blobs.join(if is_name { blob.as_str() } else { "not-a-blob" });
-                let Some(got) =
-                    read_file_at(&path, position - skipped, rest.get_mut(..most).unwrap_or_default())?
-                else {
+                let path = self.blob_path(blob);
+                let part = rest.get_mut(..most).unwrap_or_default();
+                let Some(got) = read_file_at(&path, position - skipped, part)? else {
                     return Ok(None);
                 };
                 read += got;
@@ -244,8 +332,34 @@ impl Objects for MiniflareObjects {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_prefix_is_told_from_the_bucket_s_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let bucket = root.path().join("r2/bucket");
+        fs::create_dir_all(bucket.join("blobs")).unwrap();
+        fs::create_dir_all(root.path().join("r2").join(SIMULATED)).unwrap();
+        for (path, prefix) in [
+            ("r2/bucket", Some("")),
+            ("r2/bucket/", Some("")),
+            ("r2/./bucket//some/./prefix/", Some("some/prefix")),
+            ("r2/bucket/../bucket/some", Some("some")),
+            ("r2/bucket/..", None),
+            ("r2/bucket/some/../../../store", None),
+            ("r2", None),
+            ("r2/other/some", None),
+        ] {
+            let found = find_bucket(&root.path().join(path)).unwrap();
+            assert_eq!(found.as_ref().map(|(_, prefix)| prefix.as_str()), prefix, "{path}");
+            if let Some((folder, _)) = found {
+                assert_eq!(folder.canonicalize().unwrap(), bucket.canonicalize().unwrap(), "{path}");
+            }
+        }
+        assert!(find_bucket(&bucket.join("some/../prefix")).is_err());
+    }
 
     /// As `fixtures/state-folder/v3/r2` has it.
     #[test]

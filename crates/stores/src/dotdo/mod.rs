@@ -25,7 +25,7 @@ pub use bucket::{ObjectBucket, ObjectFacts, Objects};
 pub use folder::FolderObjects;
 pub use json_file::{JsonFile, is_json};
 pub use key_values::KeyValues;
-pub use miniflare::{MiniflareObjects, is_miniflare_bucket, refuse_bucket_parent};
+pub use miniflare::{MiniflareObjects, find_bucket, refuse_bucket_parent};
 pub(crate) use table::Table;
 
 /// A place with such checkpoints, looked through.
