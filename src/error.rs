@@ -7,6 +7,7 @@ use dotctl_engine::{Error, ErrorKind};
 use serde_json::json;
 
 use crate::cli::Format;
+use crate::open::without_secrets;
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +70,8 @@ pub fn report_parts(format: Format, kind: &str, message: impl Display, hint: Opt
     }
 }
 
-/// Prints a line to stderr, whole. Nobody is left to be told where that fails; the exit code still speaks.
+/// Prints a line to stderr, whole, but for secrets in addresses. Nobody is left to be told where that fails; the exit code still speaks.
 pub fn say(line: impl Display) {
-    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+    let line = without_secrets(format!("{line}\n"));
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }

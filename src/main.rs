@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::{Cli, Format};
-use error::{Exit, report, report_parts};
+use error::{Exit, report, report_parts, say};
 use output::Output;
 
 fn main() -> ExitCode {
@@ -65,7 +65,12 @@ fn misused(error: &clap::Error) -> Exit {
         let message = words.join(" ");
         report_parts(Format::Json, "usage", message.trim_start_matches("error: "), Some("dotctl --help"));
     } else {
-        let _ = error.print();
+        let text = error.to_string();
+        // Without colours, where it repeats a secret.
+        match open::without_secrets(text.clone()) == text {
+            true => drop(error.print()),
+            false => say(text.trim_end()),
+        }
     }
     Exit::Usage
 }

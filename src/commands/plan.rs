@@ -21,6 +21,7 @@ use super::elapsed_ms;
 use crate::cli::PlanArgs;
 use crate::config::{Config, PlanDeclaration, suggestion};
 use crate::error::Exit;
+use crate::open;
 use crate::output::Output;
 use crate::render;
 
@@ -294,6 +295,7 @@ fn partitioning(args: &PlanArgs, declared: &PlanDeclaration) -> Partitioning {
 }
 
 fn trace(log: &str, args: &PlanArgs, design: &Design) -> Result<TraceSection> {
+    open::check_path(Path::new(log))?;
     let target = Target {
         recovery_point_ms: args.recovery_point_ms.unwrap_or(RECOVERY_POINT_MS),
         dirty_bytes_max: args.memory_bytes.unwrap_or(MEMORY_BYTES),

@@ -1,6 +1,7 @@
 //! From text to sources and stores; the only place that reads the environment and the clock.
 
 mod bucket;
+mod secret;
 mod store;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use dotctl_stores::database::is_database;
 use dotctl_stores::objects::{LocalObject, find_objects};
 
 pub use bucket::bucket_setting;
+pub use secret::without_secrets;
 pub use store::{
     Stores, destination, foreign, foreign_in_bucket, identities, persisted_store, refuse_read_only,
     refuse_read_only_at, store, store_for_rewriting, store_for_writing, stores, with_identities,

@@ -128,7 +128,12 @@ fn no_secret_is_ever_shown() {
         }
     }
     // Where only a path can be.
-    for line in ["snapshot ADDRESS", "restore latest --to ADDRESS", "estimate --sample ADDRESS"] {
+    for line in [
+        "snapshot ADDRESS",
+        "restore latest --to ADDRESS",
+        "estimate --sample ADDRESS",
+        "plan --trace ADDRESS",
+    ] {
         for scheme in ["s3", "r2", "https"] {
             let line = line.replace("ADDRESS", &format!("{scheme}://canary-user:canary-password@bucket/a"));
             let mut command = dotctl_at(&server.endpoint_url);
@@ -136,6 +141,41 @@ fn no_secret_is_ever_shown() {
                 Ran::of(command.args(words(&line)).arg("-vvv").output().expect("dotctl runs")).refuses(2);
             assert!(!ran.stderr.contains("canary"), "{ran:?}");
             ran.mentions("only a path");
+        }
+    }
+    // Where no address can be at all.
+    let work = folder();
+    let lines = [
+        "restore REF --to restored",
+        "show REF",
+        "get REF key",
+        "diff REF latest",
+        "verify REF",
+        "tag REF --add kept",
+        "compact REF",
+        "copy REF --to-store elsewhere",
+        "snapshot SOURCE --base REF",
+        "snapshot SOURCE --config REF",
+        "snapshot SOURCE --encrypt REF",
+        "list --identity REF",
+        "replay REF --into replayed",
+        "prune REF",
+        "list --format REF",
+        "budget REF",
+        "inspect REF",
+    ];
+    for line in lines {
+        for format in [&[][..], &["--format", "json"]] {
+            let address = "s3://canary-user:canary-password@bucket/a";
+            let line = line.replace("REF", address).replace("SOURCE", source.to_str().expect("text"));
+            let mut command = dotctl_at(&server.endpoint_url);
+            let output =
+                command.current_dir(work.path()).args(words(&line)).arg("-vvv").args(format).output();
+            let output = output.expect("dotctl runs");
+            assert!(!output.status.success(), "{line}");
+            let shown = [output.stdout, output.stderr].concat();
+            let shown = String::from_utf8_lossy(&shown);
+            assert!(!shown.contains("canary"), "{line}: {shown}");
         }
     }
     let help = Ran::of(

@@ -51,9 +51,8 @@ fn one_run(store: &dyn Store, direct: &dyn Store, seed: u64) -> Result<()> {
     Ok(())
 }
 
-/// Runs so many at once, since most of the time is waited.
-fn finished_runs(percent: u64, runs: usize) -> usize {
-    let server = Server::s3s();
+/// How many of so many runs before `server` finish; several at once, since most of the time is waited.
+fn finished_runs(server: &Server, percent: u64, runs: usize) -> usize {
     let proxy = Proxy::start(&server.endpoint_url, percent);
     proxy.fail(percent, &Fault::ALL);
     let (next, finished) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -86,18 +85,24 @@ fn finished_runs(percent: u64, runs: usize) -> usize {
 
 #[test]
 fn one_percent_of_faults() {
-    assert_eq!(finished_runs(1, 60), 60);
+    assert_eq!(finished_runs(&Server::s3s(), 1, 60), 60);
 }
 
 #[test]
 fn five_percent_of_faults() {
     let runs = 100;
-    assert!(finished_runs(5, runs) * 100 >= runs * 99);
+    assert!(finished_runs(&Server::s3s(), 5, runs) * 100 >= runs * 99);
+}
+
+/// A server of which one of several writers wins.
+#[test]
+fn five_percent_of_faults_before_moto() {
+    assert_eq!(finished_runs(&Server::moto(), 5, 16), 16);
 }
 
 #[test]
 fn twenty_percent_of_faults() {
-    assert!(finished_runs(20, 24) > 0);
+    assert!(finished_runs(&Server::s3s(), 20, 24) > 0);
 }
 
 /// Each fault by itself, in many requests, so that none hides behind another.

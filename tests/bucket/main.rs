@@ -11,6 +11,8 @@ mod killed_chain;
 mod killed_prune;
 mod made;
 mod memory;
+#[cfg(target_os = "linux")]
+mod peak;
 mod persisted;
 mod proxy;
 mod prune;

@@ -75,8 +75,8 @@ impl Store for PlacedStore {
         self.object.directory_packs_min().max(self.overflow.directory_packs_min())
     }
 
-    fn ahead_bytes(&self) -> u64 {
-        self.object.ahead_bytes().max(self.overflow.ahead_bytes())
+    fn room_bytes(&self) -> Option<u64> {
+        self.overflow.room_bytes().or(self.object.room_bytes())
     }
 
     fn pack_location(&self, sha256: &Hash) -> String {

@@ -36,10 +36,10 @@ pub trait Store: Sync {
     /// missing.
     fn open_pack(&self, entry: &PackEntry, access: Access) -> Result<Option<Box<dyn Pack>>>;
 
-    /// Bytes of packs that a reader of whole packs should have opened before it needs them: none where
-    /// reading does not wait.
-    fn ahead_bytes(&self) -> u64 {
-        0
+    /// Bytes of packs that may be opened as a whole beside those that are open, where an open pack is kept in
+    /// memory because reading waits; `None` where it is neither.
+    fn room_bytes(&self) -> Option<u64> {
+        None
     }
 
     /// Where a pack lies: a path or key that other tools understand.

@@ -56,10 +56,6 @@ pub use setting::{BucketSetting, Credentials, Patience};
 /// Threads that wait for the network.
 const THREADS: usize = 2;
 
-/// Bytes of packs that a reader downloads ahead: some six packs, so that a server which sends each of them
-/// slowly is waited for six times less.
-const AHEAD_BYTES: u64 = 44 << 20;
-
 /// A pack up to this size comes as a whole: that takes less time than a second request.
 const WHOLE_BYTES_MAX: u64 = 256 << 10;
 
@@ -234,8 +230,8 @@ impl Store for BucketStore {
         2
     }
 
-    fn ahead_bytes(&self) -> u64 {
-        AHEAD_BYTES
+    fn room_bytes(&self) -> Option<u64> {
+        Some(self.buffers.room_bytes())
     }
 
     fn pack_location(&self, sha256: &Hash) -> String {

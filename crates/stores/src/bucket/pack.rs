@@ -8,7 +8,7 @@ use tokio::task::AbortHandle;
 use dotctl_engine::format::PackEntry;
 use dotctl_engine::{Error, Result};
 
-use super::buffers::Buffers;
+use super::buffers::{Buffer, Buffers};
 use super::client::Client;
 use super::fetch::Fetched;
 use super::refusal::Refusal;
@@ -71,19 +71,17 @@ impl Pack for PackParts {
 pub struct PackDownload {
     source: Arc<Source>,
     arrival: Arc<Arrival>,
-    buffers: Buffers,
     task: AbortHandle,
 }
 
-#[derive(Default)]
 struct Arrival {
     shared: Mutex<Arrived>,
     changed: Condvar,
 }
 
-#[derive(Default)]
 struct Arrived {
-    bytes: Vec<u8>,
+    /// There until nobody reads the pack any more.
+    bytes: Option<Buffer>,
     /// How it ended, once it has.
     outcome: Option<Result<()>>,
 }
@@ -112,21 +110,23 @@ impl PackDownload {
     /// Begins to download.
     pub fn begin(source: Source, buffers: &Buffers) -> Self {
         let source = Arc::new(source);
-        let arrival = Arc::new(Arrival::default());
         // A manifest may promise anything.
         let room = usize::try_from(source.entry.stored_bytes).unwrap_or(usize::MAX).min(16 << 20);
-        arrival.lock().bytes = buffers.take(room);
+        let arrived = Arrived { bytes: Some(buffers.take(room)), outcome: None };
+        let arrival = Arc::new(Arrival { shared: Mutex::new(arrived), changed: Condvar::new() });
         let (from, to) = (source.clone(), EndOnDrop(arrival.clone()));
         let task = source.handle.spawn(async move {
             let total_bytes = from.entry.stored_bytes;
             let arrived = |bytes: &[u8]| {
-                to.0.lock().bytes.extend_from_slice(bytes);
+                if let Some(buffer) = &mut to.0.lock().bytes {
+                    buffer.extend(bytes);
+                }
                 to.0.changed.notify_all();
             };
             let fetched = from.client.fetch(&from.key, 0..total_bytes, total_bytes, arrived).await;
             to.0.end(from.outcome(fetched));
         });
-        PackDownload { source, arrival, buffers: buffers.clone(), task: task.abort_handle() }
+        PackDownload { source, arrival, task: task.abort_handle() }
     }
 }
 
@@ -137,7 +137,7 @@ impl Pack for PackDownload {
         let end = begin.checked_add(into.len()).ok_or_else(early)?;
         let mut arrived = self.arrival.lock();
         loop {
-            if let Some(part) = arrived.bytes.get(begin..end) {
+            if let Some(part) = arrived.bytes.as_ref().and_then(|bytes| bytes.as_ref().get(begin..end)) {
                 into.copy_from_slice(part);
                 return Ok(());
             }
@@ -158,6 +158,6 @@ impl Pack for PackDownload {
 impl Drop for PackDownload {
     fn drop(&mut self) {
         self.task.abort();
-        self.buffers.give(std::mem::take(&mut self.arrival.lock().bytes));
+        self.arrival.lock().bytes = None;
     }
 }

@@ -14,6 +14,7 @@ use dotctl_engine::id::{Hash, Namespace, Time};
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use super::BucketStore;
+use super::buffers::Buffer;
 use super::marks::Look;
 use super::put::Creation;
 use crate::store::{Adopted, Committed, Finish, Session, Store, keyed, pruned_meanwhile};
@@ -21,8 +22,8 @@ use crate::store::{Adopted, Committed, Finish, Session, Store, keyed, pruned_mea
 /// Packs on their way at once; each is in memory until it has arrived.
 const UPLOADS_MAX: usize = 4;
 
-/// Room for a pack of the usual size.
-const PACK_BYTES: usize = 13 << 20;
+/// Room for a pack of the usual size; a larger one grows.
+const PACK_BYTES: usize = 9 << 20;
 
 /// What came of a pack.
 struct Uploaded {
@@ -33,7 +34,7 @@ struct Uploaded {
 
 pub struct BucketSession<'a> {
     store: &'a BucketStore,
-    pack: Vec<u8>,
+    pack: Option<Buffer>,
     sealed: HashSet<Hash>,
     uploads: JoinSet<Result<Uploaded>>,
     room: Arc<Semaphore>,
@@ -47,7 +48,7 @@ impl<'a> BucketSession<'a> {
     pub fn begin(store: &'a BucketStore) -> Self {
         BucketSession {
             store,
-            pack: Vec::new(),
+            pack: None,
             sealed: HashSet::new(),
             uploads: JoinSet::new(),
             room: Arc::new(Semaphore::new(UPLOADS_MAX)),
@@ -161,10 +162,7 @@ fn made_already(key: &ManifestKey) -> Error {
 
 impl PackSink for BucketSession<'_> {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        if self.pack.capacity() == 0 {
-            self.pack = self.store.buffers.take(PACK_BYTES);
-        }
-        self.pack.extend_from_slice(bytes);
+        self.pack.get_or_insert_with(|| self.store.buffers.take(PACK_BYTES)).extend(bytes);
         Ok(())
     }
 
@@ -173,9 +171,8 @@ impl PackSink for BucketSession<'_> {
             self.ended(joined)?;
         }
         self.look_again()?;
-        let bytes = std::mem::take(&mut self.pack);
+        let bytes = self.pack.take().map_or_else(Bytes::new, Bytes::from_owner);
         if !self.sealed.insert(pack.sha256) {
-            self.store.buffers.give(bytes);
             return Ok(());
         }
         // Before it is looked for: it may be on its way out.
@@ -183,7 +180,6 @@ impl PackSink for BucketSession<'_> {
             look.keep(self.store, &[pack.sha256])?;
         }
         let room = self.store.block_on(self.room.clone().acquire_owned());
-        let bytes = self.store.buffers.lend(bytes);
         let (client, key) = (self.store.client.clone(), self.store.pack_key(&pack.sha256));
         let (sha256, stored_bytes) = (pack.sha256, pack.stored_bytes);
         let repair = self.store.repair;
@@ -236,7 +232,7 @@ impl Session for BucketSession<'_> {
     }
 
     fn discard(&mut self) -> Result<()> {
-        self.pack.clear();
+        self.pack = None;
         Ok(())
     }
 }

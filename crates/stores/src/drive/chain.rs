@@ -68,12 +68,19 @@ impl<'a> ChainReader<'a> {
         runs: impl Iterator<Item = &'a Run>,
     ) -> Result<Self> {
         let runs: Vec<&Run> = runs.collect();
-        let cursor = |run: &&'a Run| {
-            let mut chunks = RunReader::new(store, run).among(runs.len());
-            Ok(Cursor { next: chunks.next_chunk()?, chunks, current: None })
+        // Whoever comes to its next pack finds room for it.
+        let spared_bytes = runs.iter().flat_map(|run| &run.packs).map(|pack| pack.stored_bytes).max();
+        let spared_bytes = spared_bytes.filter(|_| runs.len() > 1).unwrap_or(0);
+        let reader = |run: &&'a Run| {
+            let mut chunks = RunReader::new(store, run).sparing(spared_bytes);
+            chunks.begin();
+            chunks
         };
+        let readers: Vec<RunReader<'a>> = runs.iter().map(reader).collect();
+        let cursor =
+            |mut chunks: RunReader<'a>| Ok(Cursor { next: chunks.next_chunk()?, chunks, current: None });
         Ok(ChainReader {
-            cursors: runs.iter().map(cursor).collect::<Result<_>>()?,
+            cursors: readers.into_iter().map(cursor).collect::<Result<_>>()?,
             low: Some(first_key(kind)),
             end: None,
         })

@@ -20,8 +20,8 @@ pub struct RunReader<'a> {
     pack: Option<&'a PackEntry>,
     /// The packs after it, opened ahead.
     ahead: VecDeque<(&'a PackEntry, Opened)>,
-    /// Bytes that these may have; none, and nothing is opened ahead.
-    ahead_bytes: u64,
+    /// Bytes of the store's room that are left for what other readers need; `None`, and nothing is opened ahead.
+    spared_bytes: Option<u64>,
     open: Option<(Arc<OpenPack>, usize)>,
     raw_offset: u64,
     access: Access,
@@ -246,7 +246,7 @@ impl<'a> RunReader<'a> {
             packs: run.packs.iter(),
             pack: None,
             ahead: VecDeque::new(),
-            ahead_bytes: store.ahead_bytes(),
+            spared_bytes: Some(0),
             open: None,
             raw_offset: 0,
             access: Access::Whole,
@@ -261,12 +261,24 @@ impl<'a> RunReader<'a> {
             run.packs.partition_point(|pack| pack.first_key.as_bytes() < high)
         });
         let packs = run.packs.get(begin.saturating_sub(1)..end).unwrap_or_default();
-        RunReader { packs: packs.iter(), ahead_bytes: 0, access: Access::Parts, ..RunReader::new(store, run) }
+        RunReader {
+            packs: packs.iter(),
+            spared_bytes: None,
+            access: Access::Parts,
+            ..RunReader::new(store, run)
+        }
     }
 
-    /// The same as one of `count` readers, which open ahead no more together than one alone.
-    pub fn among(self, count: usize) -> Self {
-        RunReader { ahead_bytes: self.ahead_bytes / count.max(1) as u64, ..self }
+    /// The same as one of several readers, which opens ahead only while `spared_bytes` stay for the others.
+    pub fn sparing(self, spared_bytes: u64) -> Self {
+        RunReader { spared_bytes: Some(spared_bytes), ..self }
+    }
+
+    /// Opens the first pack and none ahead, so that several readers each have theirs.
+    pub fn begin(&mut self) {
+        if self.ahead.is_empty() {
+            self.open_next();
+        }
     }
 
     /// Leaves out the next `count` packs.
@@ -280,15 +292,25 @@ impl<'a> RunReader<'a> {
         self.pack
     }
 
-    /// Whether the next pack may be opened: the one that is needed now, one more where reading waits, and as
-    /// many as there is room for.
-    fn opens_another(&self) -> bool {
-        let after_first = || self.ahead.iter().skip(1).map(|(entry, _)| entry.stored_bytes);
-        let next_bytes = self.packs.as_slice().first().map_or(0, |entry| entry.stored_bytes);
-        match self.ahead.len() {
-            0 => true,
-            1 => self.ahead_bytes > 0,
-            _ => after_first().fold(next_bytes, u64::saturating_add) <= self.ahead_bytes,
+    /// Opens the next pack; says `false` where there is none. Where there is no room for the whole of it, it is
+    /// read in parts: more requests, and no memory.
+    fn open_next(&mut self) -> bool {
+        let Some(entry) = self.packs.next() else { return false };
+        let access = match self.store.room_bytes() {
+            Some(room_bytes) if entry.stored_bytes > room_bytes => Access::Parts,
+            _ => self.access,
+        };
+        self.ahead.push_back((entry, open(self.store, entry, access)));
+        true
+    }
+
+    /// Whether the next pack may be opened before it is needed: where reading waits, and as long as there is room.
+    fn opens_ahead(&self) -> bool {
+        match (self.spared_bytes, self.store.room_bytes(), self.packs.as_slice().first()) {
+            (Some(spared_bytes), Some(room_bytes), Some(next)) => {
+                next.stored_bytes.saturating_add(spared_bytes) <= room_bytes
+            }
+            _ => false,
         }
     }
 
@@ -303,11 +325,7 @@ impl<'a> RunReader<'a> {
                 return Ok(Some(plan));
             }
             self.open = None;
-            while self.opens_another()
-                && let Some(entry) = self.packs.next()
-            {
-                self.ahead.push_back((entry, open(self.store, entry, self.access)));
-            }
+            while (self.ahead.is_empty() || self.opens_ahead()) && self.open_next() {}
             let next = self.ahead.pop_front();
             self.pack = next.as_ref().map(|(entry, _)| *entry);
             let Some((entry, opened)) = next else {

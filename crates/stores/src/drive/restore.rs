@@ -104,7 +104,8 @@ pub fn restore(
         },
         ChunkReader::new,
         |reader, slot| {
-            let Some(plan) = &slot.plan else { return Ok(()) };
+            // Its pack has to go before the slot is filled again.
+            let Some(plan) = slot.plan.take() else { return Ok(()) };
             let offset = plan.raw_offset + u64::from(array);
             plan.read(reader, &mut slot.stored, &mut slot.raw, offset)?;
             check_end(manifest.kind, &slot.raw).map_err(|error| error.at(plan.location()))?;

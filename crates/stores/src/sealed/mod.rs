@@ -174,8 +174,8 @@ impl Store for SealedStore {
         self.inner.holds(entry)
     }
 
-    fn ahead_bytes(&self) -> u64 {
-        self.inner.ahead_bytes()
+    fn room_bytes(&self) -> Option<u64> {
+        self.inner.room_bytes()
     }
 
     fn pack_location(&self, sha256: &Hash) -> String {

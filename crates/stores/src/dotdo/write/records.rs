@@ -92,15 +92,15 @@ impl RecordsWriter {
     }
 }
 
-/// What of a record goes beyond a limit: its name, its size, the limit.
-fn excess(backend: Backend, key: &str, value_bytes: u64) -> Option<(&'static str, u64, Limit)> {
+/// What of a record goes beyond a limit, and that. How far is not told: a large value is not built to its end.
+fn excess(backend: Backend, key: &str, value_bytes: u64) -> Option<(&'static str, Limit)> {
     let key_bytes = key.len() as u64;
     let (what, actual, limit) = match backend {
         Backend::Sqlite => ("key and value", key_bytes + value_bytes, KEY_AND_VALUE),
         Backend::Kv if key_bytes > KV_BACKEND_KEY.amount => ("key", key_bytes, KV_BACKEND_KEY),
         Backend::Kv => ("value", value_bytes, KV_BACKEND_VALUE),
     };
-    (actual > limit.amount).then_some((what, actual, limit))
+    (actual > limit.amount).then_some((what, limit))
 }
 
 /// Whether an object of `backend` stores `value` under `key`.
@@ -110,7 +110,7 @@ pub fn takes(backend: Backend, key: &str, value: &Value<'_>) -> bool {
 
 /// Refuses a record that an object cannot store.
 fn check_room(backend: Backend, key: &str, value_bytes: u64) -> Result<()> {
-    let Some((what, actual, limit)) = excess(backend, key, value_bytes) else {
+    let Some((what, limit)) = excess(backend, key, value_bytes) else {
         return Ok(());
     };
     let objects = match backend {
@@ -118,7 +118,7 @@ fn check_room(backend: Backend, key: &str, value_bytes: u64) -> Result<()> {
         Backend::Kv => "a KV-backed object",
     };
     Err(Error::unsupported(format!(
-        "the {what} would have {actual} bytes, and {objects} stores at most {} ({})",
+        "the {what} would have more than {} bytes, the most that {objects} stores ({})",
         limit.amount, limit.name
     ))
     .at(key.to_owned())
