@@ -285,11 +285,53 @@ fn the_objects_alarm_is_its_own() {
         {"ask": "/one/setAlarm", "with": {"inMs": 7_200_000}},
         {"ask": "/one/restore"},
         {"ask": "/one/alarmState"},
+        {"ask": "/two/fill", "with": {"rows": 60_000}},
+        {"ask": "/two/failingAlarm"},
     ]);
     let said = good_answers(&state, &["STORE=object"], &steps);
+    assert_eq!(said[8], json!({"alarms": 1, "failures": 0}), "an alarm that failed comes again");
     assert!(said[1].is_number());
     assert_eq!(said[3], json!({"at": said[1], "alarms": 0}));
     assert_eq!(said[6], said[3], "the alarm comes back with the rest");
+}
+
+#[test]
+fn no_table_is_missed_whatever_is_done_to_it() {
+    let scratch = Scratch::new();
+    let names =
+        good_answers(&scratch.path("names"), &["STORE=object"], &json!([{"ask": "/one/hostileNames"}]));
+    let names = names[0].as_array().unwrap().clone();
+    assert!(names.len() > 10);
+    // Each in an object of its own.
+    let steps: Vec<Value> = names
+        .iter()
+        .enumerate()
+        .map(|(number, name)| json!({"ask": format!("/object{number}/hostile"), "with": {"name": name}}))
+        .collect();
+    let said = good_answers(&scratch.path("state"), &["STORE=object", "CHUNK_BYTES=65536"], &json!(steps));
+    for (name, said) in names.iter().zip(said) {
+        assert_eq!(said["came"], said["expected"], "{name}: {said}");
+        assert_eq!(said["same"], true, "{name}: {said}");
+        assert_eq!(said["listed"], u64::from(said["came"] == "made"), "{name}: {said}");
+    }
+}
+
+#[test]
+fn an_object_makes_one_checkpoint_at_a_time() {
+    let scratch = Scratch::new();
+    let state = scratch.path("state");
+    let steps = json!([
+        {"ask": "/one/fill", "with": {"rows": 50_000}},
+        {"ask": "/one/digest"},
+        {"ask": "/one/checkpoint"},
+        {"ask": "/one/twoAtOnce"},
+        {"ask": "/one/restore"},
+        {"ask": "/one/digest"},
+    ]);
+    let said = good_answers(&state, &["STORE=object"], &steps);
+    assert_eq!(said[3]["refused"], json!(["busy", "busy"]));
+    assert_eq!(said[3]["made"]["content_sha256"], said[2]["content_sha256"]);
+    assert_eq!(said[5], said[1]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 // An object that makes its own checkpoints, and what tests ask of it. Requests: POST /object/step.
 import { Checkpointer } from "dotctl/index.js";
 import { Faulty } from "./faulty_bucket.mjs";
+import { hostile } from "./hostile_tables.mjs";
 import { Random, randomValue } from "./random_values.mjs";
 import { everyError, everyValue, largeValues } from "./values.mjs";
 
@@ -13,6 +14,7 @@ export class Room {
   constructor(ctx, env) {
     this.ctx = ctx;
     this.alarms = 0;
+    this.failures = 0;
     const bucket = env.STORE === "bucket" ? new Faulty(env.BUCKET, Number(env.FAULTS ?? 0), Number(env.SEED ?? 1)) : undefined;
     this.checkpoints = new Checkpointer(ctx, {
       className: "Room",
@@ -24,8 +26,13 @@ export class Room {
   }
 
   async alarm() {
-    if (await this.checkpoints.alarm()) return;
-    this.alarms += 1;
+    await this.checkpoints.alarm(() => {
+      if (this.failures > 0) {
+        this.failures -= 1;
+        throw new Error("this alarm fails");
+      }
+      this.alarms += 1;
+    });
   }
 
   async fetch(request) {
@@ -41,6 +48,9 @@ export class Room {
   /** Tables of every kind, and every value that storage takes. */
   async fill({ rows = 1000, values = false, anyValues = false, virtual = false, wide = 0 }) {
     const { sql, kv } = this.ctx.storage;
+    // The first alarm makes a table, which would be a difference.
+    await this.ctx.storage.setAlarm(Date.now() + 3_600_000);
+    await this.ctx.storage.deleteAlarm();
     for (const statement of [
       "CREATE TABLE plain (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT, ratio REAL, anything, bytes BLOB)",
       "CREATE TABLE hidden (a, b)",
@@ -208,6 +218,50 @@ export class Room {
 
   async alarmState() {
     return { at: await this.ctx.storage.getAlarm(), alarms: this.alarms };
+  }
+
+  /** One of the hostile tables: whether it came back as it was when the checkpoint was asked for. */
+  async hostile({ name }) {
+    const { setup, during, refusal } = hostile[name];
+    const { storage } = this.ctx;
+    // Scanned first, so that the other tables have their turn later.
+    storage.sql.exec("CREATE TABLE AA_first (id INTEGER PRIMARY KEY, bytes BLOB)");
+    storage.sql.exec("INSERT INTO AA_first WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 3000) SELECT x, randomblob(1000) FROM c");
+    setup(storage);
+    const before = await this.digest();
+    const made = this.checkpoints.checkpoint().then(() => "made", (error) => error.kind);
+    // The moment was the call.
+    storage.sql.exec("UPDATE AA_first SET bytes = NULL WHERE id < 10");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await during?.(storage);
+    const came = await made;
+    if (refusal) return { came, expected: refusal, listed: (await this.checkpoints.list()).length, same: true };
+    await this.checkpoints.restore("latest");
+    return { came, expected: "made", listed: 1, same: (await this.digest()).sha256 === before.sha256 };
+  }
+
+  hostileNames() {
+    return Object.keys(hostile);
+  }
+
+  /** The object's own alarm fails once, while a checkpoint is made. */
+  async failingAlarm() {
+    this.failures = 1;
+    await this.ctx.storage.setAlarm(Date.now() + 50);
+    await this.checkpoints.checkpoint();
+    const end = Date.now() + 15_000;
+    while (this.alarms === 0 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 100));
+    return { alarms: this.alarms, failures: this.failures };
+  }
+
+  /** A second checkpointer of the same object, made while the first one works. */
+  async twoAtOnce() {
+    const first = this.checkpoints.checkpoint();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    const second = new Checkpointer(this.ctx, { className: "Room" });
+    this.ctx.storage.sql.exec("UPDATE plain SET name = 'later'");
+    const refused = await Promise.all([second.checkpoint(), second.restore("latest")].map((promise) => promise.catch((error) => error.kind)));
+    return { made: await first, refused };
   }
 
   /** A cursor of which one row was read, and an entry with a Blob. */

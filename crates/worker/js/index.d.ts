@@ -88,8 +88,8 @@ export class Checkpointer {
   /** Removes the checkpoints that are not to stay. */
   prune(retention?: Retention): Promise<Pruned>;
   /**
-   * To be called first in the object's own `alarm`. True: the alarm was only for a checkpoint that goes on,
-   * and nothing of the object's is due.
+   * To be what the object's `alarm` does: `work` is what it does at its own alarms, and is not called at those that
+   * were only for a checkpoint that goes on. What `work` throws is thrown, and the alarm comes again.
    */
-  alarm(): Promise<boolean>;
+  alarm(work?: () => unknown): Promise<void>;
 }

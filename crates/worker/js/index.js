@@ -9,9 +9,16 @@ export class Checkpointer {
     this.#checkpoints = new Checkpoints(ctx.storage, { ...options, namespace });
   }
 
-  /** Whether the alarm was only for a checkpoint that goes on. */
-  async alarm() {
-    return !(await this.#checkpoints.alarm());
+  /** The object's alarm has come: does what the object does at its own, `work`, if it was that. */
+  async alarm(work) {
+    if (!(await this.#checkpoints.alarm())) return;
+    let well = false;
+    try {
+      await work?.();
+      well = true;
+    } finally {
+      await this.#checkpoints.alarmAnswered(well);
+    }
   }
 
   checkpoint() {

@@ -97,16 +97,18 @@ class Values {
 }
 
 /**
- * The rows of a query: for each its values. Rows behind the one that comes to `bytesMax` are left out; but a
- * cursor that is not read to its end keeps its table locked, so the caller asks for few enough.
+ * The rows of a query: for each its values. Where that is wanted, rows behind the one that comes to `bytesMax` are
+ * left out; but a cursor that is not read to its end keeps its table locked, so the caller asks for few enough.
  */
-export function query(storage, statement, parameters, bytesMax) {
+export function query(storage, statement, parameters, bytesMax, mayEndEarly) {
   const cursor = storage.sql.exec(statement, ...new Values(parameters).list());
+  let leftOut = 0;
   begin();
   for (const row of cursor.raw()) {
-    if (length >= bytesMax) continue;
-    for (const value of row) push(value);
+    if (length >= bytesMax) leftOut += 1;
+    else for (const value of row) push(value);
   }
+  if (leftOut > 0 && !mayEndEarly) throw new Error(`a query gave more than ${bytesMax} bytes`);
   return buffer.subarray(0, length);
 }
 
@@ -212,19 +214,25 @@ const BEFORE = "INSERT OR IGNORE INTO _dotctl_before_entries VALUES (?, ?)";
 
 /**
  * Watches what is written to the key-value storage. While `guard.capturing`, what an entry was before its
- * first change is kept; `guard.emptied` says that everything was removed.
+ * first change is kept; `guard.emptied` says that everything was removed, `guard.missed` what could not be kept; `guard.busy`, that a checkpoint or a restore
+ * goes on. There is one for each object, however often this is called.
  */
 export function watchEntries(storage) {
   if (!storage.kv) throw new Error("the class is not SQLite-backed: name it in new_sqlite_classes of its migration");
-  const guard = { capturing: false, emptied: false };
+  const guard = { capturing: false, emptied: false, busy: false, missed: undefined };
   if (originals.has(storage)) return originals.get(storage).guard;
   const keep = (key) => {
     if (!guard.capturing || typeof key !== "string") return;
-    const stored = withoutStacks(() => {
-      const before = storage.kv.get(key);
-      return before === undefined ? null : serializeInPlace(before).slice();
-    });
-    storage.sql.exec(BEFORE, key, stored);
+    try {
+      const stored = withoutStacks(() => {
+        const before = storage.kv.get(key);
+        return before === undefined ? null : serializeInPlace(before).slice();
+      });
+      storage.sql.exec(BEFORE, key, stored);
+    } catch (error) {
+      // The object's write is not to fail for it; the checkpoint is.
+      guard.missed ??= `the value of entry ${JSON.stringify(key)}: ${error.message}`;
+    }
   };
   const keepAll = (keys) => {
     if (!guard.capturing) return;
@@ -248,11 +256,19 @@ export function watchEntries(storage) {
     before((inner) => {
       lay(inner, "put", keeping);
       lay(inner, "delete", keeping);
+      for (const name of ["getAlarm", "setAlarm", "deleteAlarm"]) {
+        // What is set by way of the object's storage meanwhile belongs to the same transaction.
+        lay(inner, name, (before) => (...rest) =>
+          originals.get(storage).alarms?.wanted ? storage[name](...rest) : before(...rest));
+      }
       return work(inner);
     }));
   originals.get(storage).guard = guard;
   return guard;
 }
+
+/** When an alarm comes again that the object failed to answer while a checkpoint was made, in milliseconds. */
+const RETRY_MS = 2_000;
 
 const WORK = "CREATE TABLE IF NOT EXISTS _dotctl_work (name TEXT PRIMARY KEY, value) WITHOUT ROWID";
 const PUT_WORK = "INSERT INTO _dotctl_work VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
@@ -265,10 +281,16 @@ const PUT_WORK = "INSERT INTO _dotctl_work VALUES (?, ?) ON CONFLICT (name) DO U
 class Alarms {
   #storage;
   #woken = [];
+  /** The time of the object's own alarm that has come and is being answered. */
+  #given = null;
 
   constructor(storage) {
     this.#storage = storage;
-    lay(storage, "getAlarm", (before) => async (...rest) => (this.wanted ? this.#own() : before(...rest)));
+    lay(storage, "getAlarm", (before) => async (...rest) => {
+      if (!this.wanted) return before(...rest);
+      const own = this.#own();
+      return own === this.#given ? null : own;
+    });
     lay(storage, "setAlarm", (before) => async (time, ...rest) => {
       if (!this.wanted) return before(time, ...rest);
       storage.sql.exec(PUT_WORK, "alarm", +time);
@@ -320,7 +342,8 @@ class Alarms {
   async turn() {
     const woken = new Promise((resolve) => this.#woken.push(resolve));
     await this.due(0);
-    await Promise.race([woken, later(10_000)]);
+    // While the object answers an alarm no other comes.
+    await Promise.race([woken, later(250)]);
   }
 
   /** Nothing more is to be done: the alarm is the object's again. */
@@ -331,15 +354,30 @@ class Alarms {
     await setAlarm(this.#storage, own ?? undefined);
   }
 
-  /** The alarm has come. Says whether it was the object's own too. */
+  /** The alarm has come. Says whether it was the object's own too: then `answered` has to be called. */
   async came(ms) {
     for (const resolve of this.#woken.splice(0)) resolve();
     if (!this.wanted) return true;
     const own = this.#own();
     const due = own !== null && own <= Date.now();
-    if (due) this.#storage.sql.exec(PUT_WORK, "alarm", null);
+    if (due) this.#given = own;
     await this.due(ms);
     return due;
+  }
+
+  /** The object has answered its own alarm, or failed to: then it comes again. */
+  async answered(well) {
+    const given = this.#given;
+    this.#given = null;
+    if (given === null) return;
+    if (!this.wanted) {
+      // The checkpoint has ended meanwhile, and has set the alarm again.
+      if (well && (await original(this.#storage, "getAlarm").call(this.#storage)) === given) await setAlarm(this.#storage, undefined);
+      return;
+    }
+    if (this.#own() !== given) return;
+    this.#storage.sql.exec(PUT_WORK, "alarm", well ? null : Date.now() + RETRY_MS);
+    await this.#arm();
   }
 }
 

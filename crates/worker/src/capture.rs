@@ -1,12 +1,12 @@
 //! One checkpoint being made: what a scan gives, into packs.
 
-use dotctl_engine::Result;
 use dotctl_engine::checkpoint::{Assembler, CheckpointFacts, PackSink, codec_setting, shape_content};
 use dotctl_engine::chunk::{ChunkSize, ChunkWriter, PackBorder, RawState, StateChunker, StoredChunk};
 use dotctl_engine::codec::Codec;
 use dotctl_engine::format::{CheckpointKind, PackEntry};
+use dotctl_engine::{Error, ErrorKind, Result};
 
-use crate::rows::{Scan, ScannedTable, Schema, TableForm, watch};
+use crate::rows::{Scan, ScannedTable, Schema, TableForm, triggers, watch};
 use crate::storage::Storage;
 
 /// Packs on their way to where they are kept: one at most, the pipeline's caller takes it away.
@@ -38,21 +38,21 @@ pub struct Capture {
     writer: ChunkWriter,
     stored: StoredChunk,
     assembler: Option<Assembler>,
-    /// The schema that the scan goes by.
-    pub schema: Schema,
+    /// The schema that the scan goes by, and the triggers that watch.
+    schema: Schema,
+    triggers: Vec<u8>,
     /// Packs that are to be taken away.
     pub sink: Sink,
 }
 
 impl Capture {
-    /// Begins: the checkpoint shows this moment. `alarm` is the object's own, in Unix milliseconds.
-    /// Nothing is awaited, so nothing is written meanwhile. `sorted` are tables to be copied as a whole.
-    pub fn begin(storage: &Storage, alarm: Option<f64>, chunk_size: ChunkSize) -> Result<Self> {
+    /// Begins: the checkpoint shows this moment. Nothing is awaited, so nothing is written meanwhile.
+    pub fn begin(storage: &Storage, chunk_size: ChunkSize) -> Result<Self> {
         let schema = Schema::read(storage)?;
         let mut forms: Vec<(TableForm, bool)> = Vec::new();
         for form in schema.forms(storage)? {
             // What no trigger can be hung on is copied while nothing else happens.
-            let copies = form.has_unique_expression
+            let copies = form.replaces_unseen
                 || form.name.starts_with("sqlite_")
                 || schema.is_shadow(storage, &form.name)?;
             forms.push((form, copies));
@@ -66,7 +66,8 @@ impl Capture {
             .collect();
         let setting = codec_setting(CheckpointKind::Rows, Codec::Zstd, None)?;
         Ok(Capture {
-            scan: Scan::new(&schema, tables, alarm),
+            scan: Scan::new(&schema, tables),
+            triggers: triggers(storage)?,
             chunker: StateChunker::new(chunk_size),
             raw: RawState::default(),
             waiting: false,
@@ -76,6 +77,29 @@ impl Capture {
             schema,
             sink: Sink::default(),
         })
+    }
+
+    /// Says what the object's alarm was at that moment, in Unix milliseconds.
+    pub fn set_alarm(&mut self, alarm: Option<f64>) {
+        self.scan.alarm = alarm;
+    }
+
+    /// Refuses to go on where something was missed since it began.
+    pub fn check(&self, storage: &Storage) -> Result<()> {
+        let changed = storage.guard().emptied()
+            || triggers(storage)? != self.triggers
+            || !Schema::read(storage)?.is_like(&self.schema);
+        if changed {
+            return Err(Error::new(
+                ErrorKind::Busy,
+                "the object's tables were changed while the checkpoint was made",
+            )
+            .hint("make it again"));
+        }
+        match storage.guard().missed() {
+            Some(missed) => Err(Error::unsupported(missed)),
+            None => Ok(()),
+        }
     }
 
     /// Makes the next chunk; gives the facts after the last one.

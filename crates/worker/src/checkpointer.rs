@@ -1,6 +1,5 @@
 //! Checkpoints of the object that this runs in.
 
-use std::cell::Cell;
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -9,7 +8,7 @@ use wasm_bindgen::JsValue;
 use dotctl_engine::chunk::ChunkSize;
 use dotctl_engine::format::layout::{MANIFESTS, ManifestKey, PACKS, STORE_MARKER, pack_key};
 use dotctl_engine::format::{CheckpointKind, Document, Manifest};
-use dotctl_engine::id::{CheckpointId, Hash, Namespace, Time};
+use dotctl_engine::id::{CheckpointId, Namespace, Time};
 use dotctl_engine::retention::{Candidate, RetentionPolicy, reasons};
 use dotctl_engine::rows::RowsSum;
 use dotctl_engine::{Damage, Error, ErrorKind, Result};
@@ -19,8 +18,8 @@ use crate::chain::{ChainLines, Places};
 use crate::places::{Bucket, Place};
 use crate::report::{CheckpointReport, Finding, PruneReport, RestoreReport, VerifyReport};
 use crate::restore::{apply, discard, stage};
-use crate::rows::{Schema, unwatch};
-use crate::storage::{Alarms, Storage, next_turn};
+use crate::rows::unwatch;
+use crate::storage::{AlarmTime, Alarms, Guard, Storage, next_turn};
 
 /// Raw bytes after which other events get their turn: about a tenth of a second of work.
 const TURN_BYTES: usize = 1 << 20;
@@ -68,18 +67,24 @@ pub struct Checkpointer {
     namespace: Namespace,
     places: Rc<Places>,
     chunk_size: ChunkSize,
-    /// Whether a checkpoint or a restore is going on.
-    busy: Rc<Cell<bool>>,
     /// The object's alarm; none where the class answers to none.
     alarms: Option<Alarms>,
 }
 
-/// Ends what went on, however it ends.
-struct Busy(Rc<Cell<bool>>);
+/// A checkpoint whose moment has passed, and of which nothing is made yet.
+struct Begun {
+    capture: Capture,
+    alarm: AlarmTime,
+    created_at: Time,
+    _busy: Busy,
+}
+
+/// That a checkpoint or a restore goes on, until this is dropped: of the object, whoever asked for it.
+struct Busy(Guard);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.set(false);
+        self.0.set_busy(false);
     }
 }
 
@@ -91,10 +96,12 @@ impl Checkpointer {
     /// Malformed where the setting is.
     pub fn new(storage: JsValue, setting: Setting) -> Result<Self> {
         let storage = Storage::new(storage)?;
-        storage.transaction(|| {
-            unwatch(&storage)?;
-            discard(&storage)
-        })?;
+        if !storage.guard().busy() {
+            storage.transaction(|| {
+                unwatch(&storage)?;
+                discard(&storage)
+            })?;
+        }
         let near = match setting.bucket {
             Some(BucketSetting { binding, prefix, request_ms }) => {
                 Place::Bucket(Bucket::new(binding, &prefix, request_ms))
@@ -105,18 +112,19 @@ impl Checkpointer {
             namespace: Namespace::new(setting.namespace)?,
             places: Rc::new(Places { near, far: None }),
             chunk_size: setting.chunk_size,
-            busy: Rc::default(),
             alarms: setting.has_alarm.then(|| Alarms::new(&storage)),
             storage,
         })
     }
 
     fn begin(&self) -> Result<Busy> {
-        if self.busy.replace(true) {
+        let guard = self.storage.guard();
+        if guard.busy() {
             return Err(Error::new(ErrorKind::Busy, "a checkpoint or a restore is going on already")
                 .hint("wait until it has ended"));
         }
-        Ok(Busy(self.busy.clone()))
+        guard.set_busy(true);
+        Ok(Busy(guard.clone()))
     }
 
     /// Makes a checkpoint of the state as it is when this is called, and gives it once it is there for
@@ -125,13 +133,28 @@ impl Checkpointer {
     /// # Errors
     /// Busy while another one is made; unsupported for what cannot be carried losslessly; those of
     /// storage and R2. Then there is no checkpoint, and the state is as it was.
-    pub async fn checkpoint(&self) -> Result<CheckpointReport> {
-        let _busy = self.begin()?;
-        let alarm = self.storage.alarm().await?;
-        if let Some(alarms) = &self.alarms {
-            alarms.begin(WAKE_MS).await?;
-        }
-        let made = self.make(alarm).await;
+    pub fn checkpoint(&self) -> impl Future<Output = Result<CheckpointReport>> + use<> {
+        // Here and not in what is awaited: from here to the first line of `finish` nothing else happens.
+        let begun = self.begin_checkpoint();
+        let this = self.clone();
+        async move { this.finish(begun?).await }
+    }
+
+    fn begin_checkpoint(&self) -> Result<Begun> {
+        let busy = self.begin()?;
+        let created_at = Time::from_unix_ms(js_sys::Date::now() as i64)?;
+        let alarm = self.storage.alarm();
+        let capture = Capture::begin(&self.storage, self.chunk_size)?;
+        Ok(Begun { capture, alarm, created_at, _busy: busy })
+    }
+
+    async fn finish(&self, begun: Begun) -> Result<CheckpointReport> {
+        let Begun { mut capture, alarm, created_at, _busy } = begun;
+        let made = async {
+            capture.set_alarm(alarm.get().await?);
+            self.make(capture, created_at).await
+        };
+        let made = made.await;
         if made.is_err() {
             // If this fails too, the next checkpoint begins with it.
             let _ = unwatch(&self.storage);
@@ -143,28 +166,39 @@ impl Checkpointer {
     }
 
     /// To be called when the object's alarm comes. Says whether it is the object's own, so that what
-    /// the object does at its alarms is due. A checkpoint that was being made when the object was restarted is
-    /// made again, of the state as it is now.
+    /// the object does at its alarms is due; then [`Checkpointer::alarm_answered`] has to be called. A checkpoint that
+    /// was being made when the object was restarted is made again, of the state as it is now, after this returns.
     ///
     /// # Errors
-    /// Those of [`Checkpointer::checkpoint`].
+    /// Those of the storage.
     pub async fn alarm(&self) -> Result<bool> {
         let Some(alarms) = &self.alarms else {
             return Ok(true);
         };
         let is_own = alarms.came(WAKE_MS).await?;
-        if alarms.wanted() && !self.busy.get() {
-            alarms.end().await?;
-            self.checkpoint().await?;
+        if alarms.wanted() && !self.storage.guard().busy() {
+            let again = self.checkpoint();
+            // Not in the object's alarm, which it would keep from ending. What fails is tried again at the next one.
+            wasm_bindgen_futures::spawn_local(async move {
+                let _ = again.await;
+            });
         }
         Ok(is_own)
     }
 
-    async fn make(&self, alarm: Option<f64>) -> Result<CheckpointReport> {
+    /// Says how the object has answered its own alarm; where it failed, the alarm comes again.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub async fn alarm_answered(&self, well: bool) -> Result<()> {
+        match &self.alarms {
+            Some(alarms) => alarms.answered(well).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn make(&self, mut capture: Capture, created_at: Time) -> Result<CheckpointReport> {
         let near = &self.places.near;
-        let created_at = Time::from_unix_ms(js_sys::Date::now() as i64)?;
-        // From here to the first chunk nothing is awaited: this is the moment that the checkpoint shows.
-        let mut capture = Capture::begin(&self.storage, alarm, self.chunk_size)?;
         let (mut turn_bytes, mut event_bytes) = (0, 0);
         let facts = loop {
             let facts = capture.step(&self.storage)?;
@@ -172,22 +206,27 @@ impl Checkpointer {
             for (pack, pieces) in std::mem::take(&mut capture.sink.sealed) {
                 near.create(&pack_key(&pack.sha256), &pieces).await?;
             }
+            capture.check(&self.storage)?;
             if let Some(facts) = facts {
                 break facts;
             }
             if turn_bytes >= TURN_BYTES {
+                let is_first = event_bytes == 0;
                 event_bytes += std::mem::take(&mut turn_bytes);
                 match &self.alarms {
+                    // What is done within one turn needs nobody to wake the object for it.
+                    Some(alarms) if is_first && !alarms.wanted() => alarms.begin(WAKE_MS).await?,
                     Some(alarms) if event_bytes >= EVENT_BYTES => {
                         event_bytes = 0;
                         alarms.turn().await?;
                     }
-                    _ => next_turn().await?,
+                    _ => {}
                 }
-                self.check_still(&capture.schema)?;
+                next_turn().await?;
+                capture.check(&self.storage)?;
             }
         };
-        self.check_still(&capture.schema)?;
+        unwatch(&self.storage)?;
         let sequence = self.next_sequence().await?;
         let manifest = facts.manifest(self.namespace.clone(), sequence, created_at);
         for pack in manifest.packs() {
@@ -199,23 +238,13 @@ impl Checkpointer {
         }
         let (id, bytes) = manifest.write()?;
         let key = ManifestKey { namespace: self.namespace.clone(), sequence, id };
-        let (marker, content) = STORE_MARKER;
-        near.create(marker, &[content.to_vec()]).await?;
-        near.create(&key.to_string(), &[bytes]).await?;
-        unwatch(&self.storage)?;
-        Ok(CheckpointReport::of(id, &manifest))
-    }
-
-    /// Refuses to go on where what was watched is no longer there.
-    fn check_still(&self, schema: &Schema) -> Result<()> {
-        if self.storage.guard().emptied() || Schema::read(&self.storage)? != *schema {
-            return Err(Error::new(
-                ErrorKind::Busy,
-                "the object's tables were changed while the checkpoint was made",
-            )
-            .hint("make it again"));
+        if let Place::Object(_) = near {
+            // A bucket has no such mark.
+            let (marker, content) = STORE_MARKER;
+            near.create(marker, &[content.to_vec()]).await?;
         }
-        Ok(())
+        near.create(&key.to_string(), &[bytes]).await?;
+        Ok(CheckpointReport::of(id, &manifest))
     }
 
     async fn next_sequence(&self) -> Result<u64> {
@@ -336,6 +365,10 @@ impl Checkpointer {
     }
 
     async fn put_back(&self, reference: &str) -> Result<RestoreReport> {
+        if let Some(alarms) = &self.alarms {
+            // A checkpoint that an earlier life of the object has begun is no longer wanted.
+            alarms.end().await?;
+        }
         let (key, manifest) = self.find(reference).await?;
         let staged = stage(&self.storage, &self.places, &manifest).await?;
         let alarm = apply(&self.storage, &staged)?;
@@ -348,8 +381,9 @@ impl Checkpointer {
         })
     }
 
-    /// Removes the checkpoints that `policy` does not keep, and the packs that nobody needs any more.
-    /// The newest is always kept.
+    /// Removes the checkpoints that `policy` does not keep, and from the object's own tables the packs that
+    /// nobody needs any more. Packs in a bucket, which others may be about to name, are left to `dotctl prune`. The
+    /// newest checkpoint is always kept.
     ///
     /// # Errors
     /// Busy while a checkpoint is made; those of storage and R2; corrupt where a manifest that stays cannot be
@@ -365,33 +399,25 @@ impl Checkpointer {
             manifests.push(manifest);
         }
         let kept = reasons(&candidates, policy, now);
-        let (mut doomed, mut released, mut needed) = (Vec::new(), HashSet::new(), HashSet::new());
+        let (mut doomed, mut needed) = (Vec::new(), HashSet::new());
         for ((candidate, manifest), reasons) in candidates.iter().zip(&manifests).zip(kept) {
-            let packs = manifest.packs().map(|pack| pack.sha256);
             match reasons.is_empty() {
-                true => {
-                    doomed.push(candidate.key.to_string());
-                    released.extend(packs);
-                }
-                false => needed.extend(packs),
-            }
-        }
-        // Others may keep their checkpoints in the same bucket.
-        let own = format!("{MANIFESTS}/{}/", self.namespace.encoded());
-        for key in manifest_keys(near.list(&format!("{MANIFESTS}/")).await?)? {
-            if !key.to_string().starts_with(&own) {
-                needed.extend(self.read_manifest(&key).await?.packs().map(|pack| pack.sha256));
+                true => doomed.push(candidate.key.to_string()),
+                false => needed.extend(manifest.packs().map(|pack| pack_key(&pack.sha256))),
             }
         }
         near.remove(&doomed).await?;
-        // In its own tables an object is alone: what nobody names is left over from checkpoints that never were.
+        let mut unneeded = Vec::new();
         if let Place::Object(_) = near {
-            for (key, _) in near.list(&format!("{PACKS}/")).await? {
-                released.extend(key.strip_prefix("packs/").and_then(|name| name.parse::<Hash>().ok()));
+            // In its own tables an object is alone: what nobody names is left over.
+            let packs = near.list(&format!("{PACKS}/")).await?;
+            unneeded.extend(packs.into_iter().map(|(key, _)| key).filter(|key| !needed.contains(key)));
+            let others = near.list(&format!("{MANIFESTS}/")).await?.len() > candidates.len() - doomed.len();
+            if others {
+                // Checkpoints of another namespace that the command line put there.
+                unneeded.clear();
             }
         }
-        let unneeded: Vec<String> =
-            released.iter().filter(|pack| !needed.contains(*pack)).map(pack_key).collect();
         near.remove(&unneeded).await?;
         Ok(PruneReport { removed_checkpoints: doomed.len() as u64, removed_packs: unneeded.len() as u64 })
     }

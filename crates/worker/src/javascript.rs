@@ -72,9 +72,16 @@ impl JsCheckpoints {
         make().map(JsCheckpoints).map_err(|error| thrown(&error))
     }
 
-    /// Makes a checkpoint.
-    pub async fn checkpoint(&self) -> Answer<JsValue> {
-        answer(self.0.clone().checkpoint().await)
+    /// Makes a checkpoint of the state at the moment of the call.
+    pub fn checkpoint(&self) -> js_sys::Promise {
+        let made = self.0.checkpoint();
+        wasm_bindgen_futures::future_to_promise(async move { answer(made.await) })
+    }
+
+    /// Says how the object has answered its own alarm.
+    #[wasm_bindgen(js_name = alarmAnswered)]
+    pub async fn alarm_answered(&self, well: bool) -> Answer<JsValue> {
+        answer(self.0.clone().alarm_answered(well).await)
     }
 
     /// To be called when the object's alarm comes: says whether it is the object's own.

@@ -14,7 +14,9 @@ use dotctl_engine::{Damage, Error, Result};
 
 use crate::chain::{ChainLines, Places};
 use crate::packed::Reader;
-use crate::rows::{Build, Scan, ScannedTable, Schema, drop_all, is_runtimes, put_away, unwatch};
+use crate::rows::{
+    Build, STATISTICS_TABLE, Scan, ScannedTable, Schema, drop_all, is_runtimes, put_away, unwatch,
+};
 use crate::storage::{Parameter, Storage};
 
 /// Bytes of a row that keeps a part of a piece.
@@ -81,7 +83,11 @@ pub fn apply(storage: &Storage, staged: &Staged) -> Result<Option<f64>> {
         // Rows come in any order: what they refer to is looked at in the end.
         storage.query("PRAGMA defer_foreign_keys = ON", &[])?;
         unwatch(storage)?;
-        drop_all(storage, &Schema::read(storage)?)?;
+        let schema = Schema::read(storage)?;
+        drop_all(storage, &schema)?;
+        if schema.definitions.iter().any(|definition| definition.name == STATISTICS_TABLE) {
+            storage.execute(&format!("DELETE FROM {STATISTICS_TABLE}"), &[])?;
+        }
         storage.clear_entries()?;
         let mut build = Build::new(storage);
         for number in 0..staged.pieces {
@@ -131,7 +137,7 @@ fn content(storage: &Storage) -> Result<RowsSum> {
     let schema = Schema::read(storage)?;
     let tables = schema.forms(storage)?.into_iter();
     let tables = tables.map(|form| ScannedTable { form, watched: None, copied: false }).collect();
-    let mut scan = Scan::new(&schema, tables, None);
+    let mut scan = Scan::new(&schema, tables);
     scan.take_any_order();
     let mut sum = RowsSum::default();
     while scan.advance(storage)? {

@@ -24,6 +24,7 @@ extern "C" {
         statement: &str,
         parameters: &[u8],
         bytes_max: f64,
+        may_end_early: bool,
     ) -> std::result::Result<Uint8Array, JsValue>;
     #[wasm_bindgen(js_name = run, catch)]
     fn js_run(storage: &JsValue, statements: &Array, packed: &[u8]) -> std::result::Result<(), JsValue>;
@@ -68,6 +69,8 @@ extern "C" {
     fn js_turn(this: &JsAlarms) -> Promise;
     #[wasm_bindgen(method, js_name = end)]
     fn js_end(this: &JsAlarms) -> Promise;
+    #[wasm_bindgen(method, js_name = answered)]
+    fn js_answered(this: &JsAlarms, well: bool) -> Promise;
     #[wasm_bindgen(method, js_name = came)]
     fn js_came(this: &JsAlarms, ms: f64) -> Promise;
 
@@ -77,7 +80,15 @@ extern "C" {
     #[wasm_bindgen(method, setter)]
     pub fn set_capturing(this: &Guard, capturing: bool);
     #[wasm_bindgen(method, getter)]
+    pub fn busy(this: &Guard) -> bool;
+    #[wasm_bindgen(method, setter)]
+    pub fn set_busy(this: &Guard, busy: bool);
+    #[wasm_bindgen(method, getter)]
     pub fn emptied(this: &Guard) -> bool;
+    #[wasm_bindgen(method, getter)]
+    pub fn missed(this: &Guard) -> Option<String>;
+    #[wasm_bindgen(method, setter)]
+    pub fn set_missed(this: &Guard, missed: Option<String>);
     #[wasm_bindgen(method, setter)]
     pub fn set_emptied(this: &Guard, emptied: bool);
 }
@@ -119,7 +130,7 @@ impl Storage {
 
     /// The rows of a query, each value in order.
     pub fn query(&self, statement: &str, parameters: &[Parameter<'_>]) -> Result<Vec<u8>> {
-        self.query_some(statement, parameters, ALL_BYTES)
+        self.ask(statement, parameters, ALL_BYTES, false)
     }
 
     /// The same; no more rows once they have `bytes_max` bytes.
@@ -129,9 +140,19 @@ impl Storage {
         parameters: &[Parameter<'_>],
         bytes_max: usize,
     ) -> Result<Vec<u8>> {
+        self.ask(statement, parameters, bytes_max, true)
+    }
+
+    fn ask(
+        &self,
+        statement: &str,
+        parameters: &[Parameter<'_>],
+        bytes_max: usize,
+        may_end_early: bool,
+    ) -> Result<Vec<u8>> {
         let mut packed = Writer::default();
         push_parameters(parameters, &mut packed);
-        let rows = js_query(&self.js, statement, packed.as_bytes(), bytes_max as f64)
+        let rows = js_query(&self.js, statement, packed.as_bytes(), bytes_max as f64, may_end_early)
             .map_err(|error| failed(&error))?;
         Ok(rows.to_vec())
     }
@@ -210,9 +231,9 @@ impl Storage {
         js_clear_entries(&self.js).map_err(|error| failed(&error))
     }
 
-    /// The time of the object's alarm in Unix milliseconds.
-    pub async fn alarm(&self) -> Result<Option<f64>> {
-        Ok(settled(js_alarm(&self.js)).await?.as_f64())
+    /// Asks for the time of the object's alarm: it is that of the moment of the call.
+    pub fn alarm(&self) -> AlarmTime {
+        AlarmTime(js_alarm(&self.js))
     }
 
     /// Sets the object's alarm, or removes it.
@@ -257,6 +278,13 @@ impl Alarms {
     }
 }
 
+impl Alarms {
+    /// The object has answered its own alarm, or failed to.
+    pub async fn answered(&self, well: bool) -> Result<()> {
+        settled(self.0.js_answered(well)).await.map(drop)
+    }
+}
+
 async fn settled(promise: Promise) -> Result<JsValue> {
     JsFuture::from(promise).await.map_err(|error| failed(&error))
 }
@@ -269,6 +297,16 @@ pub async fn next_turn() -> Result<()> {
 /// Waits.
 pub async fn later(ms: f64) -> Result<()> {
     settled(js_later(ms)).await.map(drop)
+}
+
+/// An answer that comes later.
+pub struct AlarmTime(Promise);
+
+impl AlarmTime {
+    /// The time in Unix milliseconds, if an alarm is set.
+    pub async fn get(self) -> Result<Option<f64>> {
+        Ok(settled(self.0).await?.as_f64())
+    }
 }
 
 fn push_parameters(parameters: &[Parameter<'_>], packed: &mut Writer) {

@@ -102,7 +102,15 @@ impl Bucket {
     async fn get_bytes(&self, key: &str, options: JsValue, length: Option<u64>) -> Result<Option<Vec<u8>>> {
         let mut wait_ms = WAIT_MS;
         for attempt in 1.. {
-            let object = self.send("get", &[self.key(key), options.clone()]).await?;
+            let object = match call(&self.js, "get", &[self.key(key), options.clone()], self.request_ms).await
+            {
+                Err(error) if attempt < ATTEMPTS && may_pass(error.message()) => {
+                    later(wait_ms).await?;
+                    wait_ms *= 2.0;
+                    continue;
+                }
+                answer => answer.map_err(|error| error.at(self.location()))?,
+            };
             if object.is_null() || object.is_undefined() {
                 return Ok(None);
             }

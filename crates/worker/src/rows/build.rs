@@ -14,6 +14,9 @@ use crate::storage::Storage;
 /// Bytes of rows that cross at once.
 const BATCH_BYTES: usize = 512 << 10;
 
+/// The table in which ANALYZE keeps what it found, and which only it makes.
+pub const STATISTICS_TABLE: &str = "sqlite_stat1";
+
 /// Whether a line is about what the runtime makes by itself when it needs it.
 pub fn is_runtimes(key: &RowKey<'_>) -> bool {
     match key {
@@ -98,7 +101,12 @@ impl<'a> Build<'a> {
             return Ok(());
         }
         let is_runtimes = |name: &str| name.starts_with("sqlite_") || name.starts_with("_cf_");
-        self.make(|definition| definition.kind == "table" && !is_runtimes(&definition.name))
+        self.make(|definition| definition.kind == "table" && !is_runtimes(&definition.name))?;
+        if self.definitions.iter().any(|definition| definition.name == STATISTICS_TABLE) {
+            self.storage.execute("ANALYZE sqlite_schema", &[])?;
+            self.storage.execute(&format!("DELETE FROM {STATISTICS_TABLE}"), &[])?;
+        }
+        Ok(())
     }
 
     fn make(&self, which: impl Fn(&Definition) -> bool) -> Result<()> {

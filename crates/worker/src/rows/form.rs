@@ -9,6 +9,9 @@ use crate::storage::{Parameter, Storage};
 /// Columns of a table that is watched: its rows are kept with two more, and the platform allows 100.
 pub const COLUMNS_MAX: usize = 97;
 
+/// Columns that a query gives at most: the platform's limit.
+const RESULTS_MAX: usize = 100;
+
 /// A table, those of its columns left out that are computed.
 #[derive(Debug)]
 pub struct TableForm {
@@ -24,8 +27,9 @@ pub struct TableForm {
     pub has_rowid_column: bool,
     /// Sets of columns of which no two rows have the same values, each with its collation.
     pub uniques: Vec<Vec<(String, String)>>,
-    /// Whether no two rows may have the same of something that is computed.
-    pub has_unique_expression: bool,
+    /// Whether triggers cannot tell which row a new one replaces: where no two rows may have the same of something
+    /// that is computed, of a column whose default takes the place of NULL, or only where a condition holds.
+    pub replaces_unseen: bool,
 }
 
 /// How a row is told from the others of its table.
@@ -47,9 +51,9 @@ impl TableForm {
     fn try_of(storage: &Storage, name: &str) -> Result<Self> {
         let text = [Parameter::Text(name)];
         let told =
-            storage.query("SELECT name, hidden, type, pk FROM pragma_table_xinfo(?) ORDER BY cid", &text)?;
+            storage.query("SELECT name, hidden, type, pk, \"notnull\" AND dflt_value IS NOT NULL FROM pragma_table_xinfo(?) ORDER BY cid", &text)?;
         let mut reader = Reader::new(&told);
-        let (mut columns, mut all) = (Vec::new(), Vec::new());
+        let (mut columns, mut all, mut defaulted) = (Vec::new(), Vec::new(), Vec::new());
         // Of the primary key: how many columns, and whether one is of the type that a rowid has.
         let (mut key_columns, mut has_integer) = (0, false);
         while let Some(column) = reader.next()? {
@@ -59,6 +63,9 @@ impl TableForm {
             if reader.value()?.integer()? > 0 {
                 key_columns += 1;
                 has_integer = declared.eq_ignore_ascii_case("INTEGER");
+            }
+            if reader.value()?.integer()? != 0 {
+                defaulted.push(column.clone());
             }
             all.push(column.clone());
             if is_stored {
@@ -82,7 +89,7 @@ impl TableForm {
             identity: Identity::Key(Vec::new()),
             has_rowid_column: has_rowid && key_columns == 1 && has_integer,
             uniques: Vec::new(),
-            has_unique_expression: false,
+            replaces_unseen: false,
         };
         if has_rowid {
             let is_free = |name: &&str| !all.iter().any(|column| column.eq_ignore_ascii_case(name));
@@ -91,14 +98,23 @@ impl TableForm {
                 rowid.ok_or_else(|| Error::unsupported("it has columns with all names of the rowid"))?,
             );
         }
-        form.ask_indexes(storage, has_rowid)?;
+        form.ask_indexes(storage, has_rowid, &defaulted)?;
+        if let Identity::Key(key) = &form.identity
+            && form.columns.len() + key.len() > RESULTS_MAX
+        {
+            return Err(Error::unsupported(format!(
+                "{} columns and {} of a key, more than {RESULTS_MAX} together",
+                form.columns.len(),
+                key.len()
+            )));
+        }
         Ok(form)
     }
 
-    fn ask_indexes(&mut self, storage: &Storage, has_rowid: bool) -> Result<()> {
+    fn ask_indexes(&mut self, storage: &Storage, has_rowid: bool, defaulted: &[String]) -> Result<()> {
         let text = [Parameter::Text(&self.name)];
         let indexes = storage.query(
-            "SELECT i.name, i.origin, x.cid, x.name, x.coll FROM pragma_index_list(?) AS i \
+            "SELECT i.name, i.origin, i.partial, x.name, x.coll FROM pragma_index_list(?) AS i \
              JOIN pragma_index_xinfo(i.name) AS x WHERE i.\"unique\" AND x.key ORDER BY i.seq, x.seqno",
             &text,
         )?;
@@ -112,15 +128,14 @@ impl TableForm {
                 // A rowid needs no index.
                 self.has_rowid_column = false;
             }
-            let column = reader.value()?.integer()?;
+            let is_partial = reader.value()?.integer()? != 0;
             let name = match reader.value()? {
                 Given::Text(name) => name.to_owned(),
                 _ => String::new(),
             };
             let collation = reader.value()?.text()?.to_owned();
-            if column == -2 {
-                self.has_unique_expression = true;
-            }
+            // What has no name is an expression; what is no stored column is computed.
+            self.replaces_unseen |= is_partial || defaulted.contains(&name) || !self.columns.contains(&name);
             if is_key && let Identity::Key(key) = &mut self.identity {
                 let position = self.columns.iter().position(|column| *column == name);
                 key.push((position.ok_or_else(|| Error::unsupported("its key is computed"))?, collation));

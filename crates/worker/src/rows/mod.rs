@@ -6,8 +6,8 @@ mod scan;
 mod schema;
 mod watch;
 
-pub use build::{Build, is_runtimes};
+pub use build::{Build, STATISTICS_TABLE, is_runtimes};
 pub use form::TableForm;
 pub use scan::{Scan, ScannedTable};
 pub use schema::{Schema, drop_all};
-pub use watch::{put_away, unwatch, watch};
+pub use watch::{put_away, triggers, unwatch, watch};

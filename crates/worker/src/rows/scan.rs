@@ -51,20 +51,15 @@ pub struct Scan {
     line: Vec<u8>,
     last_key: String,
     takes_any_order: bool,
-    /// The table whose rows do not come in the order of their keys, once one was found.
-    pub out_of_order: Option<String>,
+    /// The object's alarm in Unix milliseconds, if it is set.
+    pub alarm: Option<f64>,
 }
 
 /// Something that has rows.
 enum Part {
     Table(TableScan),
-    Entries {
-        after: Option<String>,
-        watched: bool,
-        appetite: Appetite,
-    },
-    /// In Unix milliseconds, if it is set.
-    Alarm(Option<f64>),
+    Entries { after: Option<String>, watched: bool, appetite: Appetite },
+    Alarm,
 }
 
 /// A table of which `after` was the last row read.
@@ -100,7 +95,7 @@ pub struct ScannedTable {
 
 impl Scan {
     /// Goes through what `schema` defines; `tables` are those that SQL may read, in the order of their keys.
-    pub fn new(schema: &Schema, tables: Vec<ScannedTable>, alarm: Option<f64>) -> Self {
+    pub fn new(schema: &Schema, tables: Vec<ScannedTable>) -> Self {
         let watched = tables.iter().any(|table| table.watched.is_some());
         let mut parts: Vec<(String, Part)> = tables
             .into_iter()
@@ -114,7 +109,7 @@ impl Scan {
                         Part::Entries { after: None, watched, appetite: Appetite::new() },
                     ));
                 }
-                METADATA_TABLE => parts.push((table_prefix(METADATA_TABLE), Part::Alarm(alarm))),
+                METADATA_TABLE => parts.push((table_prefix(METADATA_TABLE), Part::Alarm)),
                 _ => {}
             }
         }
@@ -128,7 +123,7 @@ impl Scan {
             line: Vec::new(),
             last_key: String::new(),
             takes_any_order: false,
-            out_of_order: None,
+            alarm: None,
         }
     }
 
@@ -152,7 +147,7 @@ impl Scan {
             }
             match &mut self.current {
                 None => return Ok(false),
-                Some(part) => part.read(storage, &mut self.batch)?,
+                Some(part) => part.read(storage, self.alarm, &mut self.batch)?,
             }
         }
         if let Some((key, line)) = self.batch.lines.pop_front() {
@@ -164,10 +159,13 @@ impl Scan {
                 Some(Part::Table(table)) => table.form.name.clone(),
                 _ => ENTRIES_TABLE.to_owned(),
             };
-            let error =
-                Error::unsupported(format!("the rows of table {table:?} are not in the order of their keys"));
-            self.out_of_order = Some(table);
-            return Err(error);
+            return Err(Error::unsupported(format!(
+                "the rows of table {table:?} are not in the order of their keys"
+            ))
+            .hint(
+                "a key WITHOUT ROWID that ignores case, or in which whole numbers and fractions are mixed, cannot be \
+                 carried from inside: dotctl snapshot can",
+            ));
         }
         Ok(true)
     }
@@ -179,7 +177,7 @@ impl Scan {
 }
 
 impl Part {
-    fn read(&mut self, storage: &Storage, batch: &mut Batch) -> Result<()> {
+    fn read(&mut self, storage: &Storage, alarm: Option<f64>, batch: &mut Batch) -> Result<()> {
         match self {
             Part::Table(table) => {
                 let read = table.read(storage, batch);
@@ -188,9 +186,9 @@ impl Part {
             Part::Entries { after, watched, appetite } => {
                 read_entries(storage, after, *watched, appetite, batch)
             }
-            Part::Alarm(unix_ms) => {
+            Part::Alarm => {
                 // As workerd stores it: row 1, nanoseconds since 1970; NULL once there was one.
-                let nanoseconds = unix_ms.map(|ms| Value::Integer((ms as i64).saturating_mul(1_000_000)));
+                let nanoseconds = alarm.map(|ms| Value::Integer((ms as i64).saturating_mul(1_000_000)));
                 let mut key = table_prefix(METADATA_TABLE);
                 push_place(RowPlace::Rowid(1), &mut key);
                 let mut line = Vec::new();
@@ -330,7 +328,7 @@ fn selection(table: &ScannedTable, is_later: bool) -> String {
         Identity::Key(key) => {
             let equal: Vec<String> = key
                 .iter()
-                .filter_map(|(column, _)| Some(format!("c{column} = {table_name}.{}", named.get(*column)?)))
+                .filter_map(|(column, _)| Some(format!("c{column} = +{table_name}.{}", named.get(*column)?)))
                 .collect();
             equal.join(" AND ")
         }
@@ -369,8 +367,9 @@ fn typed(statement: &str, values: &[Value<'_>]) -> String {
     for (number, value) in values.iter().enumerate() {
         let number = number + 1;
         let parameter = match value {
-            Value::Integer(_) => format!("CAST(?{number} AS INTEGER)"),
-            Value::Text(_) => format!("CAST(?{number} AS TEXT)"),
+            // Without the affinity of a cast, which would change what the column has.
+            Value::Integer(_) => format!("+CAST(?{number} AS INTEGER)"),
+            Value::Text(_) => format!("+CAST(?{number} AS TEXT)"),
             Value::Null | Value::Real(_) | Value::Blob(_) => format!("?{number}"),
         };
         typed = typed.replace(&format!("?{number}t"), &parameter);
@@ -387,22 +386,26 @@ fn read_entries(
     batch: &mut Batch,
 ) -> Result<()> {
     let there = storage.entries(after.as_deref(), appetite.0, BATCH_BYTES)?;
-    let (mut last, mut count) = (None, 0);
-    let mut keys = Reader::new(&there);
-    while let Some(key) = keys.next()? {
-        last = Some(key.text()?);
-        keys.value()?;
-        count += 1;
-    }
-    appetite.learn(count, there.len());
     let kept = match watched {
-        true => kept_entries(storage, after.as_deref(), last)?,
+        true => kept_entries(storage, after.as_deref(), appetite.0, BATCH_BYTES)?,
         false => Vec::new(),
+    };
+    let (last_there, count_there) = last_key(&there)?;
+    let (last_kept, count_kept) = last_key(&kept)?;
+    appetite.learn(count_there.max(count_kept), there.len().max(kept.len()));
+    // Behind the last key of one side there may be more of it, which has to come first.
+    let end = match (last_there, last_kept) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     };
     let (mut there_reader, mut kept_reader) = (Reader::new(&there), Reader::new(&kept));
     let next = |reader: &mut Reader<'_>| -> Result<Option<(String, Option<Vec<u8>>)>> {
         let Some(key) = reader.next()? else { return Ok(None) };
-        let key = key.text()?.to_owned();
+        let key = key.text()?;
+        if end.is_some_and(|end| key > end) {
+            return Ok(None);
+        }
+        let key = key.to_owned();
         Ok(Some(match reader.value()? {
             Given::Null => (key, None),
             value => (key, Some(value.bytes()?.to_vec())),
@@ -428,11 +431,23 @@ fn read_entries(
             batch.lines.push_back(entry_line(&key, &bytes));
         }
     }
-    batch.ended = last.is_none();
-    if let Some(last) = last {
-        *after = Some(last.to_owned());
+    batch.ended = end.is_none();
+    if let Some(end) = end {
+        *after = Some(end.to_owned());
     }
     Ok(())
+}
+
+/// The last key of entries, and how many there are.
+fn last_key(entries: &[u8]) -> Result<(Option<&str>, usize)> {
+    let (mut last, mut count) = (None, 0);
+    let mut reader = Reader::new(entries);
+    while let Some(key) = reader.next()? {
+        last = Some(key.text()?);
+        reader.value()?;
+        count += 1;
+    }
+    Ok((last, count))
 }
 
 /// The key and the line of an entry of the key-value storage.

@@ -51,6 +51,19 @@ impl Schema {
         Ok(Schema { definitions })
     }
 
+    /// Whether all is as in `other` but for tables that the runtime makes when it needs them.
+    pub fn is_like(&self, other: &Schema) -> bool {
+        let own = |schema: &Schema| -> Vec<Definition> {
+            schema
+                .definitions
+                .iter()
+                .filter(|definition| !definition.name.starts_with("_cf_"))
+                .cloned()
+                .collect()
+        };
+        own(self) == own(other)
+    }
+
     /// Its tables that have rows.
     pub fn tables(&self) -> impl Iterator<Item = &Definition> {
         self.definitions.iter().filter(|definition| definition.has_rows())

@@ -41,8 +41,17 @@ pub fn watch(storage: &Storage, forms: &[(TableForm, bool)], has_entries: bool) 
         storage.execute(KEPT_ENTRIES, &[])?;
     }
     storage.guard().set_emptied(false);
+    storage.guard().set_missed(None);
     storage.guard().set_capturing(has_entries);
     Ok(first)
+}
+
+/// The triggers that watch, and the tables on which they hang: other ones, and something was missed.
+pub fn triggers(storage: &Storage) -> Result<Vec<u8>> {
+    storage.query(
+        "SELECT name, tbl_name FROM sqlite_schema WHERE type = 'trigger' AND name GLOB '_dotctl_before_*' ORDER BY name",
+        &[],
+    )
 }
 
 /// Ends it, whoever began it.
@@ -74,16 +83,20 @@ pub fn put_away(storage: &Storage, table: &str) -> Result<()> {
     Ok(())
 }
 
-/// Entries that are kept, behind `after` and up to `end`: key and stored bytes by turns.
-pub fn kept_entries(storage: &Storage, after: Option<&str>, end: Option<&str>) -> Result<Vec<u8>> {
-    let (after_sql, end_sql) = ("key > CAST(? AS TEXT)", "key <= CAST(? AS TEXT)");
-    let bounds = [after.map(|after| (after_sql, after)), end.map(|end| (end_sql, end))];
-    let conditions: Vec<&str> = bounds.iter().flatten().map(|(sql, _)| *sql).collect();
-    let filter =
-        if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
-    let parameters: Vec<Parameter<'_>> =
-        bounds.iter().flatten().map(|(_, text)| Parameter::Text(text)).collect();
-    storage.query(&format!("SELECT key, value FROM _dotctl_before_entries{filter} ORDER BY key"), &parameters)
+/// Entries that are kept, behind `after`: key and stored bytes by turns, at most `count_max`.
+pub fn kept_entries(
+    storage: &Storage,
+    after: Option<&str>,
+    count_max: u32,
+    bytes_max: usize,
+) -> Result<Vec<u8>> {
+    let (filter, parameters) = match after {
+        Some(after) => (" WHERE key > ?", vec![Parameter::Text(after)]),
+        None => ("", Vec::new()),
+    };
+    let select =
+        format!("SELECT key, value FROM _dotctl_before_entries{filter} ORDER BY key LIMIT {count_max}");
+    storage.query_some(&select, &parameters, bytes_max)
 }
 
 fn statements(form: &TableForm, number: usize, copies: bool) -> Vec<String> {
@@ -124,14 +137,15 @@ fn statements(form: &TableForm, number: usize, copies: bool) -> Vec<String> {
     if copies {
         return vec![create, format!("INSERT INTO {kept} SELECT {} FROM {table}", row("").join(", "))];
     }
-    // Whether the row at `source` is kept already.
+    // Whether the row at `source` is kept already. What is kept has no affinity, and `+` takes it from the
+    // other side, too: else the table of what is kept would be searched row by row.
     let is_kept = |source: &str| match &form.identity {
         Identity::Rowid(name) => format!("EXISTS (SELECT 1 FROM {kept} WHERE place = {source}{name})"),
         Identity::Key(key) => {
             let equal: Vec<String> = key
                 .iter()
                 .map(|(column, _)| {
-                    format!("c{column} = {source}{}", named.get(*column).map_or("", String::as_str))
+                    format!("c{column} = +{source}{}", named.get(*column).map_or("", String::as_str))
                 })
                 .collect();
             format!("EXISTS (SELECT 1 FROM {kept} WHERE {})", equal.join(" AND "))
@@ -188,6 +202,15 @@ fn statements(form: &TableForm, number: usize, copies: bool) -> Vec<String> {
             )
         })
         .collect();
+    // An action of a foreign key may change the new row before AFTER UPDATE is told of it.
+    let is_there = match &form.identity {
+        Identity::Rowid(name) => format!("NEW.{name} IS NOT NULL"),
+        Identity::Key(key) => {
+            let names = key.iter().filter_map(|(column, _)| named.get(*column));
+            names.map(|name| format!("NEW.{name} IS NOT NULL")).collect::<Vec<_>>().join(" AND ")
+        }
+    };
+    let keep_absent_first = format!("{} AND {is_there};", keep_absent.trim_end_matches(';'));
     let trigger = |name: &str, event: &str, body: &str| {
         format!("CREATE TRIGGER {kept}_{name} {event} ON {table} BEGIN {body} END")
     };
@@ -195,7 +218,7 @@ fn statements(form: &TableForm, number: usize, copies: bool) -> Vec<String> {
         create,
         trigger("inserting", "BEFORE INSERT", &keep_in_the_way),
         trigger("inserted", "AFTER INSERT", &keep_absent),
-        trigger("updating", "BEFORE UPDATE", &format!("{keep_old}{keep_in_the_way}")),
+        trigger("updating", "BEFORE UPDATE", &format!("{keep_old}{keep_in_the_way}{keep_absent_first}")),
         trigger("updated", "AFTER UPDATE", &keep_absent),
         trigger("deleting", "BEFORE DELETE", &keep_old),
     ]
