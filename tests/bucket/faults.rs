@@ -100,6 +100,12 @@ fn five_percent_of_faults_before_moto() {
     assert_eq!(finished_runs(&Server::moto(), 5, 16), 16);
 }
 
+/// The nearest to R2 that there is.
+#[test]
+fn five_percent_of_faults_before_miniflare() {
+    assert_eq!(finished_runs(&Server::miniflare(), 5, 16), 16);
+}
+
 #[test]
 fn twenty_percent_of_faults() {
     assert!(finished_runs(&Server::s3s(), 20, 24) > 0);

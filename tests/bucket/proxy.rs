@@ -103,9 +103,12 @@ impl Proxy {
     pub fn start(upstream_url: &str, seed: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
-        let upstream = upstream_url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        // The endpoint may be a path of the server's.
+        let upstream = upstream_url.trim_start_matches("http://");
+        let (upstream, path) = upstream.split_once('/').unwrap_or((upstream, ""));
+        let endpoint_url = format!("http://{address}/{}", path.trim_end_matches('/'));
         let shared = Arc::new(Shared {
-            upstream,
+            upstream: upstream.to_owned(),
             per_million: AtomicU64::new(0),
             faults: Mutex::new(Fault::ALL.to_vec()),
             random: Mutex::new(Random(seed)),
@@ -125,7 +128,7 @@ impl Proxy {
                 std::thread::spawn(move || drop(serve(&client, &state)));
             }
         });
-        Proxy { endpoint_url: format!("http://{address}"), shared, address }
+        Proxy { endpoint_url, shared, address }
     }
 
     /// From now on `percent` of all requests meet one of `faults`.

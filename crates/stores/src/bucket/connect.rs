@@ -66,7 +66,10 @@ pub async fn connect(setting: &BucketSetting) -> Result<Client> {
     let heeds_conditions = at_r2 || endpoint.is_none() || name.ends_with(AMAZON_HOST);
     let conditions =
         Conditions { heeded: AtomicBool::new(heeds_conditions), ignored: AtomicBool::new(false) };
-    let config = aws_sdk_s3::config::Builder::from(&shared)
+    let mut config = aws_sdk_s3::config::Builder::from(&shared);
+    // What follows would take the place of the last part of a path that does not end.
+    config.set_endpoint_url(endpoint.as_ref().map(|url| format!("{}/", url.trim_end_matches('/'))));
+    let config = config
         .region(region)
         // Every attempt is made, counted and paced by us.
         .retry_config(RetryConfig::disabled())
