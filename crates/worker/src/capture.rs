@@ -66,7 +66,7 @@ impl Capture {
             .collect();
         let setting = codec_setting(CheckpointKind::Rows, Codec::Zstd, None)?;
         Ok(Capture {
-            scan: Scan::new(&schema, tables),
+            scan: Scan::new(&schema, tables, has_entries),
             triggers: triggers(storage)?,
             chunker: StateChunker::new(chunk_size),
             raw: RawState::default(),

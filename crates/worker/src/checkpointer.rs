@@ -206,7 +206,6 @@ impl Checkpointer {
             for (pack, pieces) in std::mem::take(&mut capture.sink.sealed) {
                 near.create(&pack_key(&pack.sha256), &pieces).await?;
             }
-            capture.check(&self.storage)?;
             if let Some(facts) = facts {
                 break facts;
             }
@@ -226,6 +225,7 @@ impl Checkpointer {
                 capture.check(&self.storage)?;
             }
         };
+        capture.check(&self.storage)?;
         unwatch(&self.storage)?;
         let sequence = self.next_sequence().await?;
         let manifest = facts.manifest(self.namespace.clone(), sequence, created_at);
@@ -248,9 +248,7 @@ impl Checkpointer {
     }
 
     async fn next_sequence(&self) -> Result<u64> {
-        let prefix = format!("{MANIFESTS}/{}/", self.namespace.encoded());
-        let keys = manifest_keys(self.places.near.list(&prefix).await?)?;
-        Ok(keys.last().map_or(0, |key| key.sequence).saturating_add(1))
+        Ok(self.keys().await?.last().map_or(0, |key| key.sequence).saturating_add(1))
     }
 
     /// The manifests' keys of this object's namespace, oldest first.

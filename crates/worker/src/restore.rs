@@ -137,7 +137,7 @@ fn content(storage: &Storage) -> Result<RowsSum> {
     let schema = Schema::read(storage)?;
     let tables = schema.forms(storage)?.into_iter();
     let tables = tables.map(|form| ScannedTable { form, watched: None, copied: false }).collect();
-    let mut scan = Scan::new(&schema, tables);
+    let mut scan = Scan::new(&schema, tables, false);
     scan.take_any_order();
     let mut sum = RowsSum::default();
     while scan.advance(storage)? {

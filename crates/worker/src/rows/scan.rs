@@ -95,8 +95,8 @@ pub struct ScannedTable {
 
 impl Scan {
     /// Goes through what `schema` defines; `tables` are those that SQL may read, in the order of their keys.
-    pub fn new(schema: &Schema, tables: Vec<ScannedTable>) -> Self {
-        let watched = tables.iter().any(|table| table.watched.is_some());
+    /// `watched` says whether entries are watched: an object may have no tables besides.
+    pub fn new(schema: &Schema, tables: Vec<ScannedTable>, watched: bool) -> Self {
         let mut parts: Vec<(String, Part)> = tables
             .into_iter()
             .map(|table| (table_prefix(&table.form.name), Part::Table(TableScan::new(table))))
