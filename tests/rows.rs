@@ -371,3 +371,50 @@ fn an_empty_database_is_one() {
     assert_eq!(tables, 0);
     world.run(&["verify"]).exits(0);
 }
+
+/// The temporary files of restores in the store's folder.
+fn scratch(world: &World) -> Vec<String> {
+    let names = support::names_in(&world.path("store"));
+    names.into_iter().filter(|name| name.starts_with(".tmp-")).collect()
+}
+
+#[test]
+fn what_a_killed_restore_to_a_pipe_leaves_is_removed_by_the_next_one_and_what_is_in_use_is_not() {
+    let world = World::new();
+    let source = Connection::open(world.path("source")).unwrap();
+    source.execute_batch("CREATE TABLE words(word TEXT)").unwrap();
+    // More than a pipe holds.
+    for number in 0..200 {
+        source.execute("INSERT INTO words VALUES(?)", [format!("{number} ").repeat(1000)]).unwrap();
+    }
+    drop(source);
+    world.snapshot("source", &["--namespace", "a"]);
+    let start = || {
+        let mut command = dotctl();
+        command.args(["restore", "latest", "--to", "-", "--store"]).arg(world.path("store"));
+        let mut running = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        // It writes: the temporary file is whole.
+        let mut first = [0; 16];
+        std::io::Read::read_exact(running.stdout.as_mut().unwrap(), &mut first).unwrap();
+        assert_eq!(&first, b"SQLite format 3\0");
+        running
+    };
+    let mut killed = start();
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert_eq!(scratch(&world).len(), 1);
+    let slow = start();
+    // The dead one's is gone, and the living one's stays, for other restores and for who cleans the store.
+    assert_eq!(scratch(&world).len(), 1);
+    let whole = world.run(&["restore", "latest", "--to", "-"]).exits(0).stdout;
+    world.snapshot("source", &["--namespace", "b"]);
+    assert_eq!(scratch(&world).len(), 1);
+    let rest = slow.wait_with_output().unwrap();
+    assert!(rest.status.success() && rest.stdout == whole[16..]);
+    assert_eq!(scratch(&world), [""; 0]);
+    let mut killed = start();
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    world.snapshot("source", &["--namespace", "c"]);
+    assert_eq!(scratch(&world), [""; 0]);
+}

@@ -10,7 +10,7 @@ use dotctl_engine::format::{Document, PackEntry};
 use dotctl_engine::id::{Hash, Namespace, Time};
 use dotctl_engine::tag::Tagged;
 use dotctl_engine::{Error, ErrorKind, Result};
-use dotctl_stores::prune::{PruneRequest, Pruned};
+use dotctl_stores::prune::{PruneRequest, Pruned, check_tagged};
 use dotctl_stores::store::{
     Access, Adopted, Committed, Finish, ManifestListing, Pack, PackListing, Session, Store, check_length,
     keyed,
@@ -74,6 +74,7 @@ impl Store for MemoryStore {
     }
 
     fn add_tag(&self, tagged: &Tagged) -> Result<bool> {
+        check_tagged(self, tagged)?;
         Ok(self.lock().tags.insert(tagged.clone()))
     }
 
@@ -82,6 +83,7 @@ impl Store for MemoryStore {
     }
 
     fn prune(&self, mut request: PruneRequest) -> Result<Pruned> {
+        request.spare(|| self.tags())?;
         let listing = self.manifests()?;
         request.needed.complete(self, &listing, &request.doomed)?;
         let mut kept = self.lock();

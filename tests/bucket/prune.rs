@@ -14,6 +14,7 @@ use dotctl_stores::drive::{NoProgress, PruneOutcome, PruneSetting, Verifier, pru
 use dotctl_stores::folder::FolderStore;
 use dotctl_stores::object::{Backend, ObjectStore};
 use dotctl_stores::placed::PlacedStore;
+use dotctl_stores::prune::{Needed, PruneRequest};
 use dotctl_stores::reference::resolve;
 use dotctl_stores::store::Store;
 
@@ -117,6 +118,99 @@ fn prunes(store: &dyn Store, waits: bool) {
     let nothing_left = PruneSetting { namespace: Some(Namespace::new("other").unwrap()), ..keep_last(1) };
     assert_eq!(removed(&prune(store, &nothing_left, &NoProgress).unwrap()), [0; 0]);
     verifies(store, 4);
+}
+
+/// A prune that has decided what goes, and a tag that is given before it removes anything; then one that comes too
+/// late.
+fn spares(store: &dyn Store) {
+    let mut made = Vec::new();
+    for number in 0..3 {
+        made.push(
+            snapshot(store, &setting("spared", number), &mut Entries::new(number as u64, 40, 1000)).unwrap(),
+        );
+    }
+    let keys = store.manifests().unwrap().keys;
+    let keep = Tag::new("keep").unwrap();
+    let tagged = |number: usize| Tagged { tag: keep.clone(), checkpoint: made[number].id };
+    let request = PruneRequest {
+        doomed: keys.iter().filter(|key| key.sequence < 3).cloned().collect(),
+        released: made[..2].iter().flat_map(|made| made.manifest.packs()).map(|pack| pack.sha256).collect(),
+        keep_tags: vec![keep.clone()],
+        needed: Needed::default(),
+        grace: GRACE,
+        now: keep_last(1).now,
+        dry_run: false,
+    };
+    assert!(store.add_tag(&tagged(1)).unwrap());
+    store.prune(request).unwrap();
+    let left: Vec<_> = store.manifests().unwrap().keys.iter().map(|key| key.sequence).collect();
+    assert_eq!(left, [2, 3]);
+    verifies(store, 2);
+    restored(store, &made[1].manifest).unwrap();
+    assert_eq!(store.add_tag(&tagged(0)).unwrap_err().kind(), ErrorKind::Missing);
+    assert_eq!(store.tags().unwrap(), [tagged(1)]);
+}
+
+#[test]
+fn a_tag_that_comes_in_time_keeps_its_checkpoint() {
+    let root = folder();
+    spares(&MemoryStore::default());
+    spares(&FolderStore::open_or_create(&root.path().join("store")).unwrap());
+    spares(&object(&root.path().join("object"), Backend::Sqlite));
+    let server = Server::s3s();
+    spares(&BucketStore::open(&impatient(&server, "spared")).unwrap());
+    let half = |name: &str| Box::new(FolderStore::open_or_create(&root.path().join(name)).unwrap());
+    spares(&PlacedStore::new(half("a"), half("b"), PlacementPolicy::HYBRID));
+}
+
+/// Tags while a prune looks at its manifests: whoever is told that a checkpoint has one finds it there, and it is
+/// judged so.
+fn tags_beside_prunes(open: &(dyn Fn() -> Box<dyn Store> + Sync)) {
+    let keep = Tag::new("keep").unwrap();
+    let mut wanted = keep_last(1);
+    wanted.policy.tags = vec![keep.clone()];
+    let (mut in_time, mut late) = (0, 0);
+    for round in 0..40_u64 {
+        let store = open();
+        snapshot(store.as_ref(), &setting("beside", round as i64), &mut Entries::new(round, 10, 100))
+            .unwrap();
+        let keys = store.manifests().unwrap().keys;
+        let [old, .., _] = keys.as_slice() else { continue };
+        let tagged = Tagged { tag: keep.clone(), checkpoint: old.id };
+        let (outcome, given) = std::thread::scope(|scope| {
+            let pruning = scope.spawn(|| prune(open().as_ref(), &wanted, &NoProgress).unwrap());
+            sleep(Duration::from_micros(round % 8 * 400));
+            let given = open().add_tag(&tagged);
+            (pruning.join().unwrap(), given)
+        });
+        let is_there = store.manifests().unwrap().keys.contains(old);
+        match given {
+            Ok(_) => {
+                assert!(is_there, "round {round}");
+                assert_eq!(store.tags().unwrap(), std::slice::from_ref(&tagged));
+                assert!(!removed(&outcome).contains(&old.sequence), "round {round}");
+                in_time += 1;
+                store.remove_tag(&tagged).unwrap();
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Missing, "{error}");
+                assert!(!is_there && store.tags().unwrap().is_empty(), "round {round}");
+                late += 1;
+            }
+        }
+    }
+    eprintln!("{in_time} tags in time, {late} too late");
+    verifies(open().as_ref(), open().manifests().unwrap().keys.len() as u64);
+}
+
+#[test]
+fn tags_are_given_beside_prunes() {
+    let root = folder();
+    let path = root.path().join("store");
+    tags_beside_prunes(&|| Box::new(FolderStore::open_or_create(&path).unwrap()));
+    let server = Server::s3s();
+    let setting = impatient(&server, "tags");
+    tags_beside_prunes(&|| Box::new(BucketStore::open(&setting).unwrap()));
 }
 
 /// What a store at `server` needs to be told: with little grace.

@@ -1,6 +1,6 @@
 //! Files that are there whole and for good, or not at all.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -27,6 +27,22 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// How names of files begin that are on their way to their own.
 pub const TEMPORARY: &str = ".tmp-";
+
+/// Removes the file if it is there and nobody holds a lock on it, as who still needs it does.
+pub fn remove_abandoned(path: &Path) -> Result<()> {
+    let removed = match File::open(path) {
+        Err(error) => Err(error),
+        Ok(file) => match file.try_lock() {
+            Ok(()) => fs::remove_file(path),
+            Err(TryLockError::WouldBlock) => Ok(()),
+            Err(TryLockError::Error(error)) => Err(error),
+        },
+    };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", path, &error)),
+        _ => Ok(()),
+    }
+}
 
 /// Gives `folder/name` these bytes in one step unless it exists; says whether it did not.
 pub fn create_new(folder: &Path, name: &str, bytes: &[u8]) -> Result<bool> {

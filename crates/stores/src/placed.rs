@@ -146,6 +146,11 @@ impl Store for PlacedStore {
         let in_object = self.object.prune(request.clone())?;
         // The second store has manifests of its own, and those of other objects.
         let is_there = |key: &ManifestKey| there.keys.binary_search(key).is_ok();
+        if !request.dry_run {
+            // Somebody has tagged it meanwhile.
+            let spared = self.object.manifests()?.keys;
+            request.doomed.retain(|key| spared.binary_search(key).is_err());
+        }
         request.doomed.retain(is_there);
         for seen in leftovers {
             request.released.extend(seen.document.packs().iter().map(|pack| pack.sha256));

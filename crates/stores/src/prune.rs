@@ -6,6 +6,7 @@ use std::time::Duration;
 use dotctl_engine::format::Document;
 use dotctl_engine::format::layout::ManifestKey;
 use dotctl_engine::id::{Hash, Time};
+use dotctl_engine::tag::{Tag, Tagged};
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use crate::reference::see_each;
@@ -18,6 +19,8 @@ pub struct PruneRequest {
     pub doomed: Vec<ManifestKey>,
     /// The packs that those name.
     pub released: HashSet<Hash>,
+    /// Checkpoints of `doomed` that have one of these tags by now stay.
+    pub keep_tags: Vec<Tag>,
     /// What the others need, as far as it is known.
     pub needed: Needed,
     /// How long a pack that no checkpoint names is left alone, since somebody may be about to name
@@ -27,6 +30,34 @@ pub struct PruneRequest {
     pub now: Time,
     /// Say what would go, and change nothing.
     pub dry_run: bool,
+}
+
+impl PruneRequest {
+    /// Takes those out that somebody has tagged since it was decided what goes. `tags` is asked for them at a
+    /// moment from which on nobody gives any to what goes; it is not asked where no tag keeps anything.
+    pub fn spare(&mut self, tags: impl FnOnce() -> Result<Vec<Tagged>>) -> Result<()> {
+        if self.keep_tags.is_empty() || self.doomed.is_empty() {
+            return Ok(());
+        }
+        let (tags, keep_tags) = (tags()?, &self.keep_tags);
+        let kept = tags.iter().filter(|one| keep_tags.contains(&one.tag));
+        let kept: HashSet<_> = kept.map(|one| one.checkpoint).collect();
+        self.doomed.retain(|key| !kept.contains(&key.id));
+        Ok(())
+    }
+}
+
+/// Makes sure that the checkpoint which gets a tag is there.
+///
+/// # Errors
+/// Missing, where it is not.
+pub fn check_tagged(store: &dyn Store, tagged: &Tagged) -> Result<()> {
+    match store.manifests()?.keys.iter().any(|key| key.id == tagged.checkpoint) {
+        true => Ok(()),
+        false => Err(Error::new(ErrorKind::Missing, "this checkpoint is not there any more")
+            .at(tagged.checkpoint.to_string())
+            .hint("somebody may have pruned it; `dotctl list` tells which there are")),
+    }
 }
 
 /// Packs that checkpoints which stay need.

@@ -5,18 +5,18 @@ use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use dotctl_engine::checkpoint::{ChainPolicy, ChangeTracker, CheckpointFacts};
-use dotctl_engine::format::CheckpointKind;
+use dotctl_engine::checkpoint::{ChainPolicy, ChangeTracker, CheckpointFacts, KeyRange};
+use dotctl_engine::format::{CheckpointKind, Manifest};
 use dotctl_engine::image::PageReader;
 use dotctl_engine::state::{Order, OrderCheck};
-use dotctl_engine::{Error, Result};
+use dotctl_engine::{Damage, Error, Result};
 
 use crate::base::{Base, Chosen};
 use crate::database::read_still;
 use crate::dictionary::known_dictionary;
 use crate::drive::{
-    CurrentLine, EntrySource, Increment, Progress, SnapshotSetting, increment_image, increment_lines,
-    increment_tracked, snapshot_image, snapshot_lines,
+    CurrentLine, EntrySource, Increment, Progress, SnapshotSetting, StoredLines, increment_image,
+    increment_lines, increment_tracked, snapshot_image, snapshot_lines,
 };
 use crate::entries::StateEntries;
 use crate::input::Input;
@@ -144,6 +144,37 @@ pub fn capture_tracked(
     };
     let committed = session.commit(facts, &setting.namespace, setting.created_at)?;
     Ok(Some(Captured { committed, reordered: false, base_damage: None }))
+}
+
+/// Captures the rows that the checkpoint `original` in `from` shows, built on `base`. What is written is believed only if
+/// it has the same content.
+pub fn capture_stored(
+    store: &dyn Store,
+    from: &dyn Store,
+    original: &Manifest,
+    setting: &SnapshotSetting,
+    base: &Base,
+    progress: &dyn Progress,
+) -> Result<Captured> {
+    let mut chosen = base.choose(store, setting, CheckpointKind::Rows)?;
+    let (mut session, facts) = loop {
+        let everything = KeyRange { low: Vec::new(), high: None };
+        let mut lines = StoredLines::within(from, original, everything)?;
+        progress.begin("reading rows", Some(original.raw_bytes));
+        let made = make_lines(CheckpointKind::Rows, store, &mut chosen, &mut lines, setting, progress);
+        progress.end();
+        if let Some(made) = made? {
+            break made;
+        }
+    };
+    if facts.content_sha256() != original.content_sha256 {
+        let (expected, actual) = (original.content_sha256, facts.content_sha256());
+        return Err(Error::damaged(Damage::Checksum, "the content", expected, actual)
+            .at(from.location())
+            .hint("`dotctl verify` tells what is damaged there"));
+    }
+    let committed = session.commit(facts, &setting.namespace, setting.created_at)?;
+    Ok(Captured { committed, reordered: false, base_damage: chosen.damage })
 }
 
 /// The rows of tables that keep them in another order than their keys', sorted.

@@ -131,7 +131,11 @@ pub trait Store: Sync {
     /// The tags that checkpoints have, ordered. One whose checkpoint was removed means nothing.
     fn tags(&self) -> Result<Vec<Tagged>>;
 
-    /// Gives a checkpoint a tag, for good when this returns, and says whether it did not have it.
+    /// Gives a checkpoint a tag, for good when this returns, and says whether it did not have it. No prune that
+    /// keeps this tag removes the checkpoint then, not even one that is under way.
+    ///
+    /// # Errors
+    /// Missing, where the checkpoint is not there, or not any more.
     fn add_tag(&self, tagged: &Tagged) -> Result<bool>;
 
     /// Takes a tag from a checkpoint, and says whether it had it.

@@ -14,7 +14,49 @@ use crate::rows::RowsSum;
 /// A delta chunk aims at this part of the chunk size: a reader has one of each run in memory.
 const CHUNK_SHARE: u32 = 4;
 
-/// Takes a source piece by piece, with what has changed in each since its base, and writes the
+/// Joins what has changed in one piece after another into chunks. Where a chunk ends is decided by the
+/// pieces alone, and compressing it by [`write_delta`] is up to the caller, so that many can do it at once.
+#[derive(Debug)]
+pub struct DeltaJoiner {
+    waiting: RawDelta,
+    chunk_bytes: usize,
+}
+
+impl DeltaJoiner {
+    /// Joins into chunks for runs whose full chunks aim at `size`.
+    pub fn new(size: ChunkSize) -> Self {
+        DeltaJoiner { waiting: RawDelta::default(), chunk_bytes: chunk_bytes(size) }
+    }
+
+    /// Whether `changes` are as much as a chunk: then they become one, by themselves.
+    pub fn is_chunk(changes: &RawDelta, size: ChunkSize) -> bool {
+        changes.raw_bytes() >= chunk_bytes(size)
+    }
+
+    /// Takes the changes of the next piece, which are less than a chunk, and gives those before them if they
+    /// are one now.
+    pub fn add(&mut self, changes: &RawDelta) -> Option<RawDelta> {
+        if changes.record_count() == 0 {
+            return None;
+        }
+        let joined = self.waiting.raw_bytes().saturating_add(changes.raw_bytes());
+        let full = if joined > self.chunk_bytes { self.end() } else { None };
+        self.waiting.append(changes);
+        full
+    }
+
+    /// What is waiting, if anything is: the next changes are a chunk by themselves, or there are none.
+    pub fn end(&mut self) -> Option<RawDelta> {
+        (self.waiting.record_count() > 0).then(|| std::mem::take(&mut self.waiting))
+    }
+}
+
+/// Raw bytes that a delta chunk aims at.
+fn chunk_bytes(size: ChunkSize) -> usize {
+    (size.bytes() / CHUNK_SHARE) as usize
+}
+
+/// Takes a source piece by piece, with what has changed in it since its base, and writes the
 /// changes as a delta run. What the checkpoint's content hashes to is taken over the source itself,
 /// piece by piece, as if it were stored whole.
 pub struct DeltaAssembler<'a> {
@@ -51,7 +93,7 @@ impl<'a> DeltaAssembler<'a> {
             run: RunWriter::new(RunKind::Delta, codec.codec(), border),
             record_count: 0,
             waiting: RawDelta::default(),
-            chunk_bytes: Self::chunk_bytes(size),
+            chunk_bytes: chunk_bytes(size),
             writer: ChunkWriter::new(codec)?,
             raw: Vec::new(),
             stored: StoredChunk::default(),
@@ -91,38 +133,22 @@ impl<'a> DeltaAssembler<'a> {
         self.check_size()
     }
 
-    /// Raw bytes that a delta chunk aims at. A piece with as many changes is a chunk by itself.
-    pub fn chunk_bytes(size: ChunkSize) -> usize {
-        (size.bytes() / CHUNK_SHARE) as usize
-    }
-
-    /// Takes the next piece: how many records the source has in it, shaped as content, and what has
-    /// changed there; as a chunk already where it is large enough to be one.
-    pub fn add(
-        &mut self,
-        content: &[u8],
-        record_count: u64,
-        changes: &RawDelta,
-        stored: Option<&StoredChunk>,
-        sink: &mut dyn PackSink,
-    ) -> Result<()> {
+    /// Takes the next piece of the source: how many records are in it, shaped as content.
+    pub fn add_content(&mut self, content: &[u8], record_count: u64) {
         self.content.update(content);
         self.record_count += record_count;
-        if changes.record_count() == 0 {
-            return Ok(());
-        }
-        let joined = self.waiting.raw_bytes().saturating_add(changes.raw_bytes());
-        if stored.is_some() || joined > self.chunk_bytes {
-            self.end_chunk(sink)?;
-        }
-        match stored {
-            Some(stored) => {
-                self.stored_bytes += stored.bytes.len() as u64;
-                self.run.add(stored, sink)?;
-            }
-            None => self.waiting.append(changes),
-        }
+    }
+
+    /// Takes the next changes, as a chunk that [`write_delta`] has made at [`CodecSetting::for_changes`].
+    pub fn add_chunk(&mut self, stored: &StoredChunk, sink: &mut dyn PackSink) -> Result<()> {
+        self.stored_bytes += stored.bytes.len() as u64;
+        self.run.add(stored, sink)?;
         self.check_size()
+    }
+
+    /// Takes the last changes, which were not enough for a chunk.
+    pub fn add_rest(&mut self, changes: RawDelta) {
+        self.waiting.append(&changes);
     }
 
     fn end_chunk(&mut self, sink: &mut dyn PackSink) -> Result<()> {

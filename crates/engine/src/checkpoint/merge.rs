@@ -125,9 +125,12 @@ fn line_end(lines: &[u8], begin: usize) -> usize {
     memchr::memchr(b'\n', rest).map_or(lines.len(), |at| begin + at + 1)
 }
 
-/// Where in `lines`, from `from` on, the line with `key` begins, or would begin; and whether it is
-/// there. Every line ends with a line feed.
-fn find_line(lines: &[u8], from: usize, key: &[u8]) -> Result<(usize, bool)> {
+/// Where in `lines`, which are in the order of their keys, from `from` on, the line with `key` begins, or would
+/// begin; and whether it is there. Every line ends with a line feed.
+///
+/// # Errors
+/// Corrupt where a line is no entry.
+pub fn find_line(lines: &[u8], from: usize, key: &[u8]) -> Result<(usize, bool)> {
     let (mut low, mut high) = (from, lines.len());
     while low < high {
         // The line that the middle byte belongs to.

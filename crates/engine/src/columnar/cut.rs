@@ -15,6 +15,8 @@ pub struct Sink {
     pub bytes: Vec<u8>,
     /// Numbers in columns so far.
     pub number_count: usize,
+    /// Columns so far, those within others included.
+    pub column_count: usize,
     /// Columns of integers so far.
     pub columns: Vec<Rc<[i64]>>,
     parts: Vec<usize>,

@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::cut::Sink;
 use super::integers::Integers;
-use super::{NUMBERS_MAX, RAW_BYTES_MAX, SLOT, node};
+use super::{COLUMNS_IN_ALL_MAX, NUMBERS_MAX, RAW_BYTES_MAX, SLOT, node};
 
 /// A chunk as columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -148,7 +148,7 @@ impl<'a> Taken<'a> {
         Integers::new(self.lines).write(&mut sink);
         for column in &self.columns {
             node::tokens(column).write(&mut sink);
-            if sink.number_count > NUMBERS_MAX {
+            if sink.number_count > NUMBERS_MAX || sink.column_count > COLUMNS_IN_ALL_MAX {
                 return None;
             }
         }

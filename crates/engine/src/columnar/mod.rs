@@ -27,6 +27,10 @@ pub const RAW_BYTES_MAX: usize = 6 << 20;
 /// Most numbers in a chunk, in all its columns together: 8 bytes each while it is decoded.
 const NUMBERS_MAX: usize = 1 << 20;
 
+/// Most columns in a chunk, those within others included: some 160 bytes each while it is decoded, however few the
+/// chunk has.
+const COLUMNS_IN_ALL_MAX: usize = 1 << 16;
+
 /// Stands in a template for a scalar, and in a pattern for digits. A chunk that has it is not taken apart.
 const SLOT: u8 = 0;
 

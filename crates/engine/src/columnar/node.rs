@@ -80,6 +80,7 @@ impl Node {
 
     /// Writes it behind what is in `sink`.
     pub fn write(self, sink: &mut Sink) {
+        sink.column_count += 1;
         match self {
             Node::Split { which, parts } => {
                 sink.bytes.push(tag::SPLIT);

@@ -6,7 +6,7 @@ use super::SLOT;
 use super::integers::Reader;
 use super::lines::{COLUMNS_MAX, templates_max};
 use super::output::Output;
-use super::values::{Texts, Values};
+use super::values::{Budget, Values};
 use crate::error::{Damage, Error, Result};
 
 /// The columns' bytes, read from the front.
@@ -101,10 +101,10 @@ pub fn read(bytes: &[u8], raw: &mut [u8]) -> Result<()> {
         }
     }
     // What is in dictionaries and patterns is in the lines too.
-    let mut texts = Texts::budget(raw.len());
+    let mut budget = Budget::new(raw.len());
     let mut columns = Vec::with_capacity(column_count);
     for count in counts {
-        columns.push(Values::read(&mut fields, &mut reader, &mut texts, count, 0)?);
+        columns.push(Values::read(&mut fields, &mut reader, &mut budget, count, 0)?);
     }
     fields.end()?;
     let mut output = Output::new(raw.len());

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::{read, write};
+use super::{COLUMNS_IN_ALL_MAX, SLOT, read, tag, write};
 
 /// Bytes of the columns of `raw`, if it was taken apart.
 fn back(raw: &[u8]) -> Option<usize> {
@@ -136,6 +136,36 @@ fn damaged_columns_are_refused_or_differ() {
     assert!(read(&longer, &mut again).is_err());
     for stated in [0, raw.len() - 1, raw.len() + 1] {
         assert!(read(&columns, &mut vec![0; stated]).is_err());
+    }
+}
+
+/// A line of `digits` digits in as many columns: four bytes each, and far more while they are decoded.
+fn column_for_each_digit(digits: u32) -> Vec<u8> {
+    // One integer that is 0, in no bytes; a number of seven bits a byte.
+    let zero = [4, 0];
+    let mut columns = vec![1, 1, 1, SLOT, b'\n', 0];
+    columns.extend(zero);
+    columns.extend([tag::PATTERNS, 1, tag::PLAIN, 4, 4]);
+    columns.extend((digits * 2).to_le_bytes());
+    columns.extend(vec![SLOT; digits as usize]);
+    columns.extend(zero);
+    columns.extend([tag::DIGITS, 1, 4, 0].repeat(digits as usize));
+    columns
+}
+
+#[test]
+fn few_bytes_cannot_ask_for_columns_without_end() {
+    // Beside the digits' there is that of the line and that of the pattern.
+    let most = COLUMNS_IN_ALL_MAX as u32 - 2;
+    for digits in [5, most, most + 1, 1_000_000] {
+        let mut raw = vec![0; digits as usize + 1];
+        let done = read(&column_for_each_digit(digits), &mut raw);
+        if digits <= most {
+            done.unwrap();
+            assert!(raw.ends_with(b"0\n") && raw[..digits as usize].iter().all(|byte| *byte == b'0'));
+        } else {
+            assert!(done.unwrap_err().to_string().contains("more than 65536 columns"), "{digits}");
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::integers::Reader;
 use super::number::{DIGITS_MAX, Printed, print, print_digits};
 use super::output::Output;
 use super::read::{Fields, place};
-use super::{DEPTH_MAX, SLOT, tag};
+use super::{COLUMNS_IN_ALL_MAX, DEPTH_MAX, SLOT, tag};
 use crate::error::{Error, Result};
 
 /// Integers, one after another.
@@ -46,15 +46,22 @@ pub struct Texts {
     ends: Vec<usize>,
 }
 
-/// Bytes that [`Texts`] may still have, in all columns together.
-pub struct Budget(usize);
+/// What a chunk may still have: few bytes must not ask for much memory.
+pub struct Budget {
+    /// Bytes of [`Texts`], in all columns together.
+    text_bytes: usize,
+    /// Columns, those within others included.
+    columns: usize,
+}
+
+impl Budget {
+    /// Of a chunk of so many raw bytes.
+    pub fn new(raw_bytes: usize) -> Self {
+        Budget { text_bytes: raw_bytes, columns: COLUMNS_IN_ALL_MAX }
+    }
+}
 
 impl Texts {
-    /// At most `bytes`.
-    pub fn budget(bytes: usize) -> Budget {
-        Budget(bytes)
-    }
-
     fn read(
         fields: &mut Fields<'_>,
         reader: &mut Reader,
@@ -63,13 +70,13 @@ impl Texts {
         depth: u32,
     ) -> Result<Self> {
         let mut values = Values::read(fields, reader, budget, count, depth)?;
-        let mut output = Output::new(budget.0);
+        let mut output = Output::new(budget.text_bytes);
         let mut ends = Vec::new();
         for _ in 0..count {
             values.next(&mut output)?;
             ends.push(output.bytes.len());
         }
-        budget.0 -= output.bytes.len();
+        budget.text_bytes -= output.bytes.len();
         Ok(Texts { bytes: output.bytes, ends })
     }
 
@@ -140,6 +147,10 @@ impl<'a> Values<'a> {
             return Err(Error::corrupt("a columnar chunk has columns in columns without end"));
         }
         let depth = depth + 1;
+        budget.columns = budget
+            .columns
+            .checked_sub(1)
+            .ok_or_else(|| Error::corrupt(format!("a chunk has more than {COLUMNS_IN_ALL_MAX} columns")))?;
         let tag = fields.byte()?;
         Ok(match tag {
             tag::SPLIT => {

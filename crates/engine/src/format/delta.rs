@@ -48,7 +48,7 @@ impl RawDelta {
             self.patcher.find(old, new);
             self.patcher.write(new, &mut self.heads, &mut self.literals);
             let patch_bytes = self.heads.len() - before + self.literals.len() - literals;
-            if patch_bytes < new.len() / 4 * 3 {
+            if patch_bytes < new.len() / 8 * 7 {
                 return;
             }
             // Whole it compresses better.

@@ -20,6 +20,13 @@ const OLD_BYTES_MAX: usize = 65_536;
 /// Bytes by which a stretch is known.
 const GRAM_BYTES: usize = 8;
 
+/// Places in the old version that are learned are so far apart: each stretch of [`MOVED_BYTES_MIN`] has one, and
+/// most have two. With all of them chunks of a database's pages became no smaller (2026-11-22).
+const LEARNED_EVERY: usize = 16;
+
+/// Bytes that are compared at once.
+const WORD_BYTES: usize = 8;
+
 /// Slots of the table of stretches: a power of two.
 const SLOTS: usize = 4096;
 
@@ -27,7 +34,7 @@ const SLOTS: usize = 4096;
 /// steps.
 #[derive(Debug, Clone, Default)]
 pub struct Patcher {
-    /// Each place in the old version plus one, by the hash of what stands there.
+    /// Places in the old version plus one, by the hash of what stands there.
     places: Vec<u32>,
     /// What to copy, in the order of the new version.
     copies: Vec<Copy>,
@@ -51,7 +58,7 @@ impl Patcher {
             // What was cut out or put in lies between what both begin and end with.
             let begin = common(old, new);
             let rest = (old.get(begin..).unwrap_or_default(), new.get(begin..).unwrap_or_default());
-            let end = rest.0.iter().rev().zip(rest.1.iter().rev()).take_while(|(a, b)| a == b).count();
+            let end = common_end(Some(rest.0), Some(rest.1));
             self.copies.push(Copy { old: 0, new: 0, length: begin });
             self.copies.push(Copy { old: old.len() - end, new: new.len() - end, length: end });
         }
@@ -62,19 +69,28 @@ impl Patcher {
     }
 
     fn find_in_place(&mut self, old: &[u8], new: &[u8]) {
-        let equal_at =
-            |at: usize| common(old.get(at..).unwrap_or_default(), new.get(at..).unwrap_or_default());
-        let mut at = 0;
-        while at < new.len() {
-            at = next_equal(old, new, at);
-            let length = equal_at(at);
-            // What both begin with is told in any case.
-            if at == 0 || length >= COPY_BYTES_MIN || at + length == new.len() {
-                self.copies.push(Copy { old: at, new: at, length });
+        // What both begin and end with is told in any case.
+        let begin = common(old, new);
+        self.copies.push(Copy { old: 0, new: 0, length: begin });
+        let mut done = begin;
+        // A stretch that is long enough has a word at a multiple of its size: others are passed over.
+        let mut at = begin.next_multiple_of(WORD_BYTES);
+        while let Some((one, other)) = word_at(old, at).zip(word_at(new, at)) {
+            if one != other {
+                at += WORD_BYTES;
+                continue;
             }
-            // What comes next is not equal, or the end.
-            at += length + 1;
+            let length = common_end(old.get(done..at), new.get(done..at));
+            let from = at - length;
+            let length = common(old.get(from..).unwrap_or_default(), new.get(from..).unwrap_or_default());
+            if length >= COPY_BYTES_MIN {
+                self.copies.push(Copy { old: from, new: from, length });
+                done = from + length;
+            }
+            at = (from + length).next_multiple_of(WORD_BYTES).max(at + WORD_BYTES);
         }
+        let length = common_end(old.get(done..), new.get(done..));
+        self.copies.push(Copy { old: old.len() - length, new: new.len() - length, length });
     }
 
     /// Looks in all of `old` for what has no equal at its place.
@@ -101,8 +117,10 @@ impl Patcher {
     fn learn(&mut self, old: &[u8]) {
         self.places.clear();
         self.places.resize(SLOTS, 0);
-        for (place, gram) in (1..).zip(old.windows(GRAM_BYTES)) {
-            if let Some(slot) = self.places.get_mut(slot_of(gram)) {
+        for (place, stretch) in (1..).step_by(LEARNED_EVERY).zip(old.chunks(LEARNED_EVERY)) {
+            if let Some(gram) = stretch.first_chunk()
+                && let Some(slot) = self.places.get_mut(slot_of(gram))
+            {
                 *slot = place;
             }
         }
@@ -112,24 +130,29 @@ impl Patcher {
     fn seek(&mut self, old: &[u8], new: &[u8], from: usize, end: usize) {
         let new = new.get(..end).unwrap_or_default();
         let (mut from, mut at) = (from, from);
-        while let Some(gram) = new.get(at..at + GRAM_BYTES) {
-            let place = self.places.get(slot_of(gram)).copied().unwrap_or(0) as usize;
-            let equal = place.checked_sub(1).filter(|at| old.get(*at..*at + GRAM_BYTES) == Some(gram));
-            let found = equal.map(|place| {
-                let ahead = common(old.get(place..).unwrap_or_default(), new.get(at..).unwrap_or_default());
-                let before = old.get(..place).unwrap_or_default().iter().rev();
-                let behind = before.zip(new.get(from..at).unwrap_or_default().iter().rev());
-                let behind = behind.take_while(|(a, b)| a == b).count();
-                Copy { old: place - behind, new: at - behind, length: ahead + behind }
-            });
-            match found.filter(|copy| copy.length >= MOVED_BYTES_MIN) {
-                Some(copy) => {
-                    self.copies.push(copy);
-                    from = copy.new + copy.length;
-                    at = from;
-                }
-                None => at += 1,
+        let place_of =
+            |gram: &[u8; GRAM_BYTES]| self.places.get(slot_of(gram)).copied().unwrap_or(0) as usize;
+        loop {
+            // Most of what has no equal at its place has none elsewhere.
+            let grams = new.get(at..).unwrap_or_default().array_windows();
+            let Some(passed) = grams.clone().position(|gram| place_of(gram) > 0) else { return };
+            at += passed;
+            let gram = new.get(at..).and_then(<[u8]>::first_chunk);
+            let Some(place) = gram.and_then(|gram| place_of(gram).checked_sub(1)) else { return };
+            let ahead = common(old.get(place..).unwrap_or_default(), new.get(at..).unwrap_or_default());
+            if ahead < GRAM_BYTES {
+                at += 1;
+                continue;
             }
+            let behind = common_end(old.get(..place), new.get(from..at));
+            let length = behind + ahead;
+            if length < MOVED_BYTES_MIN {
+                at += 1;
+                continue;
+            }
+            self.copies.push(Copy { old: place - behind, new: at - behind, length });
+            from = at + ahead;
+            at = from;
         }
     }
 
@@ -160,29 +183,30 @@ impl Patcher {
 }
 
 /// The slot of what is [`GRAM_BYTES`] long.
-fn slot_of(gram: &[u8]) -> usize {
-    let number = gram.try_into().map(u64::from_le_bytes).unwrap_or(0);
-    (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize % SLOTS
+fn slot_of(gram: &[u8; GRAM_BYTES]) -> usize {
+    (u64::from_le_bytes(*gram).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize % SLOTS
 }
 
-/// The first place from `from` on at which both have the same byte, or the end of one of them.
-fn next_equal(old: &[u8], new: &[u8], from: usize) -> usize {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    let word = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).unwrap_or(0);
-    let (old, new) = (old.get(from..).unwrap_or_default(), new.get(from..).unwrap_or_default());
-    let mut passed = 0;
-    // Words first: a page whose rows have moved has nothing at its place for long stretches.
-    for (one, other) in old.chunks_exact(8).zip(new.chunks_exact(8)) {
-        let differing = word(one) ^ word(other);
-        // The highest bit of the lowest byte that is 0; higher ones may be wrong.
-        let zero = differing.wrapping_sub(ONES) & !differing & ONES << 7;
-        if zero != 0 {
-            return from + passed + (zero.trailing_zeros() / 8) as usize;
+/// The word at `at`.
+fn word_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk().copied().map(u64::from_le_bytes)
+}
+
+/// Bytes that both end with.
+fn common_end(one: Option<&[u8]>, other: Option<&[u8]>) -> usize {
+    let (mut one, mut other) = (one.unwrap_or_default(), other.unwrap_or_default());
+    let mut equal = 0;
+    while let Some(((rest, word), (other_rest, other_word))) =
+        one.split_last_chunk().zip(other.split_last_chunk())
+    {
+        let differing = u64::from_le_bytes(*word) ^ u64::from_le_bytes(*other_word);
+        if differing != 0 {
+            return equal + (differing.leading_zeros() / 8) as usize;
         }
-        passed += 8;
+        (one, other) = (rest, other_rest);
+        equal += WORD_BYTES;
     }
-    let rest = (old.get(passed..).unwrap_or_default(), new.get(passed..).unwrap_or_default());
-    from + passed + rest.0.iter().zip(rest.1).take_while(|(one, other)| one != other).count()
+    equal + one.iter().rev().zip(other.iter().rev()).take_while(|(one, other)| one == other).count()
 }
 
 /// Bytes that both begin with.
@@ -206,22 +230,53 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_next_equal_byte_is_found_wherever_it_is() {
+    fn what_both_begin_or_end_with_is_found_whatever_its_length() {
         for length in 0..40 {
             let old = vec![0x80; length];
             // Differences of 1 and of all bits are those that arithmetic on words may confuse.
-            for other in [0x81, 0x7f, 0x00, 0xff] {
-                let mut new = vec![other; length];
-                for from in 0..=length {
-                    assert_eq!(next_equal(&old, &new, from), length);
-                }
+            for other in [0x81, 0x00, 0x7f] {
                 for place in 0..length {
-                    new[place] = 0x80;
-                    for from in 0..=length {
-                        assert_eq!(next_equal(&old, &new, from), if from <= place { place } else { length });
-                    }
+                    let mut new = old.clone();
                     new[place] = other;
+                    assert_eq!(common(&old, &new), place);
+                    assert_eq!(common_end(Some(&old), Some(&new)), length - place - 1);
+                    assert_eq!(common_end(Some(&old), Some(&new[place..])), length - place - 1);
                 }
+            }
+            assert_eq!((common(&old, &old), common_end(Some(&old), Some(&old))), (length, length));
+        }
+    }
+
+    #[test]
+    fn a_stretch_at_its_place_is_found_wherever_it_begins() {
+        let (bytes, mut patcher) = (256, Patcher::default());
+        for begin in 1..64 {
+            for length in 0..64 {
+                let old: Vec<u8> = (0..bytes).map(|at| at as u8).collect();
+                let mut new: Vec<u8> = old.iter().map(|byte| !byte).collect();
+                new[begin..begin + length].copy_from_slice(&old[begin..begin + length]);
+                patcher.copies.clear();
+                patcher.find_in_place(&old, &new);
+                let found = patcher.copies.iter().filter(|copy| copy.length > 0);
+                let found: Vec<_> = found.map(|copy| (copy.old, copy.new, copy.length)).collect();
+                let wanted = (length >= COPY_BYTES_MIN).then_some((begin, begin, length));
+                assert_eq!(found, Vec::from_iter(wanted));
+            }
+        }
+    }
+
+    #[test]
+    fn a_stretch_that_has_moved_is_found_wherever_it_was_and_is() {
+        let mut patcher = Patcher::default();
+        for from in 0..LEARNED_EVERY {
+            for to in 0..LEARNED_EVERY {
+                // No byte is at its place.
+                let stretch: Vec<u8> = (0..MOVED_BYTES_MIN).map(|at| 1 + at as u8).collect();
+                let place = |at, filler| [&vec![filler; at][..], &stretch, &vec![filler; 99 - at]].concat();
+                let (old, new) = (place(from, 0xfe), place(to + 50, 0xff));
+                patcher.find(&old, &new);
+                let found = patcher.copies.iter().find(|copy| copy.length == MOVED_BYTES_MIN);
+                assert_eq!(found.map(|copy| (copy.old, copy.new)), Some((from, to + 50)));
             }
         }
     }

@@ -39,6 +39,16 @@ impl RowsSum {
         self.raw_bytes = self.raw_bytes.wrapping_add(line.len() as u64 + 1);
     }
 
+    /// Adds all that came to `other`.
+    pub fn add_sum(&mut self, other: &RowsSum) {
+        let mut carry = false;
+        for (word, more) in self.sum.iter_mut().zip(other.sum) {
+            (*word, carry) = word.carrying_add(more, carry);
+        }
+        self.record_count = self.record_count.wrapping_add(other.record_count);
+        self.raw_bytes = self.raw_bytes.wrapping_add(other.raw_bytes);
+    }
+
     /// Takes a line out again.
     pub fn remove(&mut self, line: &[u8]) {
         let mut borrow = false;
@@ -133,6 +143,10 @@ mod tests {
             less.remove(&lines[index]);
             let others = lines.iter().enumerate().filter(|(place, _)| *place != index).map(|(_, line)| line);
             prop_assert_eq!(sum_of(others), less);
+            let (first, second) = lines.split_at(index);
+            let mut parts = sum_of(first);
+            parts.add_sum(&sum_of(second));
+            prop_assert_eq!(parts, whole);
             prop_assert_ne!(less.finish(), whole.finish());
         }
     }

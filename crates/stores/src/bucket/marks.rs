@@ -10,6 +10,9 @@
 //!   says so before it lists the marks. So either the writer sees the sweep, waits until it has ended
 //!   and sends the pack again if it is gone; or the sweep begins later and sees no mark.
 //!
+//! Manifests go while a sweep is under way, too, and tags are listed just before: who gives a tag waits for sweeps
+//! that began before it was there, and then looks for the manifest.
+//!
 //! Only a server's times are compared, of objects that it wrote itself.
 
 use std::collections::HashSet;
@@ -115,7 +118,7 @@ impl Look {
 }
 
 /// Waits until the sweeps that are under way have ended, or must have been killed.
-fn wait_for_sweeps(store: &BucketStore) -> Result<()> {
+pub fn wait_for_sweeps(store: &BucketStore) -> Result<()> {
     let patience = store.client.patience;
     let begun = Instant::now();
     let mut seen: Option<HashSet<String>> = None;
@@ -162,7 +165,7 @@ impl<'a> Sweeping<'a> {
         sweeping.now_ms = ours.and_then(|ours| ours.modified_ms).ok_or_else(|| {
             Error::unsupported("the server does not say when an object was written")
                 .at(store.client.place.clone())
-                .hint("packs cannot be removed there; checkpoints are")
+                .hint("nothing can be removed there safely: a writer could not tell a sweep that was killed")
         })?;
         sweeping.marks = marks;
         let sweep_max_ms = i64::try_from(store.client.patience.sweep_max.as_millis()).unwrap_or(i64::MAX);

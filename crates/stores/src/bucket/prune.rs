@@ -47,9 +47,11 @@ pub fn prune(store: &BucketStore, mut request: PruneRequest) -> Result<Pruned> {
         let marks = marks::list(store)?.marks;
         return Ok(plan(store, &mut request, &marks, None)?.pruned);
     }
-    let doomed = request.doomed.iter().map(ToString::to_string).collect();
-    delete_all(store, doomed, None)?;
     let sweeping = Sweeping::begin(store)?;
+    // Who gives a tag from now on sees the sweep, and waits.
+    request.spare(|| store.tags())?;
+    let doomed = request.doomed.iter().map(ToString::to_string).collect();
+    delete_all(store, doomed, Some(&sweeping))?;
     let plan = plan(store, &mut request, &sweeping.marks, Some(sweeping.now_ms))?;
     let names = |packs: &[Hash], name: fn(&Hash) -> String| packs.iter().map(name).collect::<Vec<_>>();
     delete_all(store, names(&plan.packs, pack_key), Some(&sweeping))?;

@@ -5,6 +5,7 @@ use dotctl_engine::format::layout::{TAGS, parse_tag, tag_key};
 use dotctl_engine::tag::Tagged;
 
 use super::{BucketStore, marks};
+use crate::prune::check_tagged;
 
 /// All of them, ordered. Other names are not ours.
 pub fn list(store: &BucketStore) -> Result<Vec<Tagged>> {
@@ -15,11 +16,17 @@ pub fn list(store: &BucketStore) -> Result<Vec<Tagged>> {
     Ok(tags)
 }
 
-/// Adds `tagged`, and says whether it was not there.
+/// Adds `tagged`, and says whether it was not there. A prune that lists tags before this one is there has begun its
+/// sweep before: so its checkpoint is there for good if it is once the sweep has ended.
 pub fn add(store: &BucketStore, tagged: &Tagged) -> Result<bool> {
     let is_new = !is_there(store, tagged)?;
     if is_new {
         marks::put_empty(store, &tag_key(tagged))?;
+        marks::wait_for_sweeps(store)?;
+        if let Err(error) = check_tagged(store, tagged) {
+            marks::delete(store, &tag_key(tagged))?;
+            return Err(error);
+        }
     }
     Ok(is_new)
 }

@@ -110,6 +110,7 @@ pub fn compact(
     let pruned = store.prune(PruneRequest {
         doomed,
         released,
+        keep_tags: Vec::new(),
         needed: Needed::default(),
         grace: setting.grace,
         now: setting.now,

@@ -3,10 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use dotctl_engine::checkpoint::{
-    CheckpointFacts, DeltaAssembler, Foundation, PackSink, diff_lines, diff_pages, page_number,
-    shape_content, write_delta,
+    CheckpointFacts, DeltaAssembler, Foundation, PackSink, diff_lines, diff_pages, page_number, shape_content,
 };
-use dotctl_engine::chunk::{ChunkWriter, PackBorder, StoredChunk};
+use dotctl_engine::chunk::{PackBorder, StoredChunk};
 use dotctl_engine::format::delta::RawDelta;
 use dotctl_engine::format::{CheckpointKind, Manifest, RecordKey};
 use dotctl_engine::image::PageReader;
@@ -16,6 +15,7 @@ use dotctl_engine::{Error, Result};
 use super::SnapshotSetting;
 use super::chain::{ChainReader, Piece, PieceTools};
 use super::directory::DirectoryMaker;
+use super::joined::{DeltaTools, Joined};
 use super::progress::Progress;
 use super::state::EntrySource;
 use crate::buffer::AlignedBuffer;
@@ -36,6 +36,8 @@ pub enum Increment {
 #[derive(Default)]
 struct PieceSlot {
     piece: Option<Piece>,
+    /// Its place among the pieces.
+    number: u64,
     /// The source's records.
     new: Vec<u8>,
     record_count: u64,
@@ -43,10 +45,8 @@ struct PieceSlot {
     old_pages: AlignedBuffer,
     old_lines: Vec<u8>,
     changes: RawDelta,
-    raw: Vec<u8>,
-    /// The changes as a chunk, if there are enough of them.
-    stored: StoredChunk,
-    is_stored: bool,
+    /// The delta run's next chunks.
+    chunks: Vec<StoredChunk>,
     leaf_keys: LeafKeysPart,
 }
 
@@ -57,23 +57,7 @@ impl Slot for PieceSlot {
             + self.new.capacity()
             + (self.old_pages.capacity() + self.old_lines.capacity()).max(full)
             + self.changes.held_bytes()
-            + self.raw.capacity()
-            + self.stored.bytes.capacity()
-    }
-}
-
-impl PieceSlot {
-    /// Makes a chunk of the changes if they are as much as one.
-    fn store_changes(&mut self, writer: &mut ChunkWriter, setting: &SnapshotSetting) -> Result<()> {
-        self.is_stored = self.changes.raw_bytes() >= DeltaAssembler::chunk_bytes(setting.chunk_size);
-        if self.is_stored {
-            write_delta(writer, &self.changes, &mut self.raw, &mut self.stored)?;
-        }
-        Ok(())
-    }
-
-    fn stored(&self) -> Option<&StoredChunk> {
-        self.is_stored.then_some(&self.stored)
+            + self.chunks.iter().map(|chunk| chunk.bytes.capacity()).sum::<usize>()
     }
 }
 
@@ -92,11 +76,13 @@ pub fn increment_image(
     let chunk_pages = setting.chunk_size.pages(page_bytes);
     let mut chain = ChainReader::new(store, CheckpointKind::Image, foundation.runs.iter())?;
     let mut assembler = assembler(CheckpointKind::Image, foundation, setting)?;
+    let joined = Joined::new(setting);
     let mut directory = DirectoryMaker::new(pages, chunk_pages)?;
     let geometry = directory.geometry();
     let workers = pipeline::worker_count_for(page_count.div_ceil(chunk_pages).into());
     progress.begin("comparing pages", Some(u64::from(page_bytes) * u64::from(page_count)));
     let mut rest: Option<Piece> = None;
+    let mut piece_count = 0;
     let run = pipeline::run(
         workers,
         pipeline::slot_count(workers, setting.chunk_size.bytes()),
@@ -115,10 +101,12 @@ pub fn increment_image(
                     rest = slot.piece.replace(begin);
                 }
             }
+            slot.number = piece_count;
+            piece_count += 1;
             Ok(slot.piece.is_some())
         },
-        || Ok((PieceTools::new()?, ChunkWriter::new(setting.codec.for_changes())?)),
-        |(tools, writer), slot| {
+        || Ok((PieceTools::new()?, DeltaTools::new(setting)?)),
+        |(tools, delta_tools), slot| {
             let Some(piece) = &slot.piece else { return Ok(()) };
             let first = page_number(&piece.range.low)?;
             let end = piece.range.high.as_deref().map(page_number).transpose()?;
@@ -135,11 +123,14 @@ pub fn increment_image(
             let old = slot.old_pages.get(..old_count * page_bytes as usize).unwrap_or_default();
             slot.changes.clear();
             diff_pages(old, &slot.new, page_bytes as usize, first, &mut slot.changes);
-            slot.store_changes(writer, setting)
+            joined.add(slot.number, &mut slot.changes, delta_tools, &mut slot.chunks)
         },
         |slot| {
             slot.piece = None;
-            assembler.add(&slot.new, slot.record_count, &slot.changes, slot.stored(), sink)?;
+            assembler.add_content(&slot.new, slot.record_count);
+            for chunk in slot.chunks.drain(..) {
+                assembler.add_chunk(&chunk, sink)?;
+            }
             directory.add(&slot.leaf_keys);
             progress.advance(slot.new.len() as u64);
             Ok(())
@@ -151,6 +142,7 @@ pub fn increment_image(
         Err(_) if outgrown => return Ok(Increment::Outgrown),
         run => run?,
     }
+    assembler.add_rest(joined.finish());
     let mut facts = assembler.finish(Some(page_bytes), sink)?;
     if facts.content_sha256() == base.content_sha256 {
         return Ok(Increment::Equal);
@@ -184,8 +176,10 @@ pub fn increment_lines(
     let kind = base.kind;
     let mut chain = ChainReader::new(store, kind, foundation.runs.iter())?;
     let mut assembler = assembler(kind, foundation, setting)?;
+    let joined = Joined::new(setting);
     let workers = pipeline::worker_count();
     let mut rest: Option<Piece> = None;
+    let mut piece_count = 0;
     // An entry that did not fit its piece begins the next one.
     let mut waiting = false;
     let too_large = AtomicBool::new(false);
@@ -225,21 +219,26 @@ pub fn increment_lines(
                 slot.new.push(b'\n');
                 slot.record_count += 1;
             }
+            slot.number = piece_count;
+            piece_count += 1;
             Ok(true)
         },
-        || Ok((PieceTools::new()?, ChunkWriter::new(setting.codec.for_changes())?)),
-        |(tools, writer), slot| {
+        || Ok((PieceTools::new()?, DeltaTools::new(setting)?)),
+        |(tools, delta_tools), slot| {
             let Some(piece) = &slot.piece else { return Ok(()) };
             piece.lines(tools, &mut slot.old_lines)?;
             slot.changes.clear();
             diff_lines(&slot.old_lines, &slot.new, &mut slot.changes)?;
-            slot.store_changes(writer, setting)?;
+            joined.add(slot.number, &mut slot.changes, delta_tools, &mut slot.chunks)?;
             shape_content(kind, &mut slot.new);
             Ok(())
         },
         |slot| {
             slot.piece = None;
-            assembler.add(&slot.new, slot.record_count, &slot.changes, slot.stored(), sink)?;
+            assembler.add_content(&slot.new, slot.record_count);
+            for chunk in slot.chunks.drain(..) {
+                assembler.add_chunk(&chunk, sink)?;
+            }
             progress.advance(slot.new.len() as u64);
             Ok(())
         },
@@ -249,6 +248,7 @@ pub fn increment_lines(
         Err(_) if in_vain => return Ok(Increment::Outgrown),
         run => run?,
     }
+    assembler.add_rest(joined.finish());
     let facts = assembler.finish(None, sink)?;
     Ok(match facts.content_sha256() == base.content_sha256 {
         true => Increment::Equal,

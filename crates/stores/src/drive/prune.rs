@@ -99,7 +99,7 @@ pub fn prune(store: &dyn Store, setting: &PruneSetting, progress: &dyn Progress)
         });
     }
     progress.end();
-    let judged = judge(facts, setting);
+    let mut judged = judge(facts, setting);
     let (mut doomed, mut released) = (Vec::new(), HashSet::new());
     for one in &judged {
         let packs = of_candidates.remove(&one.key).unwrap_or_default();
@@ -111,10 +111,11 @@ pub fn prune(store: &dyn Store, setting: &PruneSetting, progress: &dyn Progress)
             false => needed.add_packs(one.key.clone(), packs),
         }
     }
-    let removed: HashSet<CheckpointId> = doomed.iter().map(|key| key.id).collect();
+    let mut removed: HashSet<CheckpointId> = doomed.iter().map(|key| key.id).collect();
     let request = PruneRequest {
         doomed,
         released,
+        keep_tags: setting.policy.tags.clone(),
         needed,
         grace: setting.grace,
         now: setting.now,
@@ -125,9 +126,42 @@ pub fn prune(store: &dyn Store, setting: &PruneSetting, progress: &dyn Progress)
     progress.end();
     let pruned = pruned?;
     if !setting.dry_run {
+        for spared in spared(store, setting, &mut judged, &removed)? {
+            removed.remove(&spared);
+        }
         remove_tags(store, &tags, &listing.keys, &removed)?;
     }
     Ok(PruneOutcome { judged, pruned })
+}
+
+/// Those of `removed` that the store has kept, since somebody tagged them while they were looked at; `judged` says so
+/// then.
+fn spared(
+    store: &dyn Store,
+    setting: &PruneSetting,
+    judged: &mut [Judged],
+    removed: &HashSet<CheckpointId>,
+) -> Result<Vec<CheckpointId>> {
+    if setting.policy.tags.is_empty() || removed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut tags = store.tags()?;
+    tags.retain(|one| setting.policy.tags.contains(&one.tag) && removed.contains(&one.checkpoint));
+    if tags.is_empty() {
+        return Ok(Vec::new());
+    }
+    let there = store.manifests()?.keys;
+    let is_spared = |one: &&mut Judged| {
+        one.reasons.is_empty()
+            && there.binary_search(&one.key).is_ok()
+            && tags.iter().any(|tagged| tagged.checkpoint == one.key.id)
+    };
+    let spared = judged.iter_mut().filter(is_spared).map(|one| {
+        one.tags = tags_of(&tags, &one.key.id);
+        one.reasons.push(Reason::Tag);
+        one.key.id
+    });
+    Ok(spared.collect())
 }
 
 fn tags_of(tags: &[Tagged], checkpoint: &CheckpointId) -> Vec<Tag> {

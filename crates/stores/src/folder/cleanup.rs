@@ -8,7 +8,7 @@ use dotctl_engine::format::Document;
 use dotctl_engine::format::layout::{ManifestKey, PACKS};
 
 use super::{FolderStore, STAGING, catalog, read_names};
-use crate::durable::{TEMPORARY, sync_folder};
+use crate::durable::{TEMPORARY, remove_abandoned, sync_folder};
 use crate::io_error;
 use crate::store::Store;
 
@@ -18,8 +18,7 @@ use crate::store::Store;
 /// removed, since it may name any pack.
 pub fn clean(store: &FolderStore) -> Result<()> {
     for name in read_names(&store.root)?.iter().filter(|name| name.starts_with(TEMPORARY)) {
-        let path = store.root.join(name);
-        fs::remove_file(&path).map_err(|error| io_error("remove", &path, &error))?;
+        remove_abandoned(&store.root.join(name))?;
     }
     let staging = store.root.join(STAGING);
     let abandoned = read_names(&staging)?;

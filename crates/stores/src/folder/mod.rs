@@ -135,7 +135,7 @@ fn lost_marker(root: &Path) -> Result<bool> {
 }
 
 /// The names in a folder, sorted; a folder that is not there has none.
-fn read_names(folder: &Path) -> Result<Vec<String>> {
+pub(crate) fn read_names(folder: &Path) -> Result<Vec<String>> {
     let failed = |error: &io::Error| io_error("list", folder, error);
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,

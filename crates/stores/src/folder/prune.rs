@@ -34,6 +34,8 @@ pub fn prune(store: &FolderStore, mut request: PruneRequest) -> Result<Pruned> {
         // After a prune that was killed, this is what it had still to do.
         cleanup::clean(store)?;
     }
+    // Who gives a tag holds the lock, too.
+    request.spare(|| store.tags())?;
     let (packs, pruned) = sweepable(store, &mut request)?;
     let is_done = packs.is_empty() && request.doomed.is_empty();
     if !request.dry_run && !is_done {

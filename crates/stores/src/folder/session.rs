@@ -247,7 +247,7 @@ pub fn lock_for_pruning(store: &FolderStore) -> Result<File> {
 }
 
 /// Cleans up if nobody else is at work, then joins the writers.
-fn lock_shared(store: &FolderStore) -> Result<File> {
+pub fn lock_shared(store: &FolderStore) -> Result<File> {
     let failed = |error: &io::Error| io_error("lock the store", &store.root, error);
     let gate = open_lock(store, GATE_LOCK)?;
     gate.lock_shared().map_err(|error| failed(&error))?;

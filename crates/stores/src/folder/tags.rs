@@ -7,9 +7,11 @@ use dotctl_engine::format::layout::{TAGS, parse_tag, tag_key};
 use dotctl_engine::tag::Tagged;
 use dotctl_engine::{Error, ErrorKind, Result};
 
+use super::session::lock_shared;
 use super::{FolderStore, read_names};
 use crate::durable::sync_folder;
 use crate::io_error;
+use crate::prune::check_tagged;
 
 /// Attempts at a tag whose folder others remove because it is empty.
 const ATTEMPTS_MAX: u32 = 100;
@@ -27,8 +29,11 @@ pub fn list(store: &FolderStore) -> Result<Vec<Tagged>> {
     Ok(tags)
 }
 
-/// Adds `tagged`, durable then, and says whether it was not there.
+/// Adds `tagged`, durable then, and says whether it was not there. Nobody prunes meanwhile: who has been told that a
+/// checkpoint has a tag finds it there.
 pub fn add(store: &FolderStore, tagged: &Tagged) -> Result<bool> {
+    let _lock = lock_shared(store)?;
+    check_tagged(store, tagged)?;
     let tags = store.root.join(TAGS);
     let folder = tags.join(tagged.tag.encoded());
     let path = store.root.join(tag_key(tagged));

@@ -12,7 +12,7 @@ use super::layout::Backend;
 use super::writer::Writer;
 use super::{Inner, ObjectStore};
 use crate::interrupt;
-use crate::prune::{PruneRequest, Pruned};
+use crate::prune::{PruneRequest, Pruned, check_tagged};
 use crate::store::Store;
 
 /// The database for ourselves alone, until this is dropped.
@@ -51,7 +51,8 @@ pub fn prune(store: &ObjectStore, mut request: PruneRequest) -> Result<Pruned> {
         return Ok(pruned);
     }
     let alone = Alone::begin(store)?;
-    // Others may have written until now.
+    // Others may have written until now, and given tags.
+    request.spare(|| tags(store))?;
     let (packs, pruned) = sweepable(store, &mut request)?;
     interrupt::check()?;
     for key in &request.doomed {
@@ -105,6 +106,9 @@ fn change_tag(store: &ObjectStore, tagged: &Tagged, was_there: bool) -> Result<b
         return Ok(false);
     }
     let alone = Alone::begin(store)?;
+    if !was_there {
+        check_tagged(store, tagged)?;
+    }
     let backend =
         alone.with(|writer| find(writer, STORE_MARKER.0))?.map_or(store.0.backend, |head| head.backend);
     match was_there {

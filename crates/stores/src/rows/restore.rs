@@ -1,10 +1,12 @@
 //! A checkpoint of rows back into a database, and the proof that it is the same.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
 
 use dotctl_engine::format::Manifest;
 use dotctl_engine::id::Hash;
@@ -14,6 +16,8 @@ use dotctl_engine::{Damage, Error, Result};
 use super::{RowSource, build_database};
 use crate::database::LiveDatabase;
 use crate::drive::{EntrySource, Progress, Restored, read_rows};
+use crate::durable::remove_abandoned;
+use crate::folder::read_names;
 use crate::interrupt;
 use crate::io_error;
 use crate::store::Store;
@@ -83,16 +87,38 @@ fn read_file(path: &Path, visit: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<
     }
 }
 
-/// The same by way of a temporary file, whose bytes `write` gets.
+/// What a temporary database's name begins with.
+const SCRATCH: &str = ".tmp-restore-";
+
+/// A temporary file that others tell from what a killed run has left: it is locked. SQLite needs its name.
+fn scratch_file(folder: &Path) -> Result<NamedTempFile> {
+    for name in read_names(folder)?.iter().filter(|name| name.starts_with(SCRATCH)) {
+        // Other people's stay.
+        let _ = remove_abandoned(&folder.join(name));
+    }
+    let failed = |error: &std::io::Error| io_error("create a temporary file in", folder, error);
+    loop {
+        let file = tempfile::Builder::new().prefix(SCRATCH).tempfile_in(folder);
+        let file = file.map_err(|error| failed(&error))?;
+        // Somebody may have taken it for abandoned before it was locked.
+        let locked = match file.as_file().try_lock() {
+            Err(TryLockError::Error(error)) => return Err(failed(&error)),
+            locked => locked.is_ok(),
+        };
+        if locked && file.as_file().metadata().map_err(|error| failed(&error))?.nlink() > 0 {
+            return Ok(file);
+        }
+    }
+}
+
+/// The same by way of a temporary file, whose bytes `write` gets. One that a killed run left there is removed.
 pub fn restore_database_stream(
     store: &dyn Store,
     manifest: &Manifest,
     write: &mut dyn FnMut(&[u8]) -> Result<()>,
     progress: &dyn Progress,
 ) -> Result<Restored> {
-    let folder = store.scratch_folder();
-    let file = tempfile::NamedTempFile::new_in(&folder)
-        .map_err(|error| io_error("create a temporary file in", &folder, &error))?;
+    let file = scratch_file(&store.scratch_folder())?;
     build_whole(store, manifest, file.path(), progress)?;
     read_file(file.path(), write)
 }

@@ -68,6 +68,7 @@ impl<'a> RowsSide<'a> {
             return Ok(Box::new(StoredLines::within(self.store, self.manifest, with_prefix(prefix))?));
         };
         let mut rows = RowSource::new(pages, &self.name(), self.out_of_order)?;
+        rows.pass_to(prefix);
         let prefix = prefix.to_vec();
         match self.out_of_order {
             true => {

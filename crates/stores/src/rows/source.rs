@@ -86,6 +86,14 @@ impl<'a, P: PageReader> RowSource<'a, P> {
         })
     }
 
+    /// Passes over tables that have no rows with keys that begin with `prefix`, so that their pages are not read.
+    pub fn pass_to(&mut self, prefix: &[u8]) {
+        self.tables.retain(|(form, _)| {
+            let table = table_prefix(&form.name);
+            table.as_bytes().starts_with(prefix) || prefix.starts_with(table.as_bytes())
+        });
+    }
+
     fn next_row(&mut self) -> Result<bool> {
         loop {
             if self.walk.is_none() {
@@ -233,5 +241,67 @@ impl<'a, P: PageReader> Ahead<'a, P> {
         let begin = (number - self.held.start) as usize * page_bytes;
         let page = self.block.get(begin..begin + page_bytes);
         page.map(|page| into.copy_from_slice(page)).ok_or_else(|| Error::malformed("a page is cut short"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::database::LiveDatabase;
+
+    struct Counted(LiveDatabase, AtomicU32);
+
+    impl PageReader for Counted {
+        fn page_bytes(&self) -> u32 {
+            self.0.page_bytes()
+        }
+
+        fn page_count(&self) -> u32 {
+            self.0.page_count()
+        }
+
+        fn read_pages(&self, first: u32, into: &mut [u8]) -> Result<()> {
+            self.1.fetch_add((into.len() / self.0.page_bytes() as usize) as u32, Ordering::Relaxed);
+            self.0.read_pages(first, into)
+        }
+    }
+
+    #[test]
+    fn of_a_database_only_the_pages_of_the_wanted_table_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("database");
+        let database = Connection::open(&path).unwrap();
+        let tables = ["one", "one more", "two", "three"];
+        for table in tables {
+            let rows = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM n LIMIT 500)";
+            let sql = format!("CREATE TABLE {table:?}(t); {rows}");
+            database
+                .execute_batch(&format!("{sql} INSERT INTO {table:?} SELECT hex(zeroblob(500)) FROM n"))
+                .unwrap();
+        }
+        drop(database);
+        let pages = Counted(LiveDatabase::open(&path).unwrap(), AtomicU32::new(0));
+        let read = |prefix: &str| {
+            pages.1.store(0, Ordering::Relaxed);
+            let mut rows = RowSource::new(&pages, "database", true).unwrap();
+            rows.pass_to(prefix.as_bytes());
+            let mut count = 0;
+            while rows.advance().unwrap() {
+                count += u32::from(rows.entry().0.starts_with(prefix.as_bytes()));
+            }
+            (count, pages.1.load(Ordering::Relaxed))
+        };
+        let (_, all) = read("");
+        let mut together = 0;
+        for table in tables {
+            let (count, one) = read(&table_prefix(table));
+            assert_eq!(count, 500, "{table}");
+            together += one;
+        }
+        // What each begins with and reads ahead is little beside the rows.
+        assert!(together < all * 3 / 2, "{together} of {all}");
     }
 }
