@@ -317,6 +317,65 @@ fn no_table_is_missed_whatever_is_done_to_it() {
 }
 
 #[test]
+fn no_change_between_checkpoints_is_missed() {
+    let scratch = Scratch::new();
+    let bindings = ["STORE=bucket", "TRACK=true"];
+    let names = good_answers(&scratch.path("names"), &bindings, &json!([{"ask": "/one/hostileNames"}]));
+    let names = names[0].as_array().unwrap().clone();
+    let ask = |(number, name): (usize, &Value)| json!({"ask": format!("/object{number}/hostileBetween"), "with": {"name": name}});
+    let steps: Vec<Value> = names.iter().enumerate().map(ask).collect();
+    let said = good_answers(&scratch.path("state"), &bindings, &json!(steps));
+    for (name, said) in names.iter().zip(&said) {
+        assert_eq!(said["same"], true, "{name}: {said}");
+    }
+    // The second is a full one where nothing has changed, tables were made anew or emptied, or there was no first.
+    let full: Vec<&Value> =
+        names.iter().zip(&said).filter(|(_, said)| said["base"].is_null()).map(|(name, _)| name).collect();
+    let expected = [
+        "textsBehindIntegers",
+        "analyzed",
+        "madeAgain",
+        "columnMadeAgain",
+        "uniqueColumnDropped",
+        "emptied",
+        "blobOverwritten",
+    ];
+    assert_eq!(full, expected);
+}
+
+#[test]
+fn killed_while_changes_are_tracked_none_is_missed() {
+    let scratch = Scratch::new();
+    let state = scratch.path("state");
+    let mut steps = vec![
+        json!({"ask": "/one/fill", "with": {"rows": 20_000}}),
+        json!({"ask": "/one/churn", "with": {"rounds": 1}}),
+    ];
+    let mut moment = 4321_u64;
+    for round in 0..25 {
+        moment = moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        // The third round writes while a checkpoint is made.
+        let churn = json!({"rounds": 3, "seed": round, "writes": 10});
+        steps.push(json!({"ask": "/one/churn", "with": churn, "kill_after_ms": moment >> 33 & 0x1ff}));
+        steps.push(json!({"ask": "/one/churn", "with": {"rounds": 1, "seed": 100 + round, "writes": 3}}));
+    }
+    let bindings = ["STORE=object", "TRACK=true"];
+    let said = answers(&state, &bindings, &json!(steps));
+    let mut made = said[1].as_array().unwrap().clone();
+    let mut killed = 0;
+    for round in said[2..].chunks(2) {
+        killed += usize::from(round[0].is_string());
+        made.extend(round[1].as_array().unwrap_or_else(|| panic!("{}", round[1])).clone());
+    }
+    assert!(killed > 5, "{killed} of 25 were killed");
+    let increments = increments(&json!(made));
+    assert!(increments > 10, "{increments} of {} are increments", made.len());
+    let steps = json!([{"ask": "/one/verify"}, {"ask": "/one/wrong", "with": {"made": made}}]);
+    let said = good_answers(&state, &bindings, &steps);
+    assert_eq!((&said[0]["ok"], &said[1]), (&json!(true), &json!([])));
+}
+
+#[test]
 fn an_object_makes_one_checkpoint_at_a_time() {
     let scratch = Scratch::new();
     let state = scratch.path("state");
@@ -387,4 +446,190 @@ fn what_cannot_be_carried_is_refused_by_name() {
     let mut restore = dotctl();
     restore.args(["restore", "latest", "--to"]).arg(&target).arg("--store").arg(database(&state));
     finish(&mut restore).expect(0);
+}
+
+/// The checkpoints among `made` that store changes alone.
+fn increments(made: &Value) -> usize {
+    made.as_array().unwrap().iter().filter(|checkpoint| checkpoint["base"].is_string()).count()
+}
+
+#[test]
+fn what_has_changed_is_all_that_a_tracked_checkpoint_stores() {
+    let scratch = Scratch::new();
+    for (name, bindings) in [
+        ("object", vec!["STORE=object", "TRACK=true"]),
+        ("small", vec!["STORE=object", "TRACK=true", "CHUNK_BYTES=65536"]),
+        ("bucket", vec!["STORE=bucket", "TRACK=true", "FAULTS=0.1", "SEED=5"]),
+    ] {
+        let state = scratch.path(name);
+        let steps = json!([
+            {"ask": "/one/fill", "with": {"rows": 8_000}},
+            {"ask": "/one/churn", "with": {"rounds": 15, "seed": 3}},
+            {"ask": "/one/verify"},
+        ]);
+        let said = good_answers(&state, &bindings, &steps);
+        let made = &said[1];
+        assert!(increments(made) > 10, "{name}: {} increments", increments(made));
+        let (full, next) = (&made[0], &made[1]);
+        assert_eq!(next["base"], full["id"], "{name}");
+        let stored = |checkpoint: &Value| checkpoint["stored_bytes"].as_u64().unwrap();
+        assert!(stored(next) - stored(full) < 20_000, "{name}: {next}");
+        assert_eq!(said[2]["ok"], true, "{name}: {}", said[2]);
+
+        // The command line reads the chains, and makes the same content of the file.
+        if name != "bucket" {
+            let file = database(&state);
+            assert_eq!(dotctl_json(&["verify"], &file)["ok"], true);
+            let store = scratch.path(&format!("{name}-store"));
+            let words = ["snapshot", file.to_str().unwrap(), "--kind", "rows", "--namespace", "x"];
+            let captured = dotctl_json(&words, &store);
+            let asked = good_answers(&state, &bindings, &json!([{"ask": "/one/checkpoint"}]));
+            assert!(asked[0]["base"].is_string());
+            assert_eq!(captured["checkpoint"]["content_sha256"], asked[0]["content_sha256"], "{name}");
+        }
+        let wrong = good_answers(&state, &bindings, &json!([{"ask": "/one/wrong", "with": {"made": made}}]));
+        assert_eq!(wrong[0], json!([]), "{name}");
+        // What was restored is tracked anew.
+        let steps = json!([{"ask": "/one/churn", "with": {"rounds": 3, "seed": 9}}]);
+        let after = good_answers(&state, &bindings, &steps);
+        assert_eq!(increments(&after[0]), 2);
+    }
+}
+
+#[test]
+fn what_is_too_large_for_the_objects_tables_goes_into_the_bucket() {
+    let scratch = Scratch::new();
+    for track in ["TRACK=true", "TRACK=false"] {
+        let state = scratch.path(track);
+        let more = "INSERT INTO plain (name, bytes) WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c \
+                    WHERE x < 4000) SELECT 'more ' || x, randomblob(200) FROM c";
+        let steps = json!([
+            {"ask": "/one/fill", "with": {"rows": 100}},
+            {"ask": "/one/digest"},
+            {"ask": "/one/checkpoint"},
+            {"ask": "/one/run", "with": {"statement": more}},
+            {"ask": "/one/digest"},
+            {"ask": "/one/checkpoint"},
+            {"ask": "/one/churn", "with": {"rounds": 2}},
+            {"ask": "/one/verify"},
+            {"ask": "/one/run", "with": {"statement": "SELECT sum(stored_bytes) < 150000 FROM _dotctl_items"}},
+        ]);
+        let bindings = ["STORE=overflow", track];
+        let before = good_answers(&state, &bindings, &steps);
+        let said = &before;
+        let (small, large, churned) = (&said[2], &said[5], &said[6]);
+        assert!(large["base"].is_null(), "a checkpoint lies in one place");
+        assert_eq!(churned[0]["base"].is_string(), track == "TRACK=true");
+        assert_eq!((&said[7]["ok"], &said[7]["checkpoints"]), (&json!(true), &json!(4)));
+        assert_eq!(said[8], json!([[1]]), "what overflows is not in the object");
+
+        // The command line finds both halves.
+        let file = database(&state);
+        let bucket = state.join("r2/BUCKET/room");
+        let words = ["verify", "--overflow", bucket.to_str().unwrap()];
+        let verified = dotctl_json(&words, &file);
+        assert_eq!((&verified["ok"], &verified["checked"]["checkpoints"]), (&json!(true), &json!(4)));
+        let mut alone = dotctl();
+        finish(alone.args(["verify", "--store"]).arg(&file)).expect(1);
+        assert_eq!(dotctl_json(&["verify"], &bucket)["checked"]["checkpoints"], 3);
+
+        let huge = "INSERT INTO plain (bytes) WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 40) \
+                    SELECT zeroblob(1000000) FROM c";
+        let steps = json!([
+            {"ask": "/one/restore", "with": {"reference": small["id"]}},
+            {"ask": "/one/digest"},
+            {"ask": "/one/restore", "with": {"reference": large["id"]}},
+            {"ask": "/one/digest"},
+            {"ask": "/one/wrong", "with": {"made": churned}},
+            {"ask": "/one/prune", "with": {"keepLast": 1}},
+            {"ask": "/one/verify"},
+            {"ask": "/one/run", "with": {"statement": huge}},
+            {"ask": "/one/checkpoint"},
+            {"ask": "/one/list"},
+        ]);
+        let said = answers(&state, &bindings, &steps);
+        assert_eq!((&said[1], &said[3]), (&before[1], &before[4]));
+        assert_eq!(said[4], json!([]));
+        assert_eq!(said[6], json!({"ok": true, "checkpoints": 1, "findings": []}));
+        assert_eq!(said[8]["error"]["kind"], "unsupported", "{}", said[8]);
+        assert_eq!(said[9].as_array().unwrap().len(), 1);
+        assert_eq!(dotctl_json(&["verify"], &bucket)["checked"]["checkpoints"], 1);
+    }
+}
+
+#[test]
+fn the_engine_takes_as_much_memory_whatever_the_size() {
+    let scratch = Scratch::new();
+    let many = |count: u32, bytes: u32| {
+        format!(
+            "INSERT INTO plain (bytes) WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < {count}) \
+             SELECT randomblob({bytes}) FROM c"
+        )
+    };
+    for (name, count, bytes, values, bar) in [
+        ("rows", 60_000, 500, false, 16 << 20),
+        ("entries", 1, 1, true, 16 << 20),
+        // docs/WORKER.md says how much those take.
+        ("wide", 12, 1_900_000, false, 32 << 20),
+    ] {
+        for bindings in [["STORE=object", "TRACK=true"], ["STORE=bucket", "TRACK=true"]] {
+            let steps = json!([
+                {"ask": "/one/fill", "with": {"rows": 100, "values": values}},
+                {"ask": "/one/run", "with": {"statement": many(count, bytes)}},
+                {"ask": "/one/checkpoint"},
+                {"ask": "/one/run", "with": {"statement": "UPDATE plain SET bytes = randomblob(length(bytes)) WHERE id % 7 = 3"}},
+                {"ask": "/one/checkpoint"},
+                {"ask": "/one/verify"},
+                {"ask": "/one/restore"},
+                {"ask": "/one/engineBytes"},
+            ]);
+            let said = good_answers(&scratch.path(&format!("{name}-{}", bindings[0])), &bindings, &steps);
+            let taken = said[7].as_u64().unwrap();
+            assert!(taken <= bar, "{name}, {bindings:?}: {taken} bytes");
+        }
+    }
+}
+
+#[test]
+fn what_a_prune_is_about_to_remove_is_kept() {
+    let scratch = Scratch::new();
+    let steps = json!([{"ask": "/one/fill", "with": {"rows": 3000}}, {"ask": "/one/checkpointBesidePrune"}, {"ask": "/one/verify"}]);
+    let said = good_answers(&scratch.path("state"), &["STORE=bucket"], &steps);
+    let beside = &said[1];
+    assert_eq!((&beside["marked"], &beside["left"]), (&json!(1), &json!(0)), "the mark is taken away");
+    assert_eq!(beside["ended"], false, "a sweep that may have seen the mark is waited for");
+    assert_eq!(said[2]["ok"], true);
+}
+
+#[test]
+fn a_table_that_can_no_longer_be_watched_is_no_obstacle() {
+    let scratch = Scratch::new();
+    let columns: Vec<String> = (0..97).map(|number| format!("c{number}")).collect();
+    let table = format!("CREATE TABLE wide ({})", columns.join(", "));
+    let steps = json!([
+        {"ask": "/one/fill", "with": {"rows": 60_000}},
+        {"ask": "/one/run", "with": {"statement": table}},
+        {"ask": "/one/checkpoint"},
+        {"ask": "/one/checkpoint", "kill_after_ms": 30},
+        {"ask": "/one/run", "with": {"statement": "ALTER TABLE wide ADD COLUMN more"}},
+        {"ask": "/one/checkpoint", "kill_after_ms": 500},
+        {"ask": "/one/list"},
+        {"ask": "/one/run", "with": {"statement": "DROP TABLE wide"}},
+        {"ask": "/one/checkpoint"},
+    ]);
+    let said = answers(&scratch.path("state"), &["STORE=object", "TRACK=true"], &json!(steps));
+    assert!(said[4]["error"].is_null(), "{}", said[4]);
+    assert_eq!(said[5]["error"]["kind"], "unsupported", "{}", said[5]);
+    assert!(!said[6].as_array().unwrap().is_empty());
+    assert!(said[8]["base"].is_null(), "{}", said[8]);
+}
+
+#[test]
+fn sequences_go_on_where_the_object_has_lost_its_own() {
+    let scratch = Scratch::new();
+    let fill = json!({"ask": "/one/fill", "with": {"rows": 4000}});
+    let steps =
+        json!([fill, {"ask": "/one/checkpoint"}, {"ask": "/one/empty"}, fill, {"ask": "/one/checkpoint"}]);
+    let said = good_answers(&scratch.path("state"), &["STORE=overflow"], &steps);
+    assert_eq!((&said[1]["sequence"], &said[4]["sequence"]), (&json!(1), &json!(2)));
 }

@@ -2,6 +2,10 @@
 // array:
 //
 //     checkpoints.mjs --state FOLDER [--bind NAME=VALUE]... < STEPS
+//     checkpoints.mjs --state FOLDER [--bind NAME=VALUE]... --listen
+//
+// With --listen the worker is reached by HTTP: the first line says where, {"url"}, and then each line of stdin is a
+// step and gets its answer as a line, until stdin ends.
 //
 // A step is `{"ask": "/object/step", "with": {…}}`, or with `"kill_after_ms"` besides: then workerd is killed so
 // many milliseconds after the question, as by `kill -9`, and started again. Described in tests/workerd/README.md.
@@ -14,7 +18,11 @@ import { parseArgs } from "node:util";
 import { modulesFrom, start } from "../../fixtures/workerd/runtime.mjs";
 
 const { values: given } = parseArgs({
-  options: { state: { type: "string" }, bind: { type: "string", multiple: true, default: [] } },
+  options: {
+    state: { type: "string" },
+    bind: { type: "string", multiple: true, default: [] },
+    listen: { type: "boolean", default: false },
+  },
 });
 const built = fileURLToPath(new URL("../../target/worker", import.meta.url));
 if (!existsSync(join(built, "index.js"))) {
@@ -49,8 +57,12 @@ function tell(line) {
   if (!/disconnected|^stack: /.test(line)) console.error(line);
 }
 
+/** The same again when workerd is started again. */
+let port = 0;
+
 const begin = () =>
   start({
+    ...(given.listen ? { host: "127.0.0.1", port } : {}),
     worker: "checkpoints",
     modules,
     classes: { ROOM: { className: "Room", useSQLite: true } },
@@ -62,22 +74,32 @@ const begin = () =>
     },
   });
 
-const steps = JSON.parse(await text(process.stdin));
-const answers = [];
 let runtime = await begin();
+
+async function answer({ ask, with: body, kill_after_ms: killAfterMs }) {
+  if (killAfterMs === undefined) return JSON.parse(await runtime.ask(ask, body ?? {}));
+  const asked = ask === undefined ? new Promise(() => {}) : runtime.ask(ask, body ?? {}).then(JSON.parse, () => "killed");
+  await new Promise((resolve) => setTimeout(resolve, killAfterMs));
+  await runtime.kill();
+  const answered = await Promise.race([asked, "killed"]);
+  runtime = await begin();
+  return answered;
+}
+
 try {
-  for (const { ask, with: body, kill_after_ms: killAfterMs } of steps) {
-    if (killAfterMs === undefined) {
-      answers.push(JSON.parse(await runtime.ask(ask, body ?? {})));
-      continue;
+  if (given.listen) {
+    const url = await runtime.miniflare.ready;
+    port = Number(url.port);
+    console.log(JSON.stringify({ url: url.origin }));
+    for await (const line of createInterface({ input: process.stdin })) {
+      console.log(JSON.stringify(await answer(JSON.parse(line))));
     }
-    const answer = runtime.ask(ask, body ?? {}).then(JSON.parse, () => "killed");
-    await new Promise((resolve) => setTimeout(resolve, killAfterMs));
-    await runtime.kill();
-    answers.push(await Promise.race([answer, "killed"]));
-    runtime = await begin();
+  } else {
+    const answers = [];
+    for (const step of JSON.parse(await text(process.stdin))) answers.push(await answer(step));
+    process.stdout.write(`${JSON.stringify(answers)}\n`);
   }
 } finally {
   await runtime.stop();
 }
-process.stdout.write(`${JSON.stringify(answers)}\n`, () => process.exit(0));
+process.stdout.write("", () => process.exit(0));

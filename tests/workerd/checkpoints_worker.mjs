@@ -1,5 +1,6 @@
 // An object that makes its own checkpoints, and what tests ask of it. Requests: POST /object/step.
-import { Checkpointer } from "dotctl/index.js";
+import { Checkpointer, door } from "dotctl/index.js";
+import { memory } from "dotctl/instance.js";
 import { Faulty } from "./faulty_bucket.mjs";
 import { hostile } from "./hostile_tables.mjs";
 import { Random, randomValue } from "./random_values.mjs";
@@ -13,15 +14,20 @@ const hex = (bytes) => [...new Uint8Array(bytes)].map((byte) => byte.toString(16
 export class Room {
   constructor(ctx, env) {
     this.ctx = ctx;
+    this.bucket = env.BUCKET;
     this.alarms = 0;
     this.failures = 0;
     const bucket = env.STORE === "bucket" ? new Faulty(env.BUCKET, Number(env.FAULTS ?? 0), Number(env.SEED ?? 1)) : undefined;
     this.checkpoints = new Checkpointer(ctx, {
       className: "Room",
       bucket,
+      overflow: env.STORE === "overflow" ? env.BUCKET : undefined,
+      placement: { overflowRawBytes: 200_000, rawBytesEnd: 30_000_000 },
       prefix: "room",
       requestMs: bucket && Number(env.FAULTS ?? 0) > 0 ? 300 : undefined,
+      trackChanges: env.TRACK === "true",
       chunkBytes: env.CHUNK_BYTES ? Number(env.CHUNK_BYTES) : undefined,
+      token: tokens(env),
     });
   }
 
@@ -36,7 +42,11 @@ export class Room {
   }
 
   async fetch(request) {
-    const step = new URL(request.url).pathname.split("/")[2];
+    const answer = await this.checkpoints.fetch(request);
+    if (answer) return answer;
+    const { pathname } = new URL(request.url);
+    if (pathname.includes("/objects/")) return new Response("not the door's", { status: 404 });
+    const step = pathname.split("/")[2];
     const body = await request.text();
     try {
       return Response.json((await this[step](body ? JSON.parse(body) : {})) ?? null);
@@ -55,6 +65,7 @@ export class Room {
       "CREATE TABLE plain (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT, ratio REAL, anything, bytes BLOB)",
       "CREATE TABLE hidden (a, b)",
       "CREATE TABLE keyed (a TEXT COLLATE NOCASE, b, v REAL, PRIMARY KEY (a, b)) WITHOUT ROWID",
+      "CREATE TABLE counted (a TEXT, b INTEGER, v, PRIMARY KEY (b, a)) WITHOUT ROWID",
       "CREATE TABLE uniques (x TEXT UNIQUE, y INTEGER, z AS (y * 2), UNIQUE (y, x))",
       "CREATE TABLE expressions (x TEXT, y)",
       "CREATE UNIQUE INDEX lower_x ON expressions (lower(x)) WHERE y IS NOT NULL",
@@ -79,6 +90,7 @@ export class Room {
       for (let row = 0; row < Math.min(rows, 500); row += 1) {
         sql.exec("INSERT INTO hidden (rowid, a, b) VALUES (CAST(? AS INTEGER), ?, ?)", row * 7 - 50, `a${row}`, null);
         sql.exec("INSERT INTO keyed VALUES (?, CAST(? AS INTEGER), ?)", `Key${row}`, row - 3, row);
+        sql.exec("INSERT INTO counted VALUES (?, CAST(? AS INTEGER), ?)", `c${row % 7}`, row, row / 3);
         sql.exec("INSERT INTO uniques (x, y) VALUES (?, ?)", `u${row}`, row);
         sql.exec("INSERT INTO expressions VALUES (?, ?)", `e${row}`, row);
         sql.exec('INSERT INTO "we""ird/~ name" ("select") VALUES (?)', `w${row}`);
@@ -139,6 +151,11 @@ export class Room {
     return { ...(await this.checkpoints.checkpoint()), ms: Date.now() - begun };
   }
 
+  /** What the engine has taken, ever: memory of wasm does not shrink. */
+  engineBytes() {
+    return memory.buffer.byteLength;
+  }
+
   list() {
     return this.checkpoints.list();
   }
@@ -173,6 +190,35 @@ export class Room {
     return { before, report: await made, writes, ms: Date.now() - begun };
   }
 
+  /**
+   * Checkpoints with writes before each, and while every third is made; gives of each what it is and what it has to show.
+   */
+  async churn({ rounds, writes = 30, seed = 1 }) {
+    const random = new Random(seed);
+    const made = [];
+    for (let round = 0; round < rounds; round += 1) {
+      for (let number = 0; number < writes; number += 1) this.write(random);
+      if (round % 3 === 2) {
+        const { before, report } = await this.checkpointUnderLoad({ seed: seed + round, writesPerSecond: 3000 });
+        made.push({ ...report, before });
+      } else {
+        const before = await this.digest();
+        made.push({ ...(await this.checkpoint()), before });
+      }
+    }
+    return made;
+  }
+
+  /** Which of the checkpoints that `churn` gave do not show what they have to. */
+  async wrong({ made }) {
+    const wrong = [];
+    for (const { id, before } of made) {
+      await this.checkpoints.restore(id);
+      if ((await this.digest()).sha256 !== before.sha256) wrong.push(id);
+    }
+    return wrong;
+  }
+
   write(random) {
     const { sql, kv } = this.ctx.storage;
     const number = random.below(600);
@@ -186,6 +232,9 @@ export class Room {
       ["REPLACE INTO keyed VALUES (upper(?), ?, 0.5)", `key${number}`, number - 3],
       ["UPDATE OR IGNORE keyed SET b = b + 1 WHERE a = ?", `KEY${number}`],
       ["DELETE FROM keyed WHERE a = ?", `key${number}`],
+      ["REPLACE INTO counted VALUES (?, CAST(? AS INTEGER), 'again')", `c${number % 7}`, number - 2],
+      ["UPDATE OR REPLACE counted SET b = b + 1, a = a || 'x' WHERE b = CAST(? AS INTEGER)", number],
+      ["DELETE FROM counted WHERE b = CAST(? AS INTEGER)", number],
       ["INSERT OR REPLACE INTO expressions VALUES (?, 1)", `E${number}`],
       ["UPDATE hidden SET rowid = rowid + 100000 WHERE a = ?", `a${number}`],
       ["DELETE FROM parent WHERE id = ?", number],
@@ -199,6 +248,10 @@ export class Room {
     else if (choice === statements.length + 1) kv.delete(`entry:${number}`);
     else if (choice === statements.length + 2) this.ctx.storage.put({ [`entry:${number}`]: [1, 2], [`new:${number}`]: 3 });
     else this.ctx.storage.delete([`entry:${number}`, `entry:${number + 1}`]);
+  }
+
+  empty() {
+    return this.ctx.storage.deleteAll();
   }
 
   ruin() {
@@ -222,22 +275,52 @@ export class Room {
 
   /** One of the hostile tables: whether it came back as it was when the checkpoint was asked for. */
   async hostile({ name }) {
-    const { setup, during, refusal } = hostile[name];
+    const { setup, during, refusal, isAlone = false } = hostile[name];
     const { storage } = this.ctx;
     // Scanned first, so that the other tables have their turn later.
-    storage.sql.exec("CREATE TABLE AA_first (id INTEGER PRIMARY KEY, bytes BLOB)");
-    storage.sql.exec("INSERT INTO AA_first WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 3000) SELECT x, randomblob(1000) FROM c");
+    if (!isAlone) storage.sql.exec("CREATE TABLE AA_first (id INTEGER PRIMARY KEY, bytes BLOB)");
+    if (!isAlone) storage.sql.exec("INSERT INTO AA_first WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 3000) SELECT x, randomblob(1000) FROM c");
     setup(storage);
     const before = await this.digest();
     const made = this.checkpoints.checkpoint().then(() => "made", (error) => error.kind);
     // The moment was the call.
-    storage.sql.exec("UPDATE AA_first SET bytes = NULL WHERE id < 10");
+    if (!isAlone) storage.sql.exec("UPDATE AA_first SET bytes = NULL WHERE id < 10");
     await new Promise((resolve) => setTimeout(resolve, 5));
     await during?.(storage);
     const came = await made;
     if (refusal) return { came, expected: refusal, listed: (await this.checkpoints.list()).length, same: true };
     await this.checkpoints.restore("latest");
     return { came, expected: "made", listed: 1, same: (await this.digest()).sha256 === before.sha256 };
+  }
+
+  /** The same, written to between two checkpoints. */
+  async hostileBetween({ name }) {
+    const { setup, during } = hostile[name];
+    const { storage } = this.ctx;
+    setup(storage);
+    await this.checkpoints.checkpoint().catch(() => undefined);
+    await during?.(storage);
+    const before = await this.digest();
+    const made = await this.checkpoints.checkpoint();
+    await this.checkpoints.restore(made.id);
+    return { base: made.base, same: (await this.digest()).sha256 === before.sha256 };
+  }
+
+  /** A checkpoint whose packs a prune is about to remove; and one that removes packs at this moment. */
+  async checkpointBesidePrune() {
+    const { id } = await this.checkpoint();
+    const names = async (prefix) => (await this.bucket.list({ prefix: `room/${prefix}` })).objects.map(({ key }) => key);
+    const marks = (await names("packs/")).map((key) => key.replace("/packs/", "/prune/marks/"));
+    for (const key of marks) await this.bucket.put(key, "");
+    await this.bucket.put("room/prune/sweeps/00000000000000000000000000000000", "");
+    let ended = false;
+    const made = this.checkpoint().finally(() => {
+      ended = true;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const seen = { marked: marks.length, left: (await names("prune/marks/")).length, ended };
+    await this.bucket.delete("room/prune/sweeps/00000000000000000000000000000000");
+    return { ...seen, again: (await made).content_sha256, id };
   }
 
   hostileNames() {
@@ -311,9 +394,21 @@ function shown(value, seen = new Map()) {
   return `${name}${Array.isArray(value) ? value.length : ""}{${properties()}}`;
 }
 
+/** What lets in: a text, or JSON. */
+function tokens(env) {
+  return env.TOKENS?.startsWith("[") ? JSON.parse(env.TOKENS) : env.TOKENS;
+}
+
 export default {
-  fetch(request, env) {
-    const name = new URL(request.url).pathname.split("/")[1];
+  async fetch(request, env) {
+    const token = tokens(env);
+    // Objects of a class that calls no door, and a worker that forgets to look at the token.
+    const without = () => ({ fetch: async () => new Response("something else") });
+    const answer = (await door(request, env.ROOM, { token })) ?? (await door(request, without, { token, path: "/without" }));
+    if (answer) return answer;
+    const [, careless] = /^\/careless\/objects\/([^/]+)\//.exec(new URL(request.url).pathname) ?? [];
+    if (careless) return env.ROOM.get(env.ROOM.idFromName(careless)).fetch(request);
+    const name = decodeURIComponent(new URL(request.url).pathname.split("/")[1]);
     return env.ROOM.get(env.ROOM.idFromName(name)).fetch(request);
   },
 };

@@ -1,5 +1,5 @@
 // Tables, and writes to them, in which a careless scan or trigger misses a row: what each is about stands before it.
-// `setup` is done first, `during` while a checkpoint is made.
+// `setup` is done first, `during` while a checkpoint is made; there is a large table before theirs, unless `isAlone`.
 const many = (count, work) => {
   for (let number = 0; number < count; number += 1) work(number);
 };
@@ -45,6 +45,12 @@ export const hostile = {
   entriesAllGone: {
     setup: ({ kv }) => many(30, (number) => kv.put(`large:${number}`, new Uint8Array(900_000).fill(number))),
     during: ({ kv }) => many(30, (number) => kv.delete(`large:${number}`)),
+  },
+  /** No table besides, so there is nothing to hang a trigger on. */
+  entriesAlone: {
+    isAlone: true,
+    setup: ({ kv }) => many(4000, (number) => kv.put(`entry:${String(number).padStart(4, "0")}`, "x".repeat(1000))),
+    during: ({ kv }) => many(4000, (number) => kv.put(`entry:${String(number).padStart(4, "0")}`, number)),
   },
   /** Triggers of the object's own that write to the same table. */
   ownTriggers: {
@@ -109,6 +115,31 @@ export const hostile = {
     },
     refusal: "busy",
   },
+  /** A schema that is the same to the letter, and rows that are not. */
+  columnMadeAgain: {
+    setup: ({ sql }) => {
+      sql.exec("CREATE TABLE t (a INTEGER PRIMARY KEY, b)");
+      many(200, (number) => sql.exec("INSERT INTO t VALUES (?, 'old')", number));
+    },
+    during: ({ sql }) => {
+      sql.exec("ALTER TABLE t DROP COLUMN b");
+      sql.exec("ALTER TABLE t ADD COLUMN b");
+    },
+    refusal: "busy",
+  },
+  /** SQLite drops no column that a trigger names. */
+  uniqueColumnDropped: {
+    setup: ({ sql }) => {
+      sql.exec("CREATE TABLE t (a INTEGER PRIMARY KEY, b, c)");
+      sql.exec("CREATE UNIQUE INDEX i ON t (b)");
+      many(200, (number) => sql.exec("INSERT INTO t VALUES (?, ?, 'c')", number, number));
+    },
+    during: ({ sql }) => {
+      sql.exec("DROP INDEX i");
+      sql.exec("ALTER TABLE t DROP COLUMN b");
+    },
+    refusal: "busy",
+  },
   /** Everything goes. */
   emptied: { setup: ({ kv }) => kv.put("a", 1), during: (storage) => storage.deleteAll(), refusal: "busy" },
   /** A write of an entry that cannot be kept is no failure of the write. */
@@ -122,7 +153,13 @@ export const hostile = {
     setup: ({ sql }) => {
       sql.exec("CREATE TABLE k (a TEXT COLLATE NOCASE PRIMARY KEY) WITHOUT ROWID");
       sql.exec("INSERT INTO k VALUES ('Bob'), ('alice'), ('Carol')");
+      sql.exec("CREATE TABLE m (a, v, PRIMARY KEY (a)) WITHOUT ROWID");
+      many(300, (number) => sql.exec("INSERT INTO m VALUES (?, 1)", number % 2 ? number : String(number)));
+      many(300, (number) => sql.exec("INSERT INTO m VALUES (? + CAST(? AS INTEGER), 1)", number % 3 ? 0.25 : 1000, number));
     },
-    refusal: "unsupported",
+    during: ({ sql }) => {
+      sql.exec("UPDATE k SET a = lower(a)");
+      sql.exec("DELETE FROM m WHERE a > 20");
+    },
   },
 };

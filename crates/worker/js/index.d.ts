@@ -6,6 +6,10 @@ export interface CheckpointerOptions {
   className?: string;
   /** A bucket of R2 for the checkpoints. Without one they are kept in the object's own tables. */
   bucket?: R2Bucket;
+  /** A bucket of R2 for those only that are too large for the object's own tables, by `placement`. */
+  overflow?: R2Bucket;
+  /** Which those are. */
+  placement?: Placement;
   /** What the keys in the bucket begin with. */
   prefix?: string;
   /** How long R2 may take for an answer before the request is sent again, in milliseconds: 30,000. */
@@ -14,6 +18,53 @@ export interface CheckpointerOptions {
   chunkBytes?: number;
   /** Whether the class has an `alarm` that calls `Checkpointer.alarm`: true. */
   hasAlarm?: boolean;
+  /** What lets the command line in, by `Checkpointer.fetch`. Unset or empty, nothing does. */
+  token?: Tokens;
+  /** What the door's addresses begin with, if that is known: `path` of `door`. Else it is taken for the door's wherever `/objects/NAME/…` ends an address. */
+  path?: string;
+  /**
+   * Whether triggers write down which rows change between checkpoints: then a checkpoint stores only what has
+   * changed since the last one, and of tables reads only that. A row's first change after a checkpoint then
+   * writes one more row: false. See docs/WORKER.md for when that pays.
+   */
+  trackChanges?: boolean;
+}
+
+/**
+ * One token, or several, each until a moment of its own. They should be 32 random bytes: who has one has everything that
+ * is in the objects. An empty one is none, and one whose `expiresAt` is no time has expired.
+ */
+export type Tokens = string | undefined | ReadonlyArray<string | { token: string | undefined; expiresAt?: Date | number | string }>;
+
+/** The door before a class's objects. */
+export interface DoorOptions {
+  /** What lets in. Unset or empty, there is nothing but 404. */
+  token: Tokens;
+  /** What stands before `/objects/NAME` in addresses, for instance `/rooms`: nothing. */
+  path?: string;
+}
+
+/**
+ * The answer to a request of the command line's, `https://HOST<path>/objects/NAME/…`; `undefined` to any other. The token
+ * is looked at before the object is asked, which looks at it again (`CheckpointerOptions.token`). Objects are found by name in
+ * a namespace, or by a function of your own.
+ */
+export function door(
+  request: Request,
+  objects: DurableObjectNamespace | ((name: string) => { fetch(request: Request): Promise<Response> } | Promise<{ fetch(request: Request): Promise<Response> }>),
+  options: DoorOptions,
+): Promise<Response | undefined>;
+
+/** What overflows into R2: by the rules of `dotctl snapshot --overflow`, or by sizes of your own. */
+export interface Placement {
+  /** `budget`: from 500 MiB of raw state on, and nothing from 2 GiB on. `hybrid`: what compresses to 1 MiB or more. */
+  rule?: "budget" | "hybrid";
+  /** Raw bytes from which a checkpoint goes into R2. */
+  overflowRawBytes?: number;
+  /** Compressed bytes from which it does. */
+  overflowStoredBytes?: number;
+  /** Raw bytes from which there is none. */
+  rawBytesEnd?: number;
 }
 
 /** A checkpoint, spelled as `dotctl --format json` does. */
@@ -25,6 +76,8 @@ export interface Checkpoint {
   kind: "state" | "image" | "rows";
   /** When the capture began: the state is that of this moment. RFC 3339. */
   created_at: string;
+  /** The checkpoint whose changes it stores; null for a full one. */
+  base: string | null;
   record_count: number;
   raw_bytes: number;
   stored_bytes: number;
@@ -79,6 +132,11 @@ export class Checkpointer {
   constructor(ctx: DurableObjectState, options?: CheckpointerOptions);
   /** A checkpoint of the state as it is now. Others have their turns while it is made. */
   checkpoint(): Promise<Checkpoint>;
+  /**
+   * The answer to a request that `door` has forwarded, or anybody else: its token is looked at here, too. `undefined` to one
+   * that is not the door's.
+   */
+  fetch(request: Request): Promise<Response | undefined>;
   /** This object's, newest first. */
   list(): Promise<Checkpoint[]>;
   /** Reads and checks every chunk of one checkpoint, or of all. */

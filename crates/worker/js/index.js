@@ -1,12 +1,21 @@
 // The checkpoints of a Durable Object: see index.d.ts.
-import { Checkpoints } from "./instance.js";
+import { Checkpoints, Door, Inside } from "./instance.js";
+
+export { door } from "./instance.js";
 
 export class Checkpointer {
   #checkpoints;
+  #door;
 
-  constructor(ctx, options = {}) {
+  constructor(ctx, { token, path, ...options } = {}) {
     const namespace = options.namespace ?? `${options.className ?? "Object"}/${ctx.id}`;
     this.#checkpoints = new Checkpoints(ctx.storage, { ...options, namespace });
+    this.#door = new Door(ctx, this.#checkpoints, new Inside(this.#checkpoints), token, path);
+  }
+
+  /** The answer to a request of the door's, or undefined. */
+  fetch(request) {
+    return this.#door.fetch(request);
   }
 
   /** The object's alarm has come: does what the object does at its own, `work`, if it was that. */

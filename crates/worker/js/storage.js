@@ -194,6 +194,30 @@ export function clearEntries(storage) {
   }
 }
 
+/**
+ * Puts rows into a bucket as one object of `total` bytes, a row at a time: the blob that `select` gives for each number
+ * from 0 on, until there is none.
+ */
+export async function putRows(storage, bucket, key, options, total, select) {
+  const { readable, writable } = new FixedLengthStream(total);
+  const write = async () => {
+    const writer = writable.getWriter();
+    for (let number = 0; ; number += 1) {
+      const rows = [...storage.sql.exec(select, number).raw()];
+      if (rows.length === 0) break;
+      await writer.write(new Uint8Array(rows[0][0]));
+    }
+    await writer.close();
+  };
+  // What goes wrong here ends the stream, and by that the request.
+  write().catch((error) => writable.abort(error).catch(() => {}));
+  try {
+    return await bucket.put(key, readable, options);
+  } finally {
+    if (!readable.locked) readable.cancel().catch(() => {});
+  }
+}
+
 const originals = new WeakMap();
 
 /** A method as it was before this module laid its own over it. */
@@ -210,6 +234,23 @@ function lay(target, name, over) {
   target[name] = over(before.bind(target));
 }
 
+/** The triggers of the engine: SQLite drops no column that one of them names. */
+const TRIGGERS = `SELECT name FROM sqlite_schema
+  WHERE type = 'trigger' AND (name GLOB '_dotctl_touched_*' OR name GLOB '_dotctl_before_*')`;
+
+/**
+ * Has the triggers go before a column is dropped. What they would have seen is missed, and that is noticed: the next checkpoint is a
+ * full one, one that is being made fails with `busy`.
+ */
+function watchColumns(sql) {
+  lay(sql, "exec", (before) => (statement, ...rest) => {
+    if (typeof statement === "string" && /\balter\b/i.test(statement) && /\bdrop\b/i.test(statement)) {
+      for (const [name] of [...before(TRIGGERS).raw()]) before(`DROP TRIGGER ${name}`);
+    }
+    return before(statement, ...rest);
+  });
+}
+
 const BEFORE = "INSERT OR IGNORE INTO _dotctl_before_entries VALUES (?, ?)";
 
 /**
@@ -221,6 +262,7 @@ export function watchEntries(storage) {
   if (!storage.kv) throw new Error("the class is not SQLite-backed: name it in new_sqlite_classes of its migration");
   const guard = { capturing: false, emptied: false, busy: false, missed: undefined };
   if (originals.has(storage)) return originals.get(storage).guard;
+  watchColumns(storage.sql);
   const keep = (key) => {
     if (!guard.capturing || typeof key !== "string") return;
     try {

@@ -1,87 +1,62 @@
-//! One checkpoint being made: what a scan gives, into packs.
+//! The moment that a checkpoint shows, and what is read of it: all, or what has changed.
 
-use dotctl_engine::checkpoint::{Assembler, CheckpointFacts, PackSink, codec_setting, shape_content};
-use dotctl_engine::chunk::{ChunkSize, ChunkWriter, PackBorder, RawState, StateChunker, StoredChunk};
-use dotctl_engine::codec::Codec;
-use dotctl_engine::format::{CheckpointKind, PackEntry};
+use std::collections::VecDeque;
+
+use dotctl_engine::id::CheckpointId;
+use dotctl_engine::rows::table_prefix;
 use dotctl_engine::{Error, ErrorKind, Result};
 
-use crate::rows::{Scan, ScannedTable, Schema, TableForm, triggers, watch};
+use crate::rows::{
+    ENTRIES_TABLE, METADATA_TABLE, Scan, ScannedTable, Schema, TouchedScan, Tracked, WatchedForm, forget,
+    go_on_from, is_tracked, pause, triggers, unwatch, watch,
+};
 use crate::storage::Storage;
 
-/// Packs on their way to where they are kept: one at most, the pipeline's caller takes it away.
-#[derive(Default)]
-pub struct Sink {
-    open: Vec<Vec<u8>>,
-    /// Packs that are whole, in order.
-    pub sealed: Vec<(PackEntry, Vec<Vec<u8>>)>,
+/// A part of an object's keys in which changes are looked for.
+pub enum Stretch {
+    /// The rows of a table that were touched.
+    Touched(TouchedScan),
+    /// Everything from `low` on, which is none once that has begun, below `high`.
+    Whole {
+        /// The first possible key.
+        low: Option<Vec<u8>>,
+        /// The first key behind.
+        high: Vec<u8>,
+        /// What is there now.
+        scan: Box<Scan>,
+    },
 }
 
-impl PackSink for Sink {
-    fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.open.push(bytes.to_vec());
-        Ok(())
-    }
+/// What the keys of rows begin with; those of definitions come before.
+const ROWS_LOW: &[u8] = b"row/";
 
-    fn seal(&mut self, pack: &PackEntry) -> Result<()> {
-        self.sealed.push((pack.clone(), std::mem::take(&mut self.open)));
-        Ok(())
-    }
-}
-
-/// A checkpoint of which some chunks are made.
+/// A moment of the object: whatever is written since then, this is what can be read.
 pub struct Capture {
-    scan: Scan,
-    chunker: StateChunker,
-    raw: RawState,
-    waiting: bool,
-    writer: ChunkWriter,
-    stored: StoredChunk,
-    assembler: Option<Assembler>,
-    /// The schema that the scan goes by, and the triggers that watch.
+    /// The schema that a scan goes by.
     schema: Schema,
+    forms: Vec<WatchedForm>,
+    /// The number of the first table that keeps rows as they were.
+    first: usize,
+    has_entries: bool,
     triggers: Vec<u8>,
-    /// Packs that are to be taken away.
-    pub sink: Sink,
+    /// What is known of changes until this moment.
+    pub tracked: Option<Tracked>,
+    /// The object's alarm at that moment, in Unix milliseconds.
+    pub alarm: Option<f64>,
 }
 
 impl Capture {
-    /// Begins: the checkpoint shows this moment. Nothing is awaited, so nothing is written meanwhile.
-    pub fn begin(storage: &Storage, chunk_size: ChunkSize) -> Result<Self> {
+    /// Begins: this is the moment. Nothing is awaited, so nothing is written meanwhile.
+    pub fn begin(storage: &Storage) -> Result<Self> {
         let schema = Schema::read(storage)?;
-        let mut forms: Vec<(TableForm, bool)> = Vec::new();
-        for form in schema.forms(storage)? {
-            // What no trigger can be hung on is copied while nothing else happens.
-            let copies = form.replaces_unseen
-                || form.name.starts_with("sqlite_")
-                || schema.is_shadow(storage, &form.name)?;
-            forms.push((form, copies));
-        }
-        let has_entries = schema.tables().any(|table| table.name == "_cf_KV");
-        let first = storage.transaction(|| watch(storage, &forms, has_entries))?;
-        let tables = forms
-            .into_iter()
-            .zip(first..)
-            .map(|((form, copied), number)| ScannedTable { form, watched: Some(number), copied })
-            .collect();
-        let setting = codec_setting(CheckpointKind::Rows, Codec::Zstd, None)?;
-        Ok(Capture {
-            scan: Scan::new(&schema, tables, has_entries),
-            triggers: triggers(storage)?,
-            chunker: StateChunker::new(chunk_size),
-            raw: RawState::default(),
-            waiting: false,
-            writer: ChunkWriter::new(setting)?,
-            stored: StoredChunk::default(),
-            assembler: Some(Assembler::new(CheckpointKind::Rows, Codec::Zstd, PackBorder::FOLDER)),
-            schema,
-            sink: Sink::default(),
-        })
-    }
-
-    /// Says what the object's alarm was at that moment, in Unix milliseconds.
-    pub fn set_alarm(&mut self, alarm: Option<f64>) {
-        self.scan.alarm = alarm;
+        let forms = schema.watched_forms(storage)?;
+        let has_entries = schema.tables().any(|table| table.name == ENTRIES_TABLE);
+        let (first, tracked) = storage.transaction(|| {
+            let first = watch(storage, &forms, has_entries)?;
+            Ok((first, pause(storage, &schema, &forms, first)?))
+        })?;
+        let triggers = triggers(storage)?;
+        Ok(Capture { schema, forms, first, has_entries, triggers, tracked, alarm: None })
     }
 
     /// Refuses to go on where something was missed since it began.
@@ -102,34 +77,68 @@ impl Capture {
         }
     }
 
-    /// Makes the next chunk; gives the facts after the last one.
-    pub fn step(&mut self, storage: &Storage) -> Result<Option<CheckpointFacts>> {
-        self.raw.ndjson.clear();
-        while self.waiting || self.scan.advance(storage)? {
-            let (key, line) = self.scan.line();
-            self.waiting = !self.chunker.push(&mut self.raw, key, line)?;
-            if self.waiting {
-                break;
-            }
-        }
-        let Some(assembler) = &mut self.assembler else {
-            return Ok(None);
-        };
-        if !self.raw.ndjson.is_empty() {
-            self.stored.first_key.clone_from(&self.raw.first_key);
-            self.stored.record_count = self.raw.record_count;
-            self.writer.write(&self.raw.ndjson, &mut self.stored)?;
-            shape_content(CheckpointKind::Rows, &mut self.raw.ndjson);
-            assembler.add(&self.stored, &self.raw.ndjson, &mut self.sink)?;
-        }
-        if self.waiting {
-            return Ok(None);
-        }
-        self.assembler.take().map(|assembler| assembler.finish(None, &mut self.sink)).transpose()
+    fn scanned(&self, (number, (form, way)): (usize, &WatchedForm)) -> ScannedTable {
+        ScannedTable { form: form.clone(), watched: Some((number, *way)) }
     }
 
-    /// Raw bytes of the chunk made last.
-    pub fn chunk_bytes(&self) -> usize {
-        self.raw.ndjson.len()
+    fn numbered(&self) -> impl Iterator<Item = (usize, &WatchedForm)> {
+        (self.first..).zip(&self.forms)
     }
+
+    /// All of it.
+    pub fn scan(&self) -> Scan {
+        let tables = self.numbered().map(|table| self.scanned(table)).collect();
+        Scan::new(&self.schema, tables, self.has_entries, self.alarm)
+    }
+
+    /// Where it may differ from the checkpoint since which changes are `tracked`, in the order of the keys.
+    pub fn stretches(&self, tracked: &Tracked) -> VecDeque<Stretch> {
+        let mut stretches = Vec::new();
+        for (position, table) in self.numbered().enumerate() {
+            let (number, watched) = table;
+            let low = table_prefix(&watched.0.name);
+            let stretch = match is_tracked(watched) {
+                true => {
+                    Stretch::Touched(TouchedScan::new(watched.0.clone(), tracked.first + position, number))
+                }
+                false => whole_table(&low, Scan::of_table(self.scanned(table))),
+            };
+            stretches.push((low, stretch));
+        }
+        for table in self.schema.tables() {
+            let scan = match table.name.as_str() {
+                ENTRIES_TABLE => Scan::of_entries(self.has_entries),
+                METADATA_TABLE => Scan::of_alarm(self.alarm),
+                _ => continue,
+            };
+            let low = table_prefix(&table.name);
+            let stretch = whole_table(&low, scan);
+            stretches.push((low, stretch));
+        }
+        stretches.sort_by(|one, other| one.0.cmp(&other.0));
+        let definitions = Stretch::Whole {
+            low: Some(Vec::new()),
+            high: ROWS_LOW.to_vec(),
+            scan: Box::new(Scan::of_definitions(&self.schema)),
+        };
+        std::iter::once(definitions).chain(stretches.into_iter().map(|(_, stretch)| stretch)).collect()
+    }
+
+    /// The checkpoint is there: ends the watch, and begins to track changes since then if that is wanted.
+    pub fn end(&self, storage: &Storage, made: &CheckpointId, tracks_changes: bool) -> Result<()> {
+        storage.transaction(|| {
+            // It is whole, but what was missed since belongs to the next one.
+            match tracks_changes && self.check(storage).is_ok() {
+                true => go_on_from(storage, made, &self.schema, &self.forms, self.first)?,
+                false => forget(storage)?,
+            }
+            unwatch(storage)
+        })
+    }
+}
+
+fn whole_table(prefix: &str, scan: Scan) -> Stretch {
+    // A prefix ends with a slash, and a nought comes behind it.
+    let high = [prefix.strip_suffix('/').unwrap_or(prefix).as_bytes(), b"0"].concat();
+    Stretch::Whole { low: Some(prefix.as_bytes().to_vec()), high, scan: Box::new(scan) }
 }

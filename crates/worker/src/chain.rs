@@ -8,6 +8,7 @@ use dotctl_engine::codec::Dictionary;
 use dotctl_engine::format::delta::DeltaChunk;
 use dotctl_engine::format::layout::pack_key;
 use dotctl_engine::format::{ChunkEntry, Manifest, PackEntry, Place as RunPlace, Run, RunKind};
+use dotctl_engine::placement::PlacementPolicy;
 use dotctl_engine::{Damage, Error, Result};
 
 use crate::places::Place;
@@ -19,6 +20,8 @@ pub struct Places {
     pub near: Place,
     /// Those that overflow it.
     pub far: Option<Place>,
+    /// Which those are.
+    pub policy: PlacementPolicy,
 }
 
 impl Places {
@@ -77,7 +80,7 @@ impl<'a> ChainLines<'a> {
                 current: None,
                 next: None,
             };
-            cursor.look_ahead().await?;
+            cursor.look_ahead(&[]).await?;
             cursors.push(cursor);
         }
         Ok(ChainLines { cursors, low: Some(Vec::new()), reader: ChunkReader::new()? })
@@ -85,14 +88,22 @@ impl<'a> ChainLines<'a> {
 
     /// Puts the lines of the next piece over what is in `into`; says `false` when there is none.
     pub async fn next_piece(&mut self, into: &mut Vec<u8>) -> Result<bool> {
-        let Some(low) = self.low.take() else {
-            return Ok(false);
-        };
+        match self.low.take() {
+            Some(low) => self.piece_from(low, into).await.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// The first key behind the piece that was read last; none where nothing is behind it.
+    pub fn border(&self) -> Option<&[u8]> {
+        self.low.as_deref()
+    }
+
+    /// Puts the lines from `low` on, up to the end of the piece that it lies in, over what is in `into`. Pieces are read in
+    /// ascending order, and those between them are not looked at.
+    pub async fn piece_from(&mut self, low: Vec<u8>, into: &mut Vec<u8>) -> Result<()> {
         for cursor in &mut self.cursors {
-            while cursor.next.as_ref().is_some_and(|(_, chunk)| chunk.first_key.as_bytes() <= low.as_slice())
-            {
-                cursor.take_next(&mut self.reader).await?;
-            }
+            cursor.move_to(&low, &mut self.reader).await?;
         }
         let nexts = self.cursors.iter().filter_map(|cursor| cursor.next.as_ref());
         let border = nexts.map(|(_, chunk)| chunk.first_key.as_bytes()).min().map(<[u8]>::to_vec);
@@ -108,14 +119,13 @@ impl<'a> ChainLines<'a> {
             Decoded::Lines(_) => None,
         });
         let mut merge = RunMerge::new(deltas, &range);
-        merge_lines(lines.unwrap_or_default(), &mut merge, &range, into)?;
-        Ok(true)
+        merge_lines(lines.unwrap_or_default(), &mut merge, &range, into)
     }
 }
 
 impl Cursor<'_> {
-    /// Finds the chunk behind the one taken last.
-    async fn look_ahead(&mut self) -> Result<()> {
+    /// Finds the chunk behind the one found last; packs that end before `key` are not looked into.
+    async fn look_ahead(&mut self, key: &[u8]) -> Result<()> {
         loop {
             if let Some((pack, reading, position)) = &mut self.open
                 && let Some(chunk) = reading.chunks().get(*position)
@@ -123,6 +133,9 @@ impl Cursor<'_> {
                 *position += 1;
                 self.next = Some((pack, chunk.clone()));
                 return Ok(());
+            }
+            while self.packs.as_slice().get(1).is_some_and(|next| next.first_key.as_bytes() <= key) {
+                self.packs.next();
             }
             let Some(pack) = self.packs.next() else {
                 self.next = None;
@@ -132,20 +145,30 @@ impl Cursor<'_> {
         }
     }
 
-    async fn take_next(&mut self, reader: &mut ChunkReader) -> Result<()> {
-        let Some((pack, chunk)) = self.next.take() else {
-            return Ok(());
-        };
+    /// Makes the chunk the current one in which `key` lies.
+    async fn move_to(&mut self, key: &[u8], reader: &mut ChunkReader) -> Result<()> {
+        let mut found = None;
+        while self.next.as_ref().is_some_and(|(_, chunk)| chunk.first_key.as_bytes() <= key) {
+            found = self.next.take();
+            self.look_ahead(key).await?;
+        }
+        match found {
+            Some((pack, chunk)) => self.decode(pack, &chunk, reader).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn decode(&mut self, pack: &PackEntry, chunk: &ChunkEntry, reader: &mut ChunkReader) -> Result<()> {
         self.current = None;
         reader.set_dictionary(self.dictionary.as_ref());
         let key = pack_key(&pack.sha256);
-        let mut raw = vec![0; raw_bytes(&chunk)?];
+        let mut raw = vec![0; raw_bytes(chunk)?];
         let stored = self.place.read(&key, chunk.stored_offset, chunk.stored_bytes.into()).await?;
         let stored = stored.ok_or_else(|| missing(pack))?;
         let place = |error: Error| {
             error.at(format!("{}, {key}, chunk at byte {}", self.place.location(), chunk.stored_offset))
         };
-        reader.read(self.run.codec, &chunk, &stored, &mut raw).map_err(place)?;
+        reader.read(self.run.codec, chunk, &stored, &mut raw).map_err(place)?;
         self.current = Some(match self.run.kind {
             RunKind::Delta => {
                 let delta = DeltaChunk::read(raw, chunk.record_count).map_err(place)?;
@@ -157,7 +180,7 @@ impl Cursor<'_> {
             _ if raw.ends_with(b"\n") => Decoded::Lines(raw),
             _ => return Err(place(Error::corrupt("a chunk of lines does not end with its last one"))),
         });
-        self.look_ahead().await
+        Ok(())
     }
 }
 

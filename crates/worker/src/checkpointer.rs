@@ -5,44 +5,67 @@ use std::rc::Rc;
 
 use wasm_bindgen::JsValue;
 
+use dotctl_engine::checkpoint::{ChainPolicy, CheckpointFacts, Foundation};
 use dotctl_engine::chunk::ChunkSize;
 use dotctl_engine::format::layout::{MANIFESTS, ManifestKey, PACKS, STORE_MARKER, pack_key};
 use dotctl_engine::format::{CheckpointKind, Document, Manifest};
 use dotctl_engine::id::{CheckpointId, Namespace, Time};
+use dotctl_engine::placement::PlacementPolicy;
 use dotctl_engine::retention::{Candidate, RetentionPolicy, reasons};
 use dotctl_engine::rows::RowsSum;
 use dotctl_engine::{Damage, Error, ErrorKind, Result};
 
 use crate::capture::Capture;
 use crate::chain::{ChainLines, Places};
-use crate::places::{Bucket, Place};
+use crate::full::Full;
+use crate::increment::{Increment, Step};
+use crate::pace::{Pace, WAKE_MS};
+use crate::places::{Bucket, Place, Spool, discard_spool};
+use crate::placing::Placing;
 use crate::report::{CheckpointReport, Finding, PruneReport, RestoreReport, VerifyReport};
 use crate::restore::{apply, discard, stage};
-use crate::rows::unwatch;
+use crate::rows::{Tracked, forget, resume};
 use crate::storage::{AlarmTime, Alarms, Guard, Storage, next_turn};
-
-/// Raw bytes after which other events get their turn: about a tenth of a second of work.
-const TURN_BYTES: usize = 1 << 20;
-
-/// Raw bytes after which the work goes on in a new event: some 10 of the 30 seconds of processor time that
-/// each has (`docs/BENCHMARKS.md` has the rates).
-const EVENT_BYTES: usize = 64 << 20;
-
-/// When an object is woken that was restarted while a checkpoint was made, in milliseconds after that
-/// has last shown a sign of life.
-const WAKE_MS: f64 = 30_000.0;
+use crate::upload;
 
 /// How an object's checkpoints are made.
 pub struct Setting {
     /// Whose state it is, in every manifest.
     pub namespace: String,
-    /// A bucket of R2 for the checkpoints. Without one they are kept in the object's own tables.
-    pub bucket: Option<BucketSetting>,
+    /// Where the checkpoints are kept.
+    pub place: Where,
     /// The raw size that chunks aim at.
     pub chunk_size: ChunkSize,
     /// Whether the class has an `alarm` that calls [`Checkpointer::alarm`]. Without one a checkpoint has to be
     /// done with the processor time of the event that asked for it.
     pub has_alarm: bool,
+    /// Whether triggers write down which rows change between checkpoints, so that the next one stores, and of tables
+    /// reads, only those.
+    pub tracks_changes: bool,
+}
+
+impl Setting {
+    /// In the object's own tables, without tracking of changes, of a class that has an `alarm`. `namespace` says whose
+    /// state it is: by custom the class's name, a slash, and the object's id.
+    pub fn new(namespace: String) -> Self {
+        Setting {
+            namespace,
+            place: Where::Object,
+            chunk_size: ChunkSize::DEFAULT,
+            has_alarm: true,
+            tracks_changes: false,
+        }
+    }
+}
+
+/// Where checkpoints are kept.
+pub enum Where {
+    /// In the object's own tables.
+    Object,
+    /// In a bucket of R2.
+    Bucket(BucketSetting),
+    /// In the object's own tables; those that this policy has in R2 in the bucket.
+    Overflowing(BucketSetting, PlacementPolicy),
 }
 
 /// A bucket of R2.
@@ -58,17 +81,23 @@ pub struct BucketSetting {
 impl BucketSetting {
     /// The same unless another is asked for: a pack of 8 MiB takes a second or two.
     pub const REQUEST_MS: f64 = 30_000.0;
+
+    /// The bucket with this binding, in which keys begin with `prefix`.
+    pub fn new(binding: JsValue, prefix: &str) -> Self {
+        BucketSetting { binding, prefix: prefix.to_owned(), request_ms: Self::REQUEST_MS }
+    }
 }
 
 /// Makes, lists, verifies, restores and prunes the checkpoints of one object.
 #[derive(Clone)]
 pub struct Checkpointer {
-    storage: Storage,
-    namespace: Namespace,
-    places: Rc<Places>,
+    pub(crate) storage: Storage,
+    pub(crate) namespace: Namespace,
+    pub(crate) places: Rc<Places>,
     chunk_size: ChunkSize,
     /// The object's alarm; none where the class answers to none.
-    alarms: Option<Alarms>,
+    pub(crate) alarms: Option<Alarms>,
+    tracks_changes: bool,
 }
 
 /// A checkpoint whose moment has passed, and of which nothing is made yet.
@@ -80,7 +109,7 @@ struct Begun {
 }
 
 /// That a checkpoint or a restore goes on, until this is dropped: of the object, whoever asked for it.
-struct Busy(Guard);
+pub(crate) struct Busy(Guard);
 
 impl Drop for Busy {
     fn drop(&mut self) {
@@ -98,26 +127,35 @@ impl Checkpointer {
         let storage = Storage::new(storage)?;
         if !storage.guard().busy() {
             storage.transaction(|| {
-                unwatch(&storage)?;
+                if !setting.tracks_changes {
+                    forget(&storage)?;
+                }
+                resume(&storage)?;
+                discard_spool(&storage)?;
+                upload::forget_old(&storage)?;
                 discard(&storage)
             })?;
         }
-        let near = match setting.bucket {
-            Some(BucketSetting { binding, prefix, request_ms }) => {
-                Place::Bucket(Bucket::new(binding, &prefix, request_ms))
-            }
-            None => Place::object(&storage),
+        let bucket = |bucket: BucketSetting| {
+            Place::Bucket(Bucket::new(bucket.binding, &bucket.prefix, bucket.request_ms))
+        };
+        let budget = PlacementPolicy::BUDGET;
+        let (near, far, policy) = match setting.place {
+            Where::Object => (Place::object(&storage), None, budget),
+            Where::Bucket(setting) => (bucket(setting), None, budget),
+            Where::Overflowing(setting, policy) => (Place::object(&storage), Some(bucket(setting)), policy),
         };
         Ok(Checkpointer {
             namespace: Namespace::new(setting.namespace)?,
-            places: Rc::new(Places { near, far: None }),
+            places: Rc::new(Places { near, far, policy }),
             chunk_size: setting.chunk_size,
             alarms: setting.has_alarm.then(|| Alarms::new(&storage)),
+            tracks_changes: setting.tracks_changes,
             storage,
         })
     }
 
-    fn begin(&self) -> Result<Busy> {
+    pub(crate) fn begin(&self) -> Result<Busy> {
         let guard = self.storage.guard();
         if guard.busy() {
             return Err(Error::new(ErrorKind::Busy, "a checkpoint or a restore is going on already")
@@ -144,21 +182,22 @@ impl Checkpointer {
         let busy = self.begin()?;
         let created_at = Time::from_unix_ms(js_sys::Date::now() as i64)?;
         let alarm = self.storage.alarm();
-        let capture = Capture::begin(&self.storage, self.chunk_size)?;
+        let capture = Capture::begin(&self.storage)?;
         Ok(Begun { capture, alarm, created_at, _busy: busy })
     }
 
     async fn finish(&self, begun: Begun) -> Result<CheckpointReport> {
         let Begun { mut capture, alarm, created_at, _busy } = begun;
         let made = async {
-            capture.set_alarm(alarm.get().await?);
-            self.make(capture, created_at).await
+            capture.alarm = alarm.get().await?;
+            self.make(&capture, created_at).await
         };
         let made = made.await;
-        if made.is_err() {
-            // If this fails too, the next checkpoint begins with it.
-            let _ = unwatch(&self.storage);
-        }
+        // If this fails, the next checkpoint begins with it, and is a full one.
+        let _ = match &made {
+            Ok(report) => capture.end(&self.storage, &report.id, self.tracks_changes),
+            Err(_) => self.storage.transaction(|| resume(&self.storage)),
+        };
         if let Some(alarms) = &self.alarms {
             alarms.end().await?;
         }
@@ -197,64 +236,133 @@ impl Checkpointer {
         }
     }
 
-    async fn make(&self, mut capture: Capture, created_at: Time) -> Result<CheckpointReport> {
+    async fn make(&self, capture: &Capture, created_at: Time) -> Result<CheckpointReport> {
         let near = &self.places.near;
-        let (mut turn_bytes, mut event_bytes) = (0, 0);
-        let facts = loop {
-            let facts = capture.step(&self.storage)?;
-            turn_bytes += capture.chunk_bytes();
-            for (pack, pieces) in std::mem::take(&mut capture.sink.sealed) {
-                near.create(&pack_key(&pack.sha256), &pieces).await?;
-            }
-            if let Some(facts) = facts {
-                break facts;
-            }
-            if turn_bytes >= TURN_BYTES {
-                let is_first = event_bytes == 0;
-                event_bytes += std::mem::take(&mut turn_bytes);
-                match &self.alarms {
-                    // What is done within one turn needs nobody to wake the object for it.
-                    Some(alarms) if is_first && !alarms.wanted() => alarms.begin(WAKE_MS).await?,
-                    Some(alarms) if event_bytes >= EVENT_BYTES => {
-                        event_bytes = 0;
-                        alarms.turn().await?;
-                    }
-                    _ => {}
-                }
-                next_turn().await?;
-                capture.check(&self.storage)?;
-            }
+        let mut pace = Pace::new(self.alarms.as_ref());
+        let changes = match &capture.tracked {
+            Some(tracked) => self.changes(capture, tracked, &mut pace).await?,
+            None => None,
         };
+        let (facts, mut placing) = match changes {
+            Some(made) => made,
+            None => self.all(capture, &mut pace).await?,
+        };
+        let overflows = placing.overflows;
         capture.check(&self.storage)?;
-        unwatch(&self.storage)?;
         let sequence = self.next_sequence().await?;
-        let manifest = facts.manifest(self.namespace.clone(), sequence, created_at);
-        for pack in manifest.packs() {
-            if !near.has_pack(pack).await? {
-                return Err(Error::damaged(Damage::Missing, "the pack", pack.sha256, "nothing")
-                    .at(near.location())
-                    .hint("somebody has removed it meanwhile: make the checkpoint again"));
-            }
+        let mut manifest = facts.manifest(self.namespace.clone(), sequence, created_at);
+        if overflows {
+            manifest.overflow();
         }
+        placing.check(&manifest).await?;
         let (id, bytes) = manifest.write()?;
         let key = ManifestKey { namespace: self.namespace.clone(), sequence, id };
+        if let Some(second) = self.places.second(overflows) {
+            // Until the object has it too, it is a checkpoint of the second place alone.
+            second.create_small(&key.to_string(), &bytes, &self.storage).await?;
+        }
         if let Place::Object(_) = near {
             // A bucket has no such mark.
             let (marker, content) = STORE_MARKER;
-            near.create(marker, &[content.to_vec()]).await?;
+            near.create_small(marker, content, &self.storage).await?;
         }
-        near.create(&key.to_string(), &[bytes]).await?;
+        near.create_small(&key.to_string(), &bytes, &self.storage).await?;
         Ok(CheckpointReport::of(id, &manifest))
     }
 
+    /// Everything that there was at the moment of `capture`, and how its packs were placed.
+    async fn all(&self, capture: &Capture, pace: &mut Pace<'_>) -> Result<(CheckpointFacts, Placing<'_>)> {
+        let (mut full, mut spool) = (Full::new(capture.scan(), self.chunk_size)?, Spool::new(&self.storage)?);
+        let mut placing = Placing::new(&self.places, &self.storage, false);
+        while let Some(bytes) = full.step(&self.storage, &mut spool)? {
+            placing.put(&mut spool).await?;
+            if pace.worked(bytes).await? {
+                capture.check(&self.storage)?;
+            }
+        }
+        let facts = full.finish(&mut spool)?;
+        placing.put(&mut spool).await?;
+        Ok((facts, placing))
+    }
+
+    /// What has changed until the moment of `capture`, and how its packs were placed; none where a full checkpoint is due.
+    async fn changes(
+        &self,
+        capture: &Capture,
+        tracked: &Tracked,
+        pace: &mut Pace<'_>,
+    ) -> Result<Option<(CheckpointFacts, Placing<'_>)>> {
+        let found = async {
+            let Some((base, foundation)) = self.foundation(tracked).await? else {
+                return Ok::<_, Error>(None);
+            };
+            let overflowed = foundation.runs.iter().any(|run| run.place.is_some());
+            let (mut spool, mut placing) =
+                (Spool::new(&self.storage)?, Placing::new(&self.places, &self.storage, overflowed));
+            let stretches = capture.stretches(tracked);
+            let mut increment =
+                Increment::new(&self.places, &base, &foundation, stretches, self.chunk_size).await?;
+            loop {
+                let step = increment.step(&self.storage, &mut spool).await?;
+                placing.put(&mut spool).await?;
+                match step {
+                    Step::Outgrown => return Ok(None),
+                    Step::Ended => break,
+                    Step::More(bytes) => {
+                        if pace.worked(bytes).await? {
+                            capture.check(&self.storage)?;
+                        }
+                    }
+                }
+            }
+            let facts = increment.finish(&mut spool)?;
+            placing.put(&mut spool).await?;
+            // A checkpoint lies in one place with all its packs, so also with its base's.
+            let stored_bytes = facts.content_packs().map(|pack| pack.stored_bytes).sum();
+            let overflows = self.places.overflow(facts.raw_bytes(), stored_bytes)?;
+            Ok((overflows == overflowed && placing.overflows == overflowed).then_some((facts, placing)))
+        };
+        match found.await {
+            // What is damaged is not built on.
+            Err(error) if matches!(error.kind(), ErrorKind::Corrupt(_) | ErrorKind::Sealed) => Ok(None),
+            found => found,
+        }
+    }
+
+    /// The checkpoint since which changes are known, and what of it the next one is laid over; none where a full one is
+    /// due.
+    async fn foundation(&self, tracked: &Tracked) -> Result<Option<(Manifest, Foundation)>> {
+        let keys = self.keys().await?;
+        let Some(key) = keys.iter().find(|key| key.id == tracked.base) else {
+            return Ok(None);
+        };
+        let base = self.read_manifest(key).await?;
+        let foundation = ChainPolicy::DEFAULT.foundation(key.id, &base);
+        // With fewer of its runs the rest would have to be stored again, about as much as everything is.
+        let is_whole = |foundation: &Foundation| foundation.runs.len() == base.content_runs().count();
+        Ok(foundation
+            .filter(is_whole)
+            .filter(|_| base.kind == CheckpointKind::Rows)
+            .map(|found| (base.clone(), found)))
+    }
+
     async fn next_sequence(&self) -> Result<u64> {
-        Ok(self.keys().await?.last().map_or(0, |key| key.sequence).saturating_add(1))
+        let mut last = self.keys().await?.last().map_or(0, |key| key.sequence);
+        if let Some(far) = &self.places.far {
+            // The object may have lost some since: emptied, or put back to an earlier time by the platform.
+            let there = manifest_keys(far.list(&self.manifests_prefix()).await?)?;
+            last = last.max(there.last().map_or(0, |key| key.sequence));
+        }
+        Ok(last.saturating_add(1))
     }
 
     /// The manifests' keys of this object's namespace, oldest first.
-    async fn keys(&self) -> Result<Vec<ManifestKey>> {
-        let prefix = format!("{MANIFESTS}/{}/", self.namespace.encoded());
-        manifest_keys(self.places.near.list(&prefix).await?)
+    pub(crate) async fn keys(&self) -> Result<Vec<ManifestKey>> {
+        manifest_keys(self.places.near.list(&self.manifests_prefix()).await?)
+    }
+
+    fn manifests_prefix(&self) -> String {
+        format!("{MANIFESTS}/{}/", self.namespace.encoded())
     }
 
     async fn read_manifest(&self, key: &ManifestKey) -> Result<Manifest> {
@@ -363,11 +471,11 @@ impl Checkpointer {
     }
 
     async fn put_back(&self, reference: &str) -> Result<RestoreReport> {
+        let (key, manifest) = self.find(reference).await?;
         if let Some(alarms) = &self.alarms {
             // A checkpoint that an earlier life of the object has begun is no longer wanted.
             alarms.end().await?;
         }
-        let (key, manifest) = self.find(reference).await?;
         let staged = stage(&self.storage, &self.places, &manifest).await?;
         let alarm = apply(&self.storage, &staged)?;
         self.storage.set_alarm(alarm).await?;
@@ -405,6 +513,9 @@ impl Checkpointer {
             }
         }
         near.remove(&doomed).await?;
+        if let Some(far) = &self.places.far {
+            far.remove(&doomed).await?;
+        }
         let mut unneeded = Vec::new();
         if let Place::Object(_) = near {
             // In its own tables an object is alone: what nobody names is left over.

@@ -4,20 +4,21 @@ use js_sys::{Object, Reflect};
 use wasm_bindgen::prelude::*;
 
 use dotctl_engine::chunk::ChunkSize;
+use dotctl_engine::placement::PlacementPolicy;
 use dotctl_engine::retention::RetentionPolicy;
 use dotctl_engine::{Error, Result};
 use serde::Serialize;
 
-use crate::checkpointer::{BucketSetting, Checkpointer, Setting};
+use crate::checkpointer::{BucketSetting, Checkpointer, Setting, Where};
 
 /// The checkpoints of one object.
 #[wasm_bindgen(js_name = Checkpoints)]
-pub struct JsCheckpoints(Checkpointer);
+pub struct JsCheckpoints(pub(crate) Checkpointer);
 
-type Answer<T> = std::result::Result<T, JsValue>;
+pub type Answer<T> = std::result::Result<T, JsValue>;
 
 /// An error as JavaScript throws it: with `kind`, and `hint` where there is one.
-fn thrown(error: &Error) -> JsValue {
+pub fn thrown(error: &Error) -> JsValue {
     let thrown: JsValue = JsError::new(&error.to_string()).into();
     let _ = Reflect::set(&thrown, &"kind".into(), &error.kind().name().into());
     if let Some(hint) = error.next_step() {
@@ -26,7 +27,7 @@ fn thrown(error: &Error) -> JsValue {
     thrown
 }
 
-fn answer<T: Serialize>(result: Result<T>) -> Answer<JsValue> {
+pub fn answer<T: Serialize>(result: Result<T>) -> Answer<JsValue> {
     let value = result.map_err(|error| thrown(&error))?;
     let text = serde_json::to_string(&value)
         .map_err(|error| thrown(&Error::malformed(format!("the answer cannot be spelled: {error}"))))?;
@@ -48,6 +49,34 @@ fn count(options: &Object, name: &str) -> Result<Option<f64>> {
     }
 }
 
+/// What goes into R2 where checkpoints overflow: a rule by name, and its numbers where they are given.
+fn placement(options: &Object) -> Result<PlacementPolicy> {
+    let Some(given) = option(options, "placement") else {
+        return Ok(PlacementPolicy::BUDGET);
+    };
+    let given = Object::from(given);
+    let rule = option(&given, "rule").and_then(|rule| rule.as_string());
+    let mut policy = match rule.as_deref() {
+        None | Some("budget") => PlacementPolicy::BUDGET,
+        Some("hybrid") => PlacementPolicy::HYBRID,
+        Some(other) => {
+            return Err(
+                Error::malformed(format!("placement.rule is {other:?}")).hint("there are budget and hybrid")
+            );
+        }
+    };
+    for (name, bytes) in [
+        ("overflowRawBytes", &mut policy.overflow_raw_bytes),
+        ("overflowStoredBytes", &mut policy.overflow_stored_bytes),
+        ("rawBytesEnd", &mut policy.raw_bytes_end),
+    ] {
+        if let Some(number) = count(&given, name)? {
+            *bytes = number as u64;
+        }
+    }
+    Ok(policy)
+}
+
 #[wasm_bindgen(js_class = Checkpoints)]
 impl JsCheckpoints {
     /// `storage` is `ctx.storage`; the options are those of `CheckpointerOptions` in `index.d.ts`.
@@ -61,13 +90,21 @@ impl JsCheckpoints {
                 None => ChunkSize::DEFAULT,
             };
             let request_ms = count(options, "requestMs")?.unwrap_or(BucketSetting::REQUEST_MS);
-            let bucket = option(options, "bucket").map(|binding| BucketSetting {
-                binding,
-                prefix: text("prefix").unwrap_or_default(),
-                request_ms,
-            });
+            let bucket =
+                |binding| BucketSetting { binding, prefix: text("prefix").unwrap_or_default(), request_ms };
+            let place = match (option(options, "bucket"), option(options, "overflow")) {
+                (None, None) => Where::Object,
+                (Some(binding), None) => Where::Bucket(bucket(binding)),
+                (None, Some(binding)) => Where::Overflowing(bucket(binding), placement(options)?),
+                (Some(_), Some(_)) => {
+                    return Err(Error::malformed("bucket and overflow are both given").hint(
+                        "bucket is for all checkpoints, overflow for those too large for the object's tables",
+                    ));
+                }
+            };
             let has_alarm = option(options, "hasAlarm").is_none_or(|has| has.is_truthy());
-            Checkpointer::new(storage, Setting { namespace, bucket, chunk_size, has_alarm })
+            let tracks_changes = option(options, "trackChanges").is_some_and(|tracks| tracks.is_truthy());
+            Checkpointer::new(storage, Setting { namespace, place, chunk_size, has_alarm, tracks_changes })
         };
         make().map(JsCheckpoints).map_err(|error| thrown(&error))
     }

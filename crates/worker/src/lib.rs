@@ -8,19 +8,31 @@
 //! ```text
 //! storage (what the runtime offers) -> rows (an object's state as lines, and back)
 //! storage -> places (where packs lie) -> chain (checkpoints as lines)
-//! rows, places, chain -> capture, restore -> checkpointer -> javascript
+//! rows -> capture (the moment) -> full, increment (what is read of it); chain -> base -> increment
+//! capture, full, increment, restore, upload -> checkpointer -> javascript, door
 //! ```
 
+mod base;
 mod capture;
 mod chain;
 mod checkpointer;
+mod door;
+mod full;
+mod increment;
 mod javascript;
+mod pace;
 mod packed;
 mod places;
+mod placing;
 mod report;
 mod restore;
 mod rows;
 mod storage;
+mod upload;
 
-pub use checkpointer::{BucketSetting, Checkpointer, Setting};
+pub use checkpointer::{BucketSetting, Checkpointer, Setting, Where};
+pub use door::{Door, door};
+pub use dotctl_engine::placement::PlacementPolicy;
+pub use dotctl_engine::retention::RetentionPolicy;
+pub use dotctl_engine::{Error, ErrorKind};
 pub use report::{CheckpointReport, Finding, PruneReport, RestoreReport, VerifyReport};

@@ -19,6 +19,8 @@ pub struct CheckpointReport {
     pub kind: &'static str,
     /// When the capture began.
     pub created_at: Time,
+    /// The checkpoint whose changes it stores; none where it is a full one.
+    pub base: Option<CheckpointId>,
     /// Lines.
     pub record_count: u64,
     /// Bytes of all lines.
@@ -40,6 +42,7 @@ impl CheckpointReport {
             sequence: manifest.sequence,
             kind: manifest.kind.name(),
             created_at: manifest.created_at,
+            base: manifest.base,
             record_count: manifest.record_count,
             raw_bytes: manifest.raw_bytes,
             stored_bytes: manifest.stored_bytes(),

@@ -15,27 +15,54 @@ use dotctl_engine::{Damage, Error, Result};
 use crate::chain::{ChainLines, Places};
 use crate::packed::Reader;
 use crate::rows::{
-    Build, STATISTICS_TABLE, Scan, ScannedTable, Schema, drop_all, is_runtimes, put_away, unwatch,
+    Build, STATISTICS_TABLE, Scan, ScannedTable, Schema, drop_all, forget, is_runtimes, put_away, unwatch,
 };
 use crate::storage::{Parameter, Storage};
 
 /// Bytes of a row that keeps a part of a piece.
 const PART_BYTES: usize = 1_000_000;
 
-/// Pieces of a checkpoint, compressed again, until they are all there.
-const STAGED: &str = "CREATE TABLE IF NOT EXISTS _dotctl_staged (piece INTEGER, part INTEGER, raw_bytes INTEGER, bytes BLOB, \
-                      PRIMARY KEY (piece, part)) WITHOUT ROWID";
+/// The table in which the pieces of a checkpoint lie, compressed again, until they are all there.
+const STAGED_TABLE: &str = "_dotctl_staged";
 
 /// What was staged.
 pub struct Staged {
-    pieces: usize,
+    /// The table, made as that for what this module stages.
+    pub table: &'static str,
+    /// Its pieces, numbered from 0.
+    pub pieces: usize,
     /// What all lines come to.
     pub sum: RowsSum,
 }
 
+/// Makes a table for pieces.
+pub fn make_table(storage: &Storage, table: &str) -> Result<()> {
+    let columns = "piece INTEGER, part INTEGER, raw_bytes INTEGER, bytes BLOB, PRIMARY KEY (piece, part)";
+    storage.execute(&format!("CREATE TABLE IF NOT EXISTS {table} ({columns}) WITHOUT ROWID"), &[])
+}
+
+/// Lays a piece into `table`: whole lines, compressed, which have `raw_bytes`.
+pub fn lay_piece(
+    storage: &Storage,
+    table: &str,
+    number: usize,
+    raw_bytes: usize,
+    stored: &[u8],
+) -> Result<()> {
+    let insert =
+        format!("INSERT INTO {table} VALUES (CAST(? AS INTEGER), CAST(? AS INTEGER), CAST(? AS INTEGER), ?)");
+    let (number, raw_bytes) = (number.to_string(), raw_bytes.to_string());
+    for (part, bytes) in stored.chunks(PART_BYTES).enumerate() {
+        let part = part.to_string();
+        let [number, part, raw_bytes] = [&number, &part, &raw_bytes].map(|text| Parameter::Text(text));
+        storage.execute(&insert, &[number, part, raw_bytes, Parameter::Blob(bytes)])?;
+    }
+    Ok(())
+}
+
 /// Forgets what was staged.
 pub fn discard(storage: &Storage) -> Result<()> {
-    put_away(storage, "_dotctl_staged")
+    put_away(storage, STAGED_TABLE)
 }
 
 /// Reads and checks all of `manifest`, and keeps it beside the object's state.
@@ -48,26 +75,18 @@ pub async fn stage(storage: &Storage, places: &Places, manifest: &Manifest) -> R
         .hint("a checkpoint of rows can: dotctl snapshot --kind rows makes one of any database"));
     }
     discard(storage)?;
-    storage.execute(STAGED, &[])?;
+    make_table(storage, STAGED_TABLE)?;
     let mut lines = ChainLines::new(places, manifest).await?;
     let mut writer = ChunkWriter::new(codec_setting(CheckpointKind::Rows, Codec::Zstd, None)?)?;
     let (mut piece, mut stored) = (Vec::new(), StoredChunk::default());
-    let mut staged = Staged { pieces: 0, sum: RowsSum::default() };
-    let insert = "INSERT INTO _dotctl_staged \
-                  VALUES (CAST(? AS INTEGER), CAST(? AS INTEGER), CAST(? AS INTEGER), ?)";
+    let mut staged = Staged { table: STAGED_TABLE, pieces: 0, sum: RowsSum::default() };
     while lines.next_piece(&mut piece).await? {
         if piece.is_empty() {
             continue;
         }
         staged.sum.add_lines(&piece);
         writer.write(&piece, &mut stored)?;
-        let (number, raw_bytes) = (staged.pieces.to_string(), piece.len().to_string());
-        for (part, bytes) in stored.bytes.chunks(PART_BYTES).enumerate() {
-            let part = part.to_string();
-            let texts = [&number, &part, &raw_bytes].map(|text| Parameter::Text(text));
-            let [number, part, raw_bytes] = texts;
-            storage.execute(insert, &[number, part, raw_bytes, Parameter::Blob(bytes)])?;
-        }
+        lay_piece(storage, STAGED_TABLE, staged.pieces, piece.len(), &stored.bytes)?;
         staged.pieces += 1;
     }
     let (actual, _) = staged.sum.finish();
@@ -83,6 +102,7 @@ pub fn apply(storage: &Storage, staged: &Staged) -> Result<Option<f64>> {
         // Rows come in any order: what they refer to is looked at in the end.
         storage.query("PRAGMA defer_foreign_keys = ON", &[])?;
         unwatch(storage)?;
+        forget(storage)?;
         let schema = Schema::read(storage)?;
         drop_all(storage, &schema)?;
         if schema.definitions.iter().any(|definition| definition.name == STATISTICS_TABLE) {
@@ -91,7 +111,10 @@ pub fn apply(storage: &Storage, staged: &Staged) -> Result<Option<f64>> {
         storage.clear_entries()?;
         let mut build = Build::new(storage);
         for number in 0..staged.pieces {
-            for line in piece(storage, number)?.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            for line in piece(storage, staged.table, number)?
+                .split(|byte| *byte == b'\n')
+                .filter(|line| !line.is_empty())
+            {
                 build.line(line)?;
             }
         }
@@ -106,12 +129,11 @@ pub fn apply(storage: &Storage, staged: &Staged) -> Result<Option<f64>> {
 }
 
 /// One staged piece's lines.
-fn piece(storage: &Storage, number: usize) -> Result<Vec<u8>> {
+fn piece(storage: &Storage, table: &str, number: usize) -> Result<Vec<u8>> {
     let text = number.to_string();
-    let rows = storage.query(
-        "SELECT raw_bytes, bytes FROM _dotctl_staged WHERE piece = CAST(? AS INTEGER) ORDER BY part",
-        &[Parameter::Text(&text)],
-    )?;
+    let select =
+        format!("SELECT raw_bytes, bytes FROM {table} WHERE piece = CAST(? AS INTEGER) ORDER BY part");
+    let rows = storage.query(&select, &[Parameter::Text(&text)])?;
     let mut reader = Reader::new(&rows);
     let (mut piece_bytes, mut stored) = (0, Vec::new());
     while let Some(bytes) = reader.next()? {
@@ -119,16 +141,21 @@ fn piece(storage: &Storage, number: usize) -> Result<Vec<u8>> {
         stored.extend_from_slice(reader.value()?.bytes()?);
     }
     let wrong = |_| Error::corrupt("a staged piece is not as it was written");
+    decode(&stored, u32::try_from(piece_bytes).map_err(wrong)?)
+}
+
+/// The lines that are compressed in `stored`, and have `lines_bytes`.
+pub fn decode(stored: &[u8], lines_bytes: u32) -> Result<Vec<u8>> {
     let chunk = ChunkEntry {
         stored_offset: 0,
-        stored_bytes: u32::try_from(stored.len()).map_err(wrong)?,
-        raw_bytes: u32::try_from(piece_bytes).map_err(wrong)?,
+        stored_bytes: u32::try_from(stored.len()).unwrap_or(u32::MAX),
+        raw_bytes: lines_bytes,
         record_count: 0,
-        sha256: Hash::of(&stored),
+        sha256: Hash::of(stored),
         first_key: RecordKey::default(),
     };
     let mut raw = vec![0; raw_bytes(&chunk)?];
-    ChunkReader::new()?.read(Codec::Zstd, &chunk, &stored, &mut raw)?;
+    ChunkReader::new()?.read(Codec::Zstd, &chunk, stored, &mut raw)?;
     Ok(raw)
 }
 
@@ -136,8 +163,8 @@ fn piece(storage: &Storage, number: usize) -> Result<Vec<u8>> {
 fn content(storage: &Storage) -> Result<RowsSum> {
     let schema = Schema::read(storage)?;
     let tables = schema.forms(storage)?.into_iter();
-    let tables = tables.map(|form| ScannedTable { form, watched: None, copied: false }).collect();
-    let mut scan = Scan::new(&schema, tables, false);
+    let tables = tables.map(|form| ScannedTable { form, watched: None }).collect();
+    let mut scan = Scan::new(&schema, tables, false, None);
     scan.take_any_order();
     let mut sum = RowsSum::default();
     while scan.advance(storage)? {

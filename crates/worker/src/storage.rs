@@ -54,6 +54,15 @@ extern "C" {
     fn js_set_alarm(storage: &JsValue, unix_ms: Option<f64>) -> Promise;
     #[wasm_bindgen(js_name = later)]
     fn js_later(ms: f64) -> Promise;
+    #[wasm_bindgen(js_name = putRows)]
+    fn js_put_rows(
+        storage: &JsValue,
+        bucket: &JsValue,
+        key: JsValue,
+        options: JsValue,
+        total: f64,
+        select: &str,
+    ) -> Promise;
     #[wasm_bindgen(js_name = within)]
     fn js_within(promise: &Promise, ms: f64) -> Promise;
     #[wasm_bindgen(js_name = watchAlarms)]
@@ -224,6 +233,21 @@ impl Storage {
     /// Stored bytes as this object would store the value again.
     pub fn stored_again(&self, stored: &[u8]) -> Result<Vec<u8>> {
         js_stored_again(stored).map(|stored| stored.to_vec()).map_err(|error| failed(&error))
+    }
+
+    /// Puts `total` bytes into `bucket`, a binding of R2: those of the rows that `select` gives for each number in the place of its
+    /// `?`, from 0 on. At most `ms` milliseconds.
+    pub async fn put_rows(
+        &self,
+        bucket: &JsValue,
+        key: JsValue,
+        options: JsValue,
+        total: u64,
+        select: &str,
+        ms: f64,
+    ) -> Result<JsValue> {
+        let put = js_put_rows(&self.js, bucket, key, options, total as f64, select);
+        settled(js_within(&put, ms)).await
     }
 
     /// Removes every entry.

@@ -3,9 +3,10 @@
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::JsValue;
 
+use dotctl_engine::format::layout::PACKS;
 use dotctl_engine::{Damage, Error, Result};
 
-use crate::storage::{call, later};
+use crate::storage::{Storage, call, later};
 
 /// How often a request is sent that R2 answers with "later" or not at all.
 const ATTEMPTS: u32 = 8;
@@ -41,10 +42,14 @@ impl Bucket {
 
     /// Sends a request until it is answered.
     async fn send(&self, method: &str, arguments: &[JsValue]) -> Result<JsValue> {
+        self.persist(|| call(&self.js, method, arguments, self.request_ms)).await
+    }
+
+    async fn persist<T: Future<Output = Result<JsValue>>>(&self, request: impl Fn() -> T) -> Result<JsValue> {
         let mut wait_ms = WAIT_MS;
         let mut attempt = 1;
         loop {
-            match call(&self.js, method, arguments, self.request_ms).await {
+            match request().await {
                 Err(error) if attempt < ATTEMPTS && may_pass(error.message()) => {
                     later(wait_ms).await?;
                     wait_ms *= 2.0;
@@ -135,21 +140,29 @@ impl Bucket {
     }
 
     /// Puts an item, unless there is one of its key, and says whether there was none.
-    pub async fn create(&self, key: &str, pieces: &[Vec<u8>]) -> Result<bool> {
-        let total: usize = pieces.iter().map(Vec::len).sum();
-        let body = Uint8Array::new_with_length(u32::try_from(total).unwrap_or(u32::MAX));
-        let mut at = 0_usize;
-        for piece in pieces {
-            body.subarray(at as u32, (at + piece.len()) as u32).copy_from(piece);
-            at += piece.len();
-        }
-        // Create-only: of two that write one key, R2 lets one.
-        let only_if = Object::new();
-        set(&only_if, "etagDoesNotMatch", &"*".into());
-        let options = Object::new();
-        set(&options, "onlyIf", &only_if);
-        let put = self.send("put", &[self.key(key), body.into(), options.into()]).await?;
+    pub async fn create(&self, key: &str, bytes: &[u8]) -> Result<bool> {
+        let body = Uint8Array::from(bytes);
+        let put = self.send("put", &[self.key(key), body.into(), create_only().into()]).await?;
         Ok(!put.is_null())
+    }
+
+    /// The same of `total` bytes in rows of the object, which are read as R2 takes them, and hashed by it.
+    pub async fn create_of_rows(
+        &self,
+        key: &str,
+        total: u64,
+        storage: &Storage,
+        select: &str,
+    ) -> Result<bool> {
+        let options = create_only();
+        if let Some(sha256) = key.strip_prefix(&format!("{PACKS}/")) {
+            set(&options, "sha256", &sha256.into());
+        }
+        let request = || {
+            let options = options.clone().into();
+            storage.put_rows(&self.js, self.key(key), options, total, select, self.request_ms)
+        };
+        Ok(!self.persist(request).await?.is_null())
     }
 
     /// Removes items.
@@ -176,6 +189,15 @@ fn may_pass(message: &str) -> bool {
         Some(number) => matches!(number, 0 | 10001 | 10043 | 10054 | 10058),
         None => true,
     }
+}
+
+/// The options of a put: of two that write one key, R2 lets one.
+fn create_only() -> Object {
+    let only_if = Object::new();
+    set(&only_if, "etagDoesNotMatch", &"*".into());
+    let options = Object::new();
+    set(&options, "onlyIf", &only_if);
+    options
 }
 
 fn set(target: &Object, name: &str, value: &JsValue) {

@@ -2,10 +2,14 @@
 //! as every store that the command line knows.
 
 mod bucket;
+mod marks;
 mod object;
+mod spool;
 
 pub use bucket::Bucket;
+pub use marks::Marks;
 pub use object::ObjectTables;
+pub use spool::{Source, Spool, discard_spool};
 
 use dotctl_engine::Result;
 use dotctl_engine::format::PackEntry;
@@ -44,6 +48,14 @@ impl Place {
         }
     }
 
+    /// How many bytes an item has; none where there is no such item.
+    pub async fn stored_bytes(&self, key: &str) -> Result<Option<u64>> {
+        match self {
+            Place::Object(tables) => tables.stored_bytes(key),
+            Place::Bucket(bucket) => bucket.stored_bytes(key).await,
+        }
+    }
+
     /// `length` bytes of an item from `offset` on; none where there is no such item.
     pub async fn read(&self, key: &str, offset: u64, length: u64) -> Result<Option<Vec<u8>>> {
         match self {
@@ -63,11 +75,28 @@ impl Place {
         }
     }
 
-    /// Puts an item, unless there is one of its key, and says whether there was none.
-    pub async fn create(&self, key: &str, pieces: &[Vec<u8>]) -> Result<bool> {
+    /// Puts an item of `total` bytes, unless there is one of its key, and says whether there was none. `storage` is where
+    /// rows are.
+    pub async fn create(&self, key: &str, total: u64, source: &Source, storage: &Storage) -> Result<bool> {
+        match (self, source) {
+            (Place::Object(tables), _) => tables.create(key, total, source),
+            (Place::Bucket(bucket), Source::Bytes(bytes)) => bucket.create(key, bytes).await,
+            (Place::Bucket(bucket), Source::Rows(select)) => {
+                bucket.create_of_rows(key, total, storage, select).await
+            }
+        }
+    }
+
+    /// Puts a small item.
+    pub async fn create_small(&self, key: &str, bytes: &[u8], storage: &Storage) -> Result<bool> {
+        self.create(key, bytes.len() as u64, &Source::Bytes(bytes.to_vec()), storage).await
+    }
+
+    /// Where the bytes of an item are, so that it can be put elsewhere; none where there is no such item.
+    pub async fn source(&self, key: &str) -> Result<Option<Source>> {
         match self {
-            Place::Object(tables) => tables.create(key, pieces),
-            Place::Bucket(bucket) => bucket.create(key, pieces).await,
+            Place::Object(tables) => Ok(tables.parts(key)?.map(Source::Rows)),
+            Place::Bucket(bucket) => Ok(bucket.read_all(key).await?.map(Source::Bytes)),
         }
     }
 
@@ -81,10 +110,6 @@ impl Place {
 
     /// Whether the pack is there with as many bytes as it has to have.
     pub async fn has_pack(&self, pack: &PackEntry) -> Result<bool> {
-        let key = pack_key(&pack.sha256);
-        match self {
-            Place::Object(tables) => Ok(tables.stored_bytes(&key)? == Some(pack.stored_bytes)),
-            Place::Bucket(bucket) => Ok(bucket.stored_bytes(&key).await? == Some(pack.stored_bytes)),
-        }
+        Ok(self.stored_bytes(&pack_key(&pack.sha256)).await? == Some(pack.stored_bytes))
     }
 }

@@ -2,11 +2,12 @@
 
 use dotctl_engine::{Damage, Error, Result};
 
-use crate::packed::{Reader, Writer};
+use super::spool::Source;
+use crate::packed::Reader;
 use crate::storage::{Parameter, Storage};
 
 /// Bytes of every part of an item but the last: with its row's overhead below 1 MiB.
-const PART_BYTES: usize = 1_044_480;
+pub const PART_BYTES: usize = 1_044_480;
 
 const TABLES: [&str; 2] = [
     "CREATE TABLE IF NOT EXISTS _dotctl_items (key TEXT PRIMARY KEY, stored_bytes INTEGER NOT NULL, \
@@ -110,58 +111,52 @@ impl ObjectTables {
         Ok(Some(bytes))
     }
 
-    /// Puts an item, unless there is one of its key and length, and says whether there was none.
-    pub fn create(&self, key: &str, pieces: &[Vec<u8>]) -> Result<bool> {
-        let total: usize = pieces.iter().map(Vec::len).sum();
+    /// The statement that gives an item's parts by their numbers, from 0 on; none where there is no such item.
+    pub fn parts(&self, key: &str) -> Result<Option<String>> {
+        Ok(self
+            .head(key)?
+            .map(|head| format!("SELECT bytes FROM _dotctl_parts WHERE part = {} + ?", head.first_part)))
+    }
+
+    /// Puts an item of `total` bytes, unless there is one of its key and length, and says whether there was none.
+    pub fn create(&self, key: &str, total: u64, source: &Source) -> Result<bool> {
         self.storage.transaction(|| {
             for statement in TABLES {
                 self.storage.execute(statement, &[])?;
             }
             match self.head(key)? {
-                Some(head) if head.stored_bytes == total as u64 => return Ok(false),
+                Some(head) if head.stored_bytes == total => return Ok(false),
                 Some(_) => self.remove(key)?,
                 None => {}
             }
             let first_part =
                 self.storage.number("SELECT coalesce(max(part), 0) + 1 FROM _dotctl_parts", &[])?;
-            let statements = [
-                "INSERT INTO _dotctl_parts VALUES (CAST(? AS INTEGER), ?)".to_owned(),
-                "INSERT INTO _dotctl_items VALUES (?, CAST(? AS INTEGER), CAST(? AS INTEGER))".to_owned(),
-            ];
-            let mut packed = Writer::default();
-            let mut part = Vec::with_capacity(PART_BYTES.min(total));
-            let mut number = first_part;
-            let mut put = |part: &mut Vec<u8>| {
-                packed.clear();
-                packed.count(0);
-                packed.count(2);
-                packed.text(&number.to_string());
-                packed.blob(part);
-                part.clear();
-                number += 1;
-                self.storage.run(&statements, packed.as_bytes())
-            };
-            for piece in pieces {
-                let mut rest = piece.as_slice();
-                while !rest.is_empty() {
-                    let (now, later) = rest.split_at(rest.len().min(PART_BYTES - part.len()));
-                    part.extend_from_slice(now);
-                    rest = later;
-                    if part.len() == PART_BYTES {
-                        put(&mut part)?;
+            let first = first_part.to_string();
+            match source {
+                Source::Bytes(bytes) => {
+                    for (number, part) in (first_part..).zip(bytes.chunks(PART_BYTES)) {
+                        let number = number.to_string();
+                        let insert = "INSERT INTO _dotctl_parts VALUES (CAST(? AS INTEGER), ?)";
+                        self.storage.execute(insert, &[Parameter::Text(&number), Parameter::Blob(part)])?;
+                    }
+                }
+                Source::Rows(select) => {
+                    for number in 0..total.div_ceil(PART_BYTES as u64) {
+                        let number = number.to_string();
+                        let select = select.replace('?', "CAST(?2 AS INTEGER)");
+                        let insert = format!(
+                            "INSERT INTO _dotctl_parts VALUES (CAST(?1 AS INTEGER) + CAST(?2 AS INTEGER), ({select}))"
+                        );
+                        self.storage.execute(&insert, &[Parameter::Text(&first), Parameter::Text(&number)])?;
                     }
                 }
             }
-            if !part.is_empty() {
-                put(&mut part)?;
-            }
-            let mut packed = Writer::default();
-            packed.count(1);
-            packed.count(3);
-            packed.text(key);
-            packed.text(&total.to_string());
-            packed.text(&first_part.to_string());
-            self.storage.run(&statements, packed.as_bytes())?;
+            let insert = "INSERT INTO _dotctl_items VALUES (?, CAST(? AS INTEGER), CAST(? AS INTEGER))";
+            let total = total.to_string();
+            self.storage.execute(
+                insert,
+                &[Parameter::Text(key), Parameter::Text(&total), Parameter::Text(&first)],
+            )?;
             Ok(true)
         })
     }

@@ -13,7 +13,7 @@ pub const COLUMNS_MAX: usize = 97;
 const RESULTS_MAX: usize = 100;
 
 /// A table, those of its columns left out that are computed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct TableForm {
     /// Its name.
     pub name: String,
@@ -30,10 +30,14 @@ pub struct TableForm {
     /// Whether triggers cannot tell which row a new one replaces: where no two rows may have the same of something
     /// that is computed, of a column whose default takes the place of NULL, or only where a condition holds.
     pub replaces_unseen: bool,
+    /// Whether rows that are told apart have different keys as lines, too, and the other way round: a column of the key
+    /// that ignores case, or takes whole numbers and fractions, makes a row of which the line has another key by a mere
+    /// change of its spelling.
+    pub has_exact_key: bool,
 }
 
 /// How a row is told from the others of its table.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Identity {
     /// By its rowid, which has this name.
     Rowid(&'static str),
@@ -54,6 +58,7 @@ impl TableForm {
             storage.query("SELECT name, hidden, type, pk, \"notnull\" AND dflt_value IS NOT NULL FROM pragma_table_xinfo(?) ORDER BY cid", &text)?;
         let mut reader = Reader::new(&told);
         let (mut columns, mut all, mut defaulted) = (Vec::new(), Vec::new(), Vec::new());
+        let mut has_exact_key = true;
         // Of the primary key: how many columns, and whether one is of the type that a rowid has.
         let (mut key_columns, mut has_integer) = (0, false);
         while let Some(column) = reader.next()? {
@@ -63,6 +68,7 @@ impl TableForm {
             if reader.value()?.integer()? > 0 {
                 key_columns += 1;
                 has_integer = declared.eq_ignore_ascii_case("INTEGER");
+                has_exact_key &= converts_exactly(declared);
             }
             if reader.value()?.integer()? != 0 {
                 defaulted.push(column.clone());
@@ -90,6 +96,7 @@ impl TableForm {
             has_rowid_column: has_rowid && key_columns == 1 && has_integer,
             uniques: Vec::new(),
             replaces_unseen: false,
+            has_exact_key: has_rowid || has_exact_key,
         };
         if has_rowid {
             let is_free = |name: &&str| !all.iter().any(|column| column.eq_ignore_ascii_case(name));
@@ -136,6 +143,7 @@ impl TableForm {
             let collation = reader.value()?.text()?.to_owned();
             // What has no name is an expression; what is no stored column is computed.
             self.replaces_unseen |= is_partial || defaulted.contains(&name) || !self.columns.contains(&name);
+            self.has_exact_key &= !is_key || collation == "BINARY";
             if is_key && let Identity::Key(key) = &mut self.identity {
                 let position = self.columns.iter().position(|column| *column == name);
                 key.push((position.ok_or_else(|| Error::unsupported("its key is computed"))?, collation));
@@ -150,6 +158,40 @@ impl TableForm {
             }
         }
         Ok(())
+    }
+
+    /// Whether the rows may have another order than their lines: where the key ignores case, or has whole numbers and
+    /// fractions in one column.
+    pub fn has_other_order(&self, storage: &Storage) -> Result<bool> {
+        let Identity::Key(key) = &self.identity else {
+            return Ok(false);
+        };
+        if key.iter().any(|(_, collation)| collation != "BINARY") {
+            return Ok(true);
+        }
+        if self.has_exact_key {
+            return Ok(false);
+        }
+        let names = key.iter().filter_map(|(column, _)| self.columns.get(*column));
+        let mixed: Vec<String> = names
+            .map(|name| quoted(name))
+            .map(|name| format!("(max(typeof({name}) = 'real') AND max(typeof({name}) = 'integer'))"))
+            .collect();
+        let select = format!("SELECT {} FROM {}", mixed.join(" OR "), quoted(&self.name));
+        Ok(storage.number(&select, &[])? != 0)
+    }
+
+    /// Whether a row can be asked for by the key under which it was changed, in one query with whether it is there.
+    pub fn is_trackable(&self) -> bool {
+        match &self.identity {
+            Identity::Rowid(_) => true,
+            Identity::Key(key) => self.has_exact_key && self.columns.len() + key.len() < RESULTS_MAX,
+        }
+    }
+
+    /// Whether a column is part of what tells rows apart, other than by their rowid.
+    pub fn is_key(&self, position: usize) -> bool {
+        matches!(&self.identity, Identity::Key(key) if key.iter().any(|(column, _)| *column == position))
     }
 
     /// The names under which a row's values are kept while it is watched: one for each column.
@@ -184,9 +226,19 @@ impl TableForm {
             (Identity::Rowid(_), rowid) => push_place(RowPlace::Rowid(rowid.unwrap_or_default()), key),
         }
         line.clear();
+        // Doubling a large line would take twice its room.
+        let bytes: usize = values.iter().map(spelled_bytes).sum();
+        line.reserve_exact(key.len() + bytes + 16);
         push_line(key, values, line);
         Ok(())
     }
+}
+
+/// Whether a column of this declared type has each value in one form: as an integer, or as text. Source:
+/// "Determination Of Column Affinity", sqlite.org/datatype3.html.
+fn converts_exactly(declared: &str) -> bool {
+    let declared = declared.to_ascii_uppercase();
+    ["INT", "CHAR", "CLOB", "TEXT"].iter().any(|part| declared.contains(part))
 }
 
 /// A name as SQL.
@@ -216,6 +268,15 @@ pub fn value(given: Given<'_>) -> Result<Value<'_>> {
         Given::Bytes([b'b', bytes @ ..]) => Value::Blob(bytes.into()),
         Given::Bytes(_) => return Err(Error::malformed("a value has no type")),
     })
+}
+
+/// About as many bytes as a value has in a line.
+fn spelled_bytes(value: &Value<'_>) -> usize {
+    match value {
+        Value::Text(bytes) => bytes.len() + 3,
+        Value::Blob(bytes) => bytes.len().div_ceil(3) * 4 + 16,
+        Value::Null | Value::Integer(_) | Value::Real(_) => 24,
+    }
 }
 
 fn integer(given: Given<'_>) -> Result<i64> {

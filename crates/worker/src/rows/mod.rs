@@ -1,13 +1,19 @@
 //! An object's state as lines, and lines as its state.
 
+mod batch;
 mod build;
 mod form;
+mod keep;
 mod scan;
 mod schema;
+mod touched;
+mod tracking;
 mod watch;
 
 pub use build::{Build, STATISTICS_TABLE, is_runtimes};
-pub use form::TableForm;
+pub use form::quoted;
 pub use scan::{Scan, ScannedTable};
-pub use schema::{Schema, drop_all};
-pub use watch::{put_away, triggers, unwatch, watch};
+pub use schema::{ENTRIES_TABLE, METADATA_TABLE, Schema, drop_all};
+pub use touched::TouchedScan;
+pub use tracking::{Tracked, forget, go_on_from, is_tracked, pause, resume};
+pub use watch::{WatchedForm, put_away, triggers, unwatch, watch};

@@ -6,40 +6,12 @@ use std::collections::VecDeque;
 use dotctl_engine::rows::{Definition, RowPlace, Value, push_line, push_place, table_prefix};
 use dotctl_engine::{Error, Result};
 
-use super::form::{Identity, TableForm, crossing, quoted, value};
+use super::batch::{After, Appetite, BATCH_BYTES, ROWS};
+use super::form::{Identity, TableForm, crossing, quoted};
 use super::schema::{ENTRIES_TABLE, METADATA_TABLE, Schema};
-use super::watch::{kept_entries, kept_table};
+use super::watch::{Way, kept_entries, kept_table};
 use crate::packed::{Given, Reader};
 use crate::storage::{Parameter, Storage};
-
-/// Bytes of rows that are read at once, about: the last one may be large.
-const BATCH_BYTES: usize = 512 << 10;
-
-/// How many rows are asked for at once. What is more than a batch of them is read for nothing, as a query has to
-/// be read to its end; so it begins low and follows the rows' size.
-#[derive(Clone, Copy)]
-struct Appetite(u32);
-
-impl Appetite {
-    const ROWS_MAX: u32 = 512;
-
-    fn new() -> Self {
-        Appetite(16)
-    }
-
-    /// So many rows had so many bytes.
-    fn learn(&mut self, rows: usize, bytes: usize) {
-        let rows = u32::try_from(rows).unwrap_or(Self::ROWS_MAX);
-        if bytes >= BATCH_BYTES {
-            self.0 = (rows.next_power_of_two() / 2).clamp(1, Self::ROWS_MAX);
-        } else if bytes < BATCH_BYTES / 2 && rows == self.0 {
-            self.0 = (self.0 * 2).min(Self::ROWS_MAX);
-        }
-    }
-}
-
-/// Stands in a statement for how many rows it gives.
-const ROWS: &str = "ROWS_WANTED";
 
 /// Goes through an object's state as it was when watching began.
 pub struct Scan {
@@ -51,15 +23,24 @@ pub struct Scan {
     line: Vec<u8>,
     last_key: String,
     takes_any_order: bool,
-    /// The object's alarm in Unix milliseconds, if it is set.
-    pub alarm: Option<f64>,
+    is_at_end: bool,
 }
 
 /// Something that has rows.
 enum Part {
     Table(TableScan),
-    Entries { after: Option<String>, watched: bool, appetite: Appetite },
-    Alarm,
+    /// A table of which the lines lie in the one with this number.
+    Lines {
+        number: usize,
+        after: Option<String>,
+        appetite: Appetite,
+    },
+    Entries {
+        after: Option<String>,
+        watched: bool,
+        appetite: Appetite,
+    },
+    Alarm(Option<f64>),
 }
 
 /// A table of which `after` was the last row read.
@@ -68,12 +49,6 @@ struct TableScan {
     statements: [String; 2],
     after: After,
     appetite: Appetite,
-}
-
-enum After {
-    Nothing,
-    Rowid(i64),
-    Key(Vec<Value<'static>>),
 }
 
 /// Rows that were read and not yet taken.
@@ -87,43 +62,60 @@ struct Batch {
 pub struct ScannedTable {
     /// What it looks like.
     pub form: TableForm,
-    /// The number under which it is watched; none where it is read as it is.
-    pub watched: Option<usize>,
-    /// Whether all of it was copied when watching began.
-    pub copied: bool,
+    /// How its rows are kept, and under which number; none where it is read as it is.
+    pub watched: Option<(usize, Way)>,
 }
 
 impl Scan {
     /// Goes through what `schema` defines; `tables` are those that SQL may read, in the order of their keys.
-    /// `watched` says whether entries are watched: an object may have no tables besides.
-    pub fn new(schema: &Schema, tables: Vec<ScannedTable>, watched: bool) -> Self {
-        let mut parts: Vec<(String, Part)> = tables
-            .into_iter()
-            .map(|table| (table_prefix(&table.form.name), Part::Table(TableScan::new(table))))
-            .collect();
+    /// `watched` says whether entries are watched: an object may have no tables besides. `alarm` is the object's
+    /// alarm in Unix milliseconds, if it is set.
+    pub fn new(schema: &Schema, tables: Vec<ScannedTable>, watched: bool, alarm: Option<f64>) -> Self {
+        let mut parts: Vec<(String, Part)> =
+            tables.into_iter().map(|table| (table_prefix(&table.form.name), Part::table(table))).collect();
         for table in schema.tables() {
-            match table.name.as_str() {
-                ENTRIES_TABLE => {
-                    parts.push((
-                        table_prefix(ENTRIES_TABLE),
-                        Part::Entries { after: None, watched, appetite: Appetite::new() },
-                    ));
-                }
-                METADATA_TABLE => parts.push((table_prefix(METADATA_TABLE), Part::Alarm)),
-                _ => {}
-            }
+            let part = match table.name.as_str() {
+                ENTRIES_TABLE => Part::entries(watched),
+                METADATA_TABLE => Part::Alarm(alarm),
+                _ => continue,
+            };
+            parts.push((table_prefix(&table.name), part));
         }
         parts.sort_by(|one, other| one.0.cmp(&other.0));
+        Self::of(schema.definitions.clone().into(), parts.into_iter().map(|(_, part)| part).collect())
+    }
+
+    /// Goes through the definitions of `schema` alone.
+    pub fn of_definitions(schema: &Schema) -> Self {
+        Self::of(schema.definitions.clone().into(), VecDeque::new())
+    }
+
+    /// Goes through the rows of one table that SQL may read.
+    pub fn of_table(table: ScannedTable) -> Self {
+        Self::of(VecDeque::new(), [Part::table(table)].into())
+    }
+
+    /// Goes through the entries alone.
+    pub fn of_entries(watched: bool) -> Self {
+        Self::of(VecDeque::new(), [Part::entries(watched)].into())
+    }
+
+    /// Gives the alarm alone.
+    pub fn of_alarm(alarm: Option<f64>) -> Self {
+        Self::of(VecDeque::new(), [Part::Alarm(alarm)].into())
+    }
+
+    fn of(definitions: VecDeque<Definition>, parts: VecDeque<Part>) -> Self {
         Scan {
-            definitions: schema.definitions.clone().into(),
-            parts: parts.into_iter().map(|(_, part)| part).collect(),
+            definitions,
+            parts,
             current: None,
             batch: Batch::default(),
             key: String::new(),
             line: Vec::new(),
             last_key: String::new(),
             takes_any_order: false,
-            alarm: None,
+            is_at_end: false,
         }
     }
 
@@ -146,8 +138,11 @@ impl Scan {
                 self.current = self.parts.pop_front();
             }
             match &mut self.current {
-                None => return Ok(false),
-                Some(part) => part.read(storage, self.alarm, &mut self.batch)?,
+                None => {
+                    self.is_at_end = true;
+                    return Ok(false);
+                }
+                Some(part) => part.read(storage, &mut self.batch)?,
             }
         }
         if let Some((key, line)) = self.batch.lines.pop_front() {
@@ -163,8 +158,8 @@ impl Scan {
                 "the rows of table {table:?} are not in the order of their keys"
             ))
             .hint(
-                "a key WITHOUT ROWID that ignores case, or in which whole numbers and fractions are mixed, cannot be \
-                 carried from inside: dotctl snapshot can",
+                "keys WITHOUT ROWID of more than 4,000 bytes, with text that is not UTF-8 among other text, or with fractions in \
+                 a column of integers, cannot be carried from inside: dotctl snapshot can",
             ));
         }
         Ok(true)
@@ -174,19 +169,38 @@ impl Scan {
     pub fn line(&self) -> (&[u8], &[u8]) {
         (self.key.as_bytes(), &self.line)
     }
+
+    /// The same; none behind the last line.
+    pub fn current(&self) -> Option<(&[u8], &[u8])> {
+        (!self.is_at_end).then(|| self.line())
+    }
 }
 
 impl Part {
-    fn read(&mut self, storage: &Storage, alarm: Option<f64>, batch: &mut Batch) -> Result<()> {
+    fn table(table: ScannedTable) -> Self {
+        match table.watched {
+            Some((number, Way::SortedCopy)) => Part::Lines { number, after: None, appetite: Appetite::new() },
+            _ => Part::Table(TableScan::new(table)),
+        }
+    }
+
+    fn entries(watched: bool) -> Self {
+        Part::Entries { after: None, watched, appetite: Appetite::new() }
+    }
+
+    fn read(&mut self, storage: &Storage, batch: &mut Batch) -> Result<()> {
         match self {
             Part::Table(table) => {
                 let read = table.read(storage, batch);
                 read.map_err(|error| error.at(format!("table {:?}", table.form.name)))
             }
+            Part::Lines { number, after, appetite } => {
+                read_lines(storage, &kept_table(*number), after, appetite, batch)
+            }
             Part::Entries { after, watched, appetite } => {
                 read_entries(storage, after, *watched, appetite, batch)
             }
-            Part::Alarm => {
+            Part::Alarm(alarm) => {
                 // As workerd stores it: row 1, nanoseconds since 1970; NULL once there was one.
                 let nanoseconds = alarm.map(|ms| Value::Integer((ms as i64).saturating_mul(1_000_000)));
                 let mut key = table_prefix(METADATA_TABLE);
@@ -208,34 +222,7 @@ impl TableScan {
     }
 
     fn read(&mut self, storage: &Storage, batch: &mut Batch) -> Result<()> {
-        let count = self.appetite.0.to_string();
-        let [first, later] = self.statements.each_ref().map(|statement| statement.replace(ROWS, &count));
-        let rows = match &self.after {
-            After::Nothing => storage.query_some(&first, &[], BATCH_BYTES)?,
-            After::Rowid(rowid) => {
-                storage.query_some(&later, &[Parameter::Text(&rowid.to_string())], BATCH_BYTES)?
-            }
-            After::Key(values) => {
-                let integers: Vec<String> = values
-                    .iter()
-                    .map(|value| match value {
-                        Value::Integer(number) => number.to_string(),
-                        _ => String::new(),
-                    })
-                    .collect();
-                let parameters: Vec<Parameter<'_>> = values
-                    .iter()
-                    .zip(&integers)
-                    .map(|(value, integer)| match value {
-                        Value::Null => Parameter::Text(""),
-                        Value::Integer(_) => Parameter::Text(integer),
-                        Value::Real(number) => Parameter::Number(*number),
-                        Value::Text(bytes) | Value::Blob(bytes) => Parameter::Blob(bytes),
-                    })
-                    .collect();
-                storage.query_some(&typed(&later, values), &parameters, BATCH_BYTES)?
-            }
-        };
+        let rows = self.after.query(storage, &self.statements, self.appetite)?;
         let mut reader = Reader::new(&rows);
         let mut count = 0;
         while !reader.is_at_end() {
@@ -243,32 +230,20 @@ impl TableScan {
             let mut at = reader.clone();
             self.form.line(&mut reader, &mut key, &mut line)?;
             self.after = match &self.form.identity {
-                Identity::Rowid(_) => match value(at.value()?)? {
-                    Value::Integer(rowid) => After::Rowid(rowid),
-                    _ => return Err(Error::malformed("a rowid is no integer")),
-                },
+                Identity::Rowid(_) => After::rowid(&mut at)?,
                 Identity::Key(columns) => {
                     let mut values = Vec::new();
                     for _ in &self.form.columns {
-                        values.push(value(at.value()?)?);
+                        values.push(at.value()?);
                     }
-                    let owned = |value: &Value<'_>| match value {
-                        Value::Null => Value::Null,
-                        Value::Integer(number) => Value::Integer(*number),
-                        Value::Real(number) => Value::Real(*number),
-                        Value::Text(bytes) => Value::Text(bytes.to_vec().into()),
-                        Value::Blob(bytes) => Value::Blob(bytes.to_vec().into()),
-                    };
-                    After::Key(
-                        columns.iter().filter_map(|(column, _)| values.get(*column).map(owned)).collect(),
-                    )
+                    After::key(columns.iter().filter_map(|(column, _)| values.get(*column).copied()))?
                 }
             };
             batch.lines.push_back((key, line));
             count += 1;
         }
         self.appetite.learn(count, rows.len());
-        batch.ended = count == 0 || matches!(self.after, After::Rowid(i64::MAX));
+        batch.ended = count == 0 || self.after.is_last();
         Ok(())
     }
 }
@@ -314,12 +289,12 @@ fn selection(table: &ScannedTable, is_later: bool) -> String {
     let plain = |(order, results, rest): (Vec<String>, Vec<String>, String)| {
         format!("SELECT {}{rest} ORDER BY {} LIMIT {ROWS}", results.join(", "), order.join(", "))
     };
-    let Some(number) = table.watched else {
+    let Some((number, way)) = table.watched else {
         return plain(live(None));
     };
     let kept_name = kept_table(number);
     let existed = arm(&kept_name, rowid.map(|_| "place"), &kept, Some("existed".into()));
-    if table.copied {
+    if way != Way::Triggers {
         return plain(existed);
     }
     let table_name = quoted(&form.name);
@@ -361,20 +336,33 @@ fn selection(table: &ScannedTable, is_later: bool) -> String {
     )
 }
 
-/// The statement with its parameters as the values' types want them.
-fn typed(statement: &str, values: &[Value<'_>]) -> String {
-    let mut typed = statement.to_owned();
-    for (number, value) in values.iter().enumerate() {
-        let number = number + 1;
-        let parameter = match value {
-            // Without the affinity of a cast, which would change what the column has.
-            Value::Integer(_) => format!("+CAST(?{number} AS INTEGER)"),
-            Value::Text(_) => format!("+CAST(?{number} AS TEXT)"),
-            Value::Null | Value::Real(_) | Value::Blob(_) => format!("?{number}"),
-        };
-        typed = typed.replace(&format!("?{number}t"), &parameter);
+/// Reads lines behind the key `after` out of the table `kept`.
+fn read_lines(
+    storage: &Storage,
+    kept: &str,
+    after: &mut Option<String>,
+    appetite: &mut Appetite,
+    batch: &mut Batch,
+) -> Result<()> {
+    let (filter, parameters) = match after {
+        Some(after) => (" WHERE key > ?", vec![Parameter::Text(after)]),
+        None => ("", Vec::new()),
+    };
+    let select = format!("SELECT key, line FROM {kept}{filter} ORDER BY key LIMIT {}", appetite.rows());
+    let rows = storage.query_some(&select, &parameters, BATCH_BYTES)?;
+    let mut reader = Reader::new(&rows);
+    let mut count = 0;
+    let mut last = None;
+    while let Some(key) = reader.next()? {
+        let key = key.text()?.to_owned();
+        batch.lines.push_back((key.clone(), reader.value()?.bytes()?.to_vec()));
+        last = Some(key);
+        count += 1;
     }
-    typed
+    appetite.learn(count, rows.len());
+    batch.ended = last.is_none();
+    *after = last;
+    Ok(())
 }
 
 /// Reads entries behind `after`, as they were when watching began.
@@ -385,9 +373,9 @@ fn read_entries(
     appetite: &mut Appetite,
     batch: &mut Batch,
 ) -> Result<()> {
-    let there = storage.entries(after.as_deref(), appetite.0, BATCH_BYTES)?;
+    let there = storage.entries(after.as_deref(), appetite.rows(), BATCH_BYTES)?;
     let kept = match watched {
-        true => kept_entries(storage, after.as_deref(), appetite.0, BATCH_BYTES)?,
+        true => kept_entries(storage, after.as_deref(), appetite.rows(), BATCH_BYTES)?,
         false => Vec::new(),
     };
     let (last_there, count_there) = last_key(&there)?;
@@ -455,7 +443,7 @@ pub fn entry_line(key: &str, stored: &[u8]) -> (String, Vec<u8>) {
     let text = Value::Text(key.as_bytes().into());
     let mut row_key = table_prefix(ENTRIES_TABLE);
     push_place(RowPlace::Key(std::slice::from_ref(&text)), &mut row_key);
-    let mut line = Vec::new();
+    let mut line = Vec::with_capacity(2 * row_key.len() + stored.len().div_ceil(3) * 4 + 32);
     push_line(&row_key, [text.clone(), Value::Blob(stored.into())], &mut line);
     (row_key, line)
 }

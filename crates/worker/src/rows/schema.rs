@@ -1,9 +1,11 @@
 //! What an object's database consists of.
 
+use dotctl_engine::id::Hash;
 use dotctl_engine::rows::Definition;
 use dotctl_engine::{Error, Result};
 
 use super::form::{TableForm, quoted};
+use super::watch::{WatchedForm, Way};
 use crate::packed::{Given, Reader};
 use crate::storage::Storage;
 
@@ -64,6 +66,16 @@ impl Schema {
         own(self) == own(other)
     }
 
+    /// What tells it from others that are not [`Schema::is_like`] it.
+    pub fn fingerprint(&self) -> Hash {
+        let mut lines = Vec::new();
+        for definition in self.definitions.iter().filter(|definition| !definition.name.starts_with("_cf_")) {
+            definition.push_line(&mut lines);
+            lines.push(b'\n');
+        }
+        Hash::of(&lines)
+    }
+
     /// Its tables that have rows.
     pub fn tables(&self) -> impl Iterator<Item = &Definition> {
         self.definitions.iter().filter(|definition| definition.has_rows())
@@ -76,6 +88,23 @@ impl Schema {
             &[crate::storage::Parameter::Text(name)],
         )?;
         Ok(Reader::new(&kind).value()?.text()? == "shadow" && !name.starts_with("_cf_"))
+    }
+
+    /// The same, each with how its rows are kept while a checkpoint is made.
+    pub fn watched_forms(&self, storage: &Storage) -> Result<Vec<WatchedForm>> {
+        let mut forms = Vec::new();
+        for form in self.forms(storage)? {
+            let is_unseen = form.replaces_unseen
+                || form.name.starts_with("sqlite_")
+                || self.is_shadow(storage, &form.name)?;
+            let way = match (form.has_other_order(storage)?, is_unseen) {
+                (true, _) => Way::SortedCopy,
+                (false, true) => Way::Copy,
+                (false, false) => Way::Triggers,
+            };
+            forms.push((form, way));
+        }
+        Ok(forms)
     }
 
     /// What the tables that SQL may read look like, in the order of their rows' keys.
