@@ -50,7 +50,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'dotctl;snapshot'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME'
             cand --overflow 'The second store, which holds what is too large for the first one'
             cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
@@ -82,13 +82,13 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'dotctl;restore'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME'
             cand --overflow 'The second store, which holds what is too large for the first one'
             cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
             cand --region 'The bucket''s region [default: as the AWS tools find it; for r2:// auto]'
             cand --max-requests-per-second 'Begin no more requests than this within a second'
-            cand --to 'The file to write; `-` is stdout'
+            cand --to 'The file to write; `-` is stdout. A live object, https://HOST/PATH/objects/NAME, takes checkpoints of rows'
             cand --as 'What to write: state as one JSON array or a line an entry, an image as a database'
             cand --key-prefix 'Write only what has keys that begin so, of state or rows; only the chunks with such keys are read'
             cand --format 'What stdout speaks: text for people, or one JSON object'
@@ -104,7 +104,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'dotctl;copy'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME'
             cand --overflow 'The second store, which holds what is too large for the first one'
             cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
@@ -129,7 +129,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'dotctl;verify'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME'
             cand --overflow 'The second store, which holds what is too large for the first one'
             cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
@@ -148,7 +148,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help'
         }
         &'dotctl;list'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME'
             cand --overflow 'The second store, which holds what is too large for the first one'
             cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
@@ -166,7 +166,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help'
         }
         &'dotctl;show'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME'
             cand --overflow 'The second store, which holds what is too large for the first one'
             cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
@@ -184,7 +184,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help'
         }
         &'dotctl;get'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME'
             cand --overflow 'The second store, which holds what is too large for the first one'
             cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
@@ -201,7 +201,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help'
         }
         &'dotctl;diff'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME'
             cand --overflow 'The second store, which holds what is too large for the first one'
             cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
@@ -223,7 +223,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'dotctl;tag'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME'
             cand --overflow 'The second store, which holds what is too large for the first one'
             cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
@@ -242,7 +242,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help'
         }
         &'dotctl;prune'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME'
             cand --overflow 'The second store, which holds what is too large for the first one'
             cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
@@ -269,7 +269,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --help 'Print help'
         }
         &'dotctl;compact'= {
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME'
             cand --overflow 'The second store, which holds what is too large for the first one'
             cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
@@ -329,7 +329,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --config 'What to check [default: ./dotctl.toml]'
             cand --baseline 'What to compare with: what an earlier `budget --format json` printed, or a checkpoint whose namespace is an object''s name'
             cand --max-growth 'Fail if anything grew by more than this since the baseline, in percent [default: dotctl.toml''s]'
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME'
             cand --overflow 'The second store, which holds what is too large for the first one'
             cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'
@@ -394,7 +394,7 @@ set edit:completion:arg-completer[dotctl] = {|@words|
             cand --until 'Only events up to this time: RFC 3339 or Unix milliseconds'
             cand --columnar-threshold 'Types with fewer entities than this are one row [default: the image''s, else 50]'
             cand --from 'Begin a new image with this checkpoint of an earlier one'
-            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX'
+            cand --store 'Where checkpoints are kept: a folder, made by the first snapshot, an object''s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME'
             cand --overflow 'The second store, which holds what is too large for the first one'
             cand --identity 'A file with the age identity that opens sealed checkpoints; may be given several times'
             cand --endpoint-url 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon''s; for r2:// the one of R2_ACCOUNT_ID]'

@@ -53,7 +53,7 @@ complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "replay" -d 'Make a lo
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "completions" -d 'Print the completion script for a shell'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "man" -d 'Print the manual page, of dotctl or of one command'
 complete -c dotctl -n "__fish_dotctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l overflow -d 'The second store, which holds what is too large for the first one' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
@@ -86,13 +86,13 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -s q -l quiet -d
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand snapshot" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l overflow -d 'The second store, which holds what is too large for the first one' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l region -d 'The bucket\'s region [default: as the AWS tools find it; for r2:// auto]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l max-requests-per-second -d 'Begin no more requests than this within a second' -r
-complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l to -d 'The file to write; `-` is stdout' -r -F
+complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l to -d 'The file to write; `-` is stdout. A live object, https://HOST/PATH/objects/NAME, takes checkpoints of rows' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l as -d 'What to write: state as one JSON array or a line an entry, an image as a database' -r -f -a "json\t'State as one compact JSON array'
 ndjson\t'State as one entry a line'
 sqlite\t'A database file'"
@@ -108,7 +108,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -s q -l quiet -d 
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l overflow -d 'The second store, which holds what is too large for the first one' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
@@ -138,7 +138,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -s q -l quiet -d 'Pr
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand copy" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l overflow -d 'The second store, which holds what is too large for the first one' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
@@ -155,7 +155,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -s q -l quiet -d '
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand verify" -s h -l help -d 'Print help'
-complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l overflow -d 'The second store, which holds what is too large for the first one' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
@@ -171,7 +171,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand list" -s q -l quiet -d 'Pr
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand list" -s h -l help -d 'Print help'
-complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l overflow -d 'The second store, which holds what is too large for the first one' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
@@ -187,7 +187,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand show" -s q -l quiet -d 'Pr
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand show" -s h -l help -d 'Print help'
-complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l overflow -d 'The second store, which holds what is too large for the first one' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
@@ -202,7 +202,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand get" -s q -l quiet -d 'Pri
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand get" -s h -l help -d 'Print help'
-complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l overflow -d 'The second store, which holds what is too large for the first one' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
@@ -222,7 +222,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -s q -l quiet -d 'Pr
 complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand diff" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l overflow -d 'The second store, which holds what is too large for the first one' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
@@ -239,7 +239,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -s q -l quiet -d 'Pri
 complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand tag" -s h -l help -d 'Print help'
-complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l overflow -d 'The second store, which holds what is too large for the first one' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
@@ -264,7 +264,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -s q -l quiet -d 'P
 complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -l no-progress -d 'Draw no progress bar'
 complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -s v -l verbose -d 'Say more on stderr about what is being done'
 complete -c dotctl -n "__fish_dotctl_using_subcommand prune" -s h -l help -d 'Print help'
-complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -l overflow -d 'The second store, which holds what is too large for the first one' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand compact" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
@@ -320,7 +320,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand estimate" -s h -l help -d 
 complete -c dotctl -n "__fish_dotctl_using_subcommand budget" -l config -d 'What to check [default: ./dotctl.toml]' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand budget" -l baseline -d 'What to compare with: what an earlier `budget --format json` printed, or a checkpoint whose namespace is an object\'s name' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand budget" -l max-growth -d 'Fail if anything grew by more than this since the baseline, in percent [default: dotctl.toml\'s]' -r
-complete -c dotctl -n "__fish_dotctl_using_subcommand budget" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand budget" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand budget" -l overflow -d 'The second store, which holds what is too large for the first one' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand budget" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand budget" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r
@@ -381,7 +381,7 @@ complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l namespace -d 'O
 complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l until -d 'Only events up to this time: RFC 3339 or Unix milliseconds' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l columnar-threshold -d 'Types with fewer entities than this are one row [default: the image\'s, else 50]' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l from -d 'Begin a new image with this checkpoint of an earlier one' -r
-complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX' -r
+complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l store -d 'Where checkpoints are kept: a folder, made by the first snapshot, an object\'s database, or s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object, https://HOST/PATH/objects/NAME' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l overflow -d 'The second store, which holds what is too large for the first one' -r
 complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l identity -d 'A file with the age identity that opens sealed checkpoints; may be given several times' -r -F
 complete -c dotctl -n "__fish_dotctl_using_subcommand replay" -l endpoint-url -d 'Address of the S3 service, without the bucket [default: AWS_ENDPOINT_URL or Amazon\'s; for r2:// the one of R2_ACCOUNT_ID]' -r

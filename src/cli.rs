@@ -75,8 +75,9 @@ pub enum When {
 #[derive(Debug, Clone, Args)]
 pub struct StoreArgs {
     /// Where checkpoints are kept: a folder, made by the first snapshot, an object's database, or
-    /// s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, or a bucket
-    /// that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX
+    /// s3://BUCKET/PREFIX or r2://BUCKET/PREFIX. For reading also a JSON file of records, a bucket
+    /// that Miniflare persisted, …/r2/<bucket> or …/r2/<bucket>/PREFIX, or a live object,
+    /// https://HOST/PATH/objects/NAME
     #[arg(
         long,
         env = "DOTCTL_STORE",
@@ -168,13 +169,16 @@ Examples:
   dotctl snapshot .wrangler/state/v3/do --dry-run     what would be captured
   dotctl snapshot object.sqlite --store r2://backups/counters
   dotctl snapshot object.sqlite --store s3://backups --endpoint-url http://127.0.0.1:9000
+  dotctl snapshot https://worker.example/objects/lobby    a live object, by its worker's door
   dotctl snapshot object.sqlite --encrypt age1… --identity key.txt
                                                       sealed; with the key only changes are stored
 
 A bucket's credentials are found as the AWS tools find them: AWS_ACCESS_KEY_ID and
-AWS_SECRET_ACCESS_KEY, or a profile. For r2:// R2_ACCOUNT_ID names the account.")]
+AWS_SECRET_ACCESS_KEY, or a profile. For r2:// R2_ACCOUNT_ID names the account. A live object wants
+the token of its worker, in DOTCTL_TOKEN.")]
 pub struct SnapshotArgs {
-    /// A database file, a state snapshot (`-` is stdin), or a folder of local objects
+    /// A database file, a state snapshot (`-` is stdin), a folder of local objects, or a live object,
+    /// https://HOST/PATH/objects/NAME
     #[arg(value_name = "SOURCE")]
     pub source: PathBuf,
     #[command(flatten)]
@@ -287,6 +291,7 @@ Examples:
   dotctl restore 3f9c --to - --as ndjson | head
   dotctl restore latest --to users.json --key-prefix user:
   dotctl restore latest --to object.sqlite --store r2://backups/counters
+  dotctl restore latest --to https://worker.example/objects/lobby --force
 
 REF is an id, a unique prefix of one (4 digits or more), a tag, `latest`, NAMESPACE@latest, or
 NAMESPACE@TIME: the newest at or before that time.")]
@@ -296,7 +301,8 @@ pub struct RestoreArgs {
     pub reference: String,
     #[command(flatten)]
     pub store: StoreArgs,
-    /// The file to write; `-` is stdout
+    /// The file to write; `-` is stdout. A live object, https://HOST/PATH/objects/NAME, takes
+    /// checkpoints of rows
     #[arg(long, value_name = "PATH")]
     pub to: PathBuf,
     /// What to write: state as one JSON array or a line an entry, an image as a database
@@ -388,7 +394,7 @@ pub enum ToLayout {
     StateSnapshot,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
   dotctl verify                        the whole store: hashes, decoding, content
@@ -399,7 +405,8 @@ Examples:
 
 Exits 1 if anything is wrong; every finding is reported, not only the first.")]
 pub struct VerifyArgs {
-    /// Checkpoints (REF), manifest files, databases, or any files with --checksum [default: all]
+    /// Checkpoints (REF), manifest files, databases, a live object, or any files with --checksum
+    /// [default: all]
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
     #[command(flatten)]
@@ -613,13 +620,14 @@ Examples:
   dotctl inspect state.ndjson.zst
   dotctl inspect .dotctl
   dotctl inspect r2://backups/counters
+  dotctl inspect https://worker.example/objects/lobby    as its newest checkpoint shows it
   dotctl inspect object.sqlite --format json | jq '.limits[] | select(.status != \"ok\")'
 
 Exits 1 if a database or a store is damaged. What is near or past a limit is marked and changes
 nothing about the exit code.")]
 pub struct InspectArgs {
-    /// A database, a state snapshot (`-` is stdin), a folder of local objects, or a store: a folder,
-    /// s3://BUCKET/PREFIX or r2://BUCKET/PREFIX
+    /// A database, a state snapshot (`-` is stdin), a folder of local objects, a store: a folder,
+    /// s3://BUCKET/PREFIX or r2://BUCKET/PREFIX, or a live object, https://HOST/PATH/objects/NAME
     #[arg(value_name = "TARGET")]
     pub target: PathBuf,
     #[command(flatten)]

@@ -17,7 +17,7 @@ use dotctl_stores::objects::LocalObject;
 use dotctl_stores::store::Store;
 
 use super::requests::{tell, with_requests};
-use super::{elapsed_ms, foreign};
+use super::{elapsed_ms, foreign, live};
 use crate::cli::InspectArgs;
 use crate::error::{Exit, report};
 use crate::open::{self, Source};
@@ -51,6 +51,9 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Exit> {
     let begun = Instant::now();
     let target = &*args.target.display().to_string();
     let now = open::now()?;
+    if let Some(object) = open::live_object_at(&args.target)? {
+        return live::inspect(args, object, begun, output);
+    }
     if let Some(setting) = open::bucket_setting(target, &args.bucket)? {
         return inspect_store_at(args, Box::new(BucketStore::open(&setting)?), begun, output);
     }
@@ -101,6 +104,8 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Exit> {
             Ok(Exit::Done)
         }
         Source::Store(path) => inspect_store_at(args, Box::new(FolderStore::open(&path)?), begun, output),
+        // Looked at above.
+        Source::Live(address) => Err(Error::malformed("this is a live object").at(address.as_str())),
         Source::Objects(objects) => {
             let mut rows: Vec<Row> = objects.iter().map(|object| inspect_object(object, output)).collect();
             rows.sort_by_key(|row| std::cmp::Reverse(row.facts.as_ref().map_or(0, |facts| facts.raw_bytes)));

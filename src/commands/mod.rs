@@ -12,6 +12,7 @@ mod get;
 mod inspect;
 mod layout;
 mod list;
+mod live;
 mod man;
 mod plan;
 mod prune;

@@ -20,7 +20,7 @@ use dotctl_stores::target::Target;
 use super::foreign::{self, Named};
 use super::requests::{tell, tell_apart, with_requests};
 use super::sink::Sink;
-use super::{elapsed_ms, short_id};
+use super::{elapsed_ms, live, short_id};
 use crate::cli::{Form, RestoreArgs};
 use crate::error::Exit;
 use crate::open;
@@ -30,6 +30,9 @@ use crate::size::{show_count, show_duration, show_size};
 
 pub fn run(args: &RestoreArgs, output: &Output) -> Result<Exit> {
     let begun = Instant::now();
+    if open::door_address(&args.to)?.is_some() {
+        return live::restore(args, begun, output);
+    }
     open::check_path(&args.to)?;
     let (store, found) = match foreign::resolve_in(&args.store, &args.reference)? {
         Named::Native(store, found) => (store, found),

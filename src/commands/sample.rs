@@ -78,6 +78,9 @@ pub fn sample(
             let mean = report.raw_bytes / entries.max(1);
             Ok(Sampled { report, entries, entry_bytes: (0, mean) })
         }
+        Source::Live(address) => Err(Error::unsupported("a live object cannot be sampled")
+            .at(address.as_str())
+            .hint("restore a checkpoint of it first: `dotctl restore latest --to FILE --store ADDRESS`")),
         Source::Objects(_) | Source::Store(_) => Err(Error::malformed("a folder cannot be sampled")
             .at(path.display().to_string())
             .hint("name one object's database, a state snapshot or an event log")),

@@ -20,7 +20,7 @@ use dotctl_stores::source::{Captured, capture_database, capture_rows, capture_st
 use dotctl_stores::store::{Committed, Store};
 
 use super::requests::{tell, with_requests};
-use super::{CheckpointDocument, elapsed_ms, short_id};
+use super::{CheckpointDocument, elapsed_ms, live, short_id};
 use crate::cli::{Base, Kind, SnapshotArgs};
 use crate::config;
 use crate::error::{self, Exit};
@@ -65,6 +65,10 @@ pub fn run(args: &SnapshotArgs, output: &Output) -> Result<Exit> {
     codec_setting(CheckpointKind::State, codec, args.level)?;
     let chain = config::chain(args.config.as_deref(), args.compact_share, args.compact_runs)?;
     let jobs = jobs(args, &source)?;
+    let live = match &source {
+        Source::Live(address) => Some(live::Capture::of(args, address)?),
+        _ => None,
+    };
     let keys = Keys {
         recipients: match args.encrypt.as_slice() {
             [] => None,
@@ -73,10 +77,13 @@ pub fn run(args: &SnapshotArgs, output: &Output) -> Result<Exit> {
         open_after_sealed: args.no_encrypt,
         ..open::identities(&args.store.key)?
     };
+    open::refuse_read_only(&args.store)?;
     open::bucket_setting(&args.store.store, &args.store.bucket)?;
     if args.dry_run {
-        open::refuse_read_only(&args.store)?;
-        return plan(args, &jobs, output);
+        return match &live {
+            Some(live) => live.plan(output),
+            None => plan(args, &jobs, output),
+        };
     }
     let store = open_store(args, keys)?;
     let store = store.as_ref();
@@ -86,6 +93,13 @@ pub fn run(args: &SnapshotArgs, output: &Output) -> Result<Exit> {
         Base::None => dotctl_stores::base::Base::None,
         Base::Of(reference) => dotctl_stores::base::Base::Of(Box::new(resolve(store, reference)?)),
     };
+    if let Some(live) = &live {
+        let codec = codec_setting(CheckpointKind::Rows, codec, args.level)?;
+        let made = live.capture(store, codec, chunk_size, chain, &base, output)?;
+        tell_base(&made, &made.committed.manifest.namespace, output);
+        report(store, &made, elapsed_ms(begun), output)?;
+        return Ok(Exit::Done);
+    }
     let capture = |job: &Job| {
         let created_at = open::now()?;
         let codec = codec_setting(job.kind, codec, args.level)?;
@@ -161,6 +175,8 @@ fn jobs<'a>(args: &SnapshotArgs, source: &'a Source) -> Result<Vec<Job<'a>>> {
             Err(Error::malformed(format!("{} objects cannot share one namespace", objects.len()))
                 .hint("leave out --namespace, each object has its own, or name one object's file"))
         }
+        // It tells itself whose state it is.
+        Source::Live(_) => Ok(Vec::new()),
         Source::Store(path) => Err(Error::malformed("this is a store of checkpoints, not a source of state")
             .at(path.display().to_string())
             .hint("restore a checkpoint from it first: `dotctl restore REF --to FILE --store …`")),
@@ -205,13 +221,17 @@ fn capture(
         };
         output.warn(&format!("{name} was not in the order of its keys and has been sorted"));
     }
+    tell_base(&captured, &job.namespace, output);
+    Ok(captured)
+}
+
+/// Tells why a checkpoint is a full one that should not be.
+fn tell_base(captured: &Captured, namespace: &Namespace, output: &Output) {
     if let Some(damage) = &captured.base_damage {
         output.warn(&format!(
-            "the newest checkpoint of {} cannot be built on, a full one was made: {damage}",
-            job.namespace
+            "the newest checkpoint of {namespace} cannot be built on, a full one was made: {damage}"
         ));
     }
-    Ok(captured)
 }
 
 fn plan(args: &SnapshotArgs, jobs: &[Job<'_>], output: &Output) -> Result<Exit> {

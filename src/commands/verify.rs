@@ -29,7 +29,7 @@ pub fn run(args: &VerifyArgs, output: &Output) -> Result<Exit> {
     let bar = Bar::new(output.progress);
     let mut verified = match &args.checksum {
         Some(expected) => verify_files(&args.targets, &expected.parse()?)?,
-        None => verify_checkpoints(args, &bar)?,
+        None => verify_checkpoints(&with_live_object(args)?, &bar)?,
     };
     let store = verified.store.take();
     if let Some(warning) = &verified.warning {
@@ -79,6 +79,23 @@ fn verify_files(targets: &[String], expected: &Checksum) -> Result<Verified> {
         }
     }
     Ok(verified)
+}
+
+/// `args`, where a live object may be the one target: then it is the store of which all is verified.
+fn with_live_object(args: &VerifyArgs) -> Result<VerifyArgs> {
+    let mut args = args.clone();
+    let is_live = |target: &String| Ok(open::door_address(Path::new(target))?.is_some());
+    if let [target] = args.targets.as_slice()
+        && is_live(target)?
+    {
+        args.store.store.clone_from(target);
+        args.targets.clear();
+    }
+    match args.targets.iter().map(is_live).collect::<Result<Vec<_>>>()?.contains(&true) {
+        false => Ok(args),
+        true => Err(Error::malformed("a live object is verified by itself, without other targets")
+            .hint("--store with its address, for single checkpoints in it")),
+    }
 }
 
 fn verify_checkpoints(args: &VerifyArgs, bar: &Bar) -> Result<Verified> {

@@ -11,11 +11,12 @@ pub fn bucket_setting(text: &str, args: &BucketArgs) -> Result<Option<BucketSett
     let Some((scheme, rest)) = text.split_once("://") else {
         return Ok(None);
     };
-    let example = "a bucket is s3://BUCKET/PREFIX or r2://BUCKET/PREFIX";
-    let scheme = ["s3", "r2"]
-        .into_iter()
-        .find(|known| *known == scheme)
-        .ok_or_else(|| Error::unsupported("only s3:// and r2:// are stores with an address").hint(example))?;
+    let example =
+        "a bucket is s3://BUCKET/PREFIX or r2://BUCKET/PREFIX, a live object https://HOST/PATH/objects/NAME";
+    let scheme = ["s3", "r2"].into_iter().find(|known| *known == scheme).ok_or_else(|| {
+        Error::unsupported("only s3://, r2:// and the https:// of live objects are addresses of stores")
+            .hint(example)
+    })?;
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     let is_name = |letter: char| letter.is_ascii_alphanumeric() || "-._".contains(letter);
     // S3's rule, and R2's.

@@ -1,6 +1,7 @@
 //! From text to sources and stores; the only place that reads the environment and the clock.
 
 mod bucket;
+mod door;
 mod secret;
 mod store;
 
@@ -11,9 +12,11 @@ use dotctl_engine::format::layout::STORE_MARKER;
 use dotctl_engine::id::Time;
 use dotctl_engine::{Error, Result};
 use dotctl_stores::database::is_database;
+use dotctl_stores::door::DoorAddress;
 use dotctl_stores::objects::{LocalObject, find_objects};
 
 pub use bucket::bucket_setting;
+pub use door::{door_address, live_object, live_object_at};
 pub use secret::without_secrets;
 pub use store::{
     Stores, destination, foreign, foreign_in_bucket, identities, persisted_store, refuse_read_only,
@@ -30,6 +33,8 @@ pub enum Source {
     Objects(Vec<LocalObject>),
     /// A store of checkpoints.
     Store(PathBuf),
+    /// A live object.
+    Live(DoorAddress),
 }
 
 /// Refuses an address where a file is meant. It is not repeated: people put credentials into addresses.
@@ -48,6 +53,9 @@ pub fn check_path(path: &Path) -> Result<()> {
 pub fn source(path: &Path) -> Result<Source> {
     if path.as_os_str() == "-" {
         return Ok(Source::State(path.to_owned()));
+    }
+    if let Some(address) = door_address(path)? {
+        return Ok(Source::Live(address));
     }
     check_path(path)?;
     let metadata = std::fs::metadata(path).map_err(|error| dotctl_stores::io_error("open", path, &error))?;

@@ -9,6 +9,7 @@ use dotctl_engine::placement::PlacementPolicy;
 use dotctl_engine::{Error, ErrorKind, Result};
 use dotctl_stores::bucket::{BucketObjects, BucketSetting, BucketStore};
 use dotctl_stores::database::is_database;
+use dotctl_stores::door::{self, DoorAddress};
 use dotctl_stores::dotdo::write::{Destination, Layout, ObjectsWriter, RecordsPlace};
 use dotctl_stores::dotdo::{FolderObjects, Foreign, ObjectBucket, is_json, refuse_bucket_parent};
 use dotctl_stores::folder::FolderStore;
@@ -18,7 +19,7 @@ use dotctl_stores::placed::PlacedStore;
 use dotctl_stores::sealed::{Identities, Keys, SealedStore};
 use dotctl_stores::store::Store;
 
-use super::{bucket_setting, scratch_folder};
+use super::{bucket_setting, live_object, scratch_folder};
 use crate::cli::{BucketArgs, CopyArgs, IdentityArgs, ObjectBackend, StoreArgs};
 
 /// What the store that somebody names holds.
@@ -100,12 +101,18 @@ pub fn refuse_read_only(args: &StoreArgs) -> Result<()> {
 /// # Errors
 /// As those of [`refuse_read_only`].
 pub fn refuse_read_only_at(text: &str) -> Result<()> {
+    if let Some(address) = DoorAddress::parse(text)? {
+        return Err(door::refuse_to_write(&address));
+    }
     if text.contains("://") { Ok(()) } else { refuse_to_write(Path::new(text)) }
 }
 
 /// The checkpoints that TypeScript wrote into the bucket that `args` name, if that is one. To look
 /// costs requests, so this is for buckets in which nothing of ours was found.
 pub fn foreign_in_bucket(args: &StoreArgs) -> Result<Option<Foreign>> {
+    if DoorAddress::parse(&args.store)?.is_some() {
+        return Ok(None);
+    }
     match bucket_setting(&args.store, &args.bucket)? {
         Some(setting) => Foreign::bucket(bucket_objects(&setting)?).map(Some),
         None => Ok(None),
@@ -213,6 +220,9 @@ fn open(
     repair: bool,
     folder: impl Fn(&Path) -> Result<Box<dyn Store>>,
 ) -> Result<Box<dyn Store>> {
+    if let Some(object) = live_object(text)? {
+        return Ok(Box::new(object));
+    }
     if let Some(setting) = bucket_setting(text, bucket)? {
         return Ok(Box::new(BucketStore::open(&BucketSetting { repair, ..setting })?));
     }

@@ -7,6 +7,7 @@ mod entries;
 pub mod estimate;
 mod histogram;
 mod limits;
+pub mod live;
 mod look;
 mod name;
 pub mod objects;

@@ -127,12 +127,12 @@ fn no_secret_is_ever_shown() {
             assert!(!ran.stderr.contains("canary"), "{ran:?}");
         }
     }
-    // Where only a path can be.
-    for line in [
-        "snapshot ADDRESS",
-        "restore latest --to ADDRESS",
-        "estimate --sample ADDRESS",
-        "plan --trace ADDRESS",
+    // Where only a path can be, or the address of a live object.
+    for (line, takes_objects) in [
+        ("snapshot ADDRESS", true),
+        ("restore latest --to ADDRESS", true),
+        ("estimate --sample ADDRESS", true),
+        ("plan --trace ADDRESS", false),
     ] {
         for scheme in ["s3", "r2", "https"] {
             let line = line.replace("ADDRESS", &format!("{scheme}://canary-user:canary-password@bucket/a"));
@@ -140,7 +140,8 @@ fn no_secret_is_ever_shown() {
             let ran =
                 Ran::of(command.args(words(&line)).arg("-vvv").output().expect("dotctl runs")).refuses(2);
             assert!(!ran.stderr.contains("canary"), "{ran:?}");
-            ran.mentions("only a path");
+            let is_object = takes_objects && scheme == "https";
+            ran.mentions(if is_object { "a user's name or password" } else { "only a path" });
         }
     }
     // Where no address can be at all.

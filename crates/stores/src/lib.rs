@@ -10,6 +10,8 @@ pub mod checksum;
 pub mod database;
 mod dictionary;
 mod direct;
+#[cfg(feature = "bucket")]
+pub mod door;
 pub mod dotdo;
 pub mod drive;
 mod durable;

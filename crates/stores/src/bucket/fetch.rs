@@ -6,6 +6,7 @@ use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use tokio::time::timeout;
 
 use super::client::{Class, Client};
+use super::pack::Ranges;
 use super::refusal::Refusal;
 
 /// How a fetch ended that no connection kept from ending.
@@ -24,6 +25,19 @@ const LENGTH_CLAIMS: u32 = 3;
 
 /// Bytes that an attempt must bring to count as progress.
 const PROGRESS_BYTES_MIN: u64 = 4 << 10;
+
+impl Ranges for Client {
+    async fn fetch_range(
+        &self,
+        key: &str,
+        range: Range<u64>,
+        total_bytes: u64,
+        sink: impl FnMut(&[u8]) + Send,
+    ) -> dotctl_engine::Result<Fetched> {
+        let fetched = self.fetch(key, range, total_bytes, sink).await;
+        fetched.map_err(|refusal| self.explain(&refusal, "read a pack"))
+    }
+}
 
 impl Client {
     /// Whether the object at `key` is these bytes, all of them read.

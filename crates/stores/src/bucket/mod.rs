@@ -13,18 +13,18 @@
 //! stays, and the next one does not send it again: names are hashes, and the server compared each
 //! with its bytes when they came.
 
-mod buffers;
-mod client;
+pub(crate) mod buffers;
+pub(crate) mod client;
 mod connect;
-mod fetch;
+pub(crate) mod fetch;
 mod listing;
 mod marks;
 mod objects;
 mod pace;
-mod pack;
+pub(crate) mod pack;
 mod prune;
 mod put;
-mod refusal;
+pub(crate) mod refusal;
 mod session;
 mod setting;
 mod tags;
@@ -57,10 +57,10 @@ pub use setting::{BucketSetting, Credentials, Patience};
 const THREADS: usize = 2;
 
 /// A pack up to this size comes as a whole: that takes less time than a second request.
-const WHOLE_BYTES_MAX: u64 = 256 << 10;
+pub(crate) const WHOLE_BYTES_MAX: u64 = 256 << 10;
 
 /// A larger pack, which no writer of ours makes, is read in parts: a download is kept in memory.
-const DOWNLOAD_BYTES_MAX: u64 = 48 << 20;
+pub(crate) const DOWNLOAD_BYTES_MAX: u64 = 48 << 20;
 
 /// Checkpoints in a bucket.
 pub struct BucketStore {

@@ -1,5 +1,6 @@
-//! A pack in a bucket, downloaded as a whole or read in places.
+//! A pack in a bucket or behind a door, downloaded as a whole or read in places.
 
+use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
@@ -9,20 +10,30 @@ use dotctl_engine::format::PackEntry;
 use dotctl_engine::{Error, Result};
 
 use super::buffers::{Buffer, Buffers};
-use super::client::Client;
 use super::fetch::Fetched;
-use super::refusal::Refusal;
 use crate::store::{Pack, check_length, missing_pack};
 
+/// Who gets ranges of what lies far away, whatever happens to the connection.
+pub trait Ranges: Send + Sync + 'static {
+    /// Gives the bytes `range` of what lies at `key` and has `total_bytes` to `sink`, in order.
+    fn fetch_range(
+        &self,
+        key: &str,
+        range: Range<u64>,
+        total_bytes: u64,
+        sink: impl FnMut(&[u8]) + Send,
+    ) -> impl Future<Output = Result<Fetched>> + Send;
+}
+
 /// What every pack needs to be read.
-pub struct Source {
+pub struct Source<C> {
     pub handle: Handle,
-    pub client: Arc<Client>,
+    pub client: Arc<C>,
     pub key: String,
     pub entry: PackEntry,
 }
 
-impl Source {
+impl<C: Ranges> Source<C> {
     /// Reads a range of its own.
     fn read(&self, offset: u64, into: &mut [u8]) -> Result<()> {
         let end = offset.saturating_add(into.len() as u64);
@@ -30,7 +41,7 @@ impl Source {
             return Err(Error::corrupt("the pack ends early"));
         }
         let mut filled = 0;
-        let fetched = self.handle.block_on(self.client.fetch(
+        let fetched = self.handle.block_on(self.client.fetch_range(
             &self.key,
             offset..end,
             self.entry.stored_bytes,
@@ -44,20 +55,19 @@ impl Source {
         self.outcome(fetched)
     }
 
-    fn outcome(&self, fetched: std::result::Result<Fetched, Refusal>) -> Result<()> {
-        match fetched {
-            Ok(Fetched::Whole) => Ok(()),
-            Ok(Fetched::Missing) => Err(missing_pack(&self.entry)),
-            Ok(Fetched::OtherLength(bytes)) => check_length(&self.entry, bytes),
-            Err(refusal) => Err(self.client.explain(&refusal, "read a pack")),
+    fn outcome(&self, fetched: Result<Fetched>) -> Result<()> {
+        match fetched? {
+            Fetched::Whole => Ok(()),
+            Fetched::Missing => Err(missing_pack(&self.entry)),
+            Fetched::OtherLength(bytes) => check_length(&self.entry, bytes),
         }
     }
 }
 
 /// A pack read by ranges, a request for each.
-pub struct PackParts(pub Source);
+pub struct PackParts<C>(pub Source<C>);
 
-impl Pack for PackParts {
+impl<C: Ranges> Pack for PackParts<C> {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()> {
         self.0.read(offset, into)
     }
@@ -68,8 +78,8 @@ impl Pack for PackParts {
 }
 
 /// A pack whose download has begun.
-pub struct PackDownload {
-    source: Arc<Source>,
+pub struct PackDownload<C> {
+    source: Arc<Source<C>>,
     arrival: Arc<Arrival>,
     task: AbortHandle,
 }
@@ -106,9 +116,9 @@ impl Drop for EndOnDrop {
     }
 }
 
-impl PackDownload {
+impl<C: Ranges> PackDownload<C> {
     /// Begins to download.
-    pub fn begin(source: Source, buffers: &Buffers) -> Self {
+    pub fn begin(source: Source<C>, buffers: &Buffers) -> Self {
         let source = Arc::new(source);
         // A manifest may promise anything.
         let room = usize::try_from(source.entry.stored_bytes).unwrap_or(usize::MAX).min(16 << 20);
@@ -123,14 +133,14 @@ impl PackDownload {
                 }
                 to.0.changed.notify_all();
             };
-            let fetched = from.client.fetch(&from.key, 0..total_bytes, total_bytes, arrived).await;
+            let fetched = from.client.fetch_range(&from.key, 0..total_bytes, total_bytes, arrived).await;
             to.0.end(from.outcome(fetched));
         });
         PackDownload { source, arrival, task: task.abort_handle() }
     }
 }
 
-impl Pack for PackDownload {
+impl<C: Ranges> Pack for PackDownload<C> {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()> {
         let early = || Error::corrupt("the pack ends early");
         let begin = usize::try_from(offset).map_err(|_| early())?;
@@ -155,7 +165,7 @@ impl Pack for PackDownload {
     }
 }
 
-impl Drop for PackDownload {
+impl<C> Drop for PackDownload<C> {
     fn drop(&mut self) {
         self.task.abort();
         self.arrival.lock().bytes = None;
