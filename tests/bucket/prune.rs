@@ -213,6 +213,32 @@ fn tags_are_given_beside_prunes() {
     tags_beside_prunes(&|| Box::new(BucketStore::open(&setting).unwrap()));
 }
 
+#[test]
+fn a_tag_waits_for_a_sweep_and_its_checkpoint_goes_with_that() {
+    let server = Server::s3s();
+    let store = BucketStore::open(&impatient(&server, "swept")).unwrap();
+    snapshot(&store, &setting("kept", 0), &mut Entries::new(0, 10, 100)).unwrap();
+    let [kept] = store.manifests().unwrap().keys.try_into().unwrap();
+    let tagged = Tagged { tag: Tag::new("keep").unwrap(), checkpoint: kept.id };
+    let prefix = server.files.as_ref().unwrap().join("swept");
+    let sweep = prefix.join("prune/sweeps").join("0".repeat(32));
+    std::fs::create_dir_all(sweep.parent().unwrap()).unwrap();
+    std::fs::write(&sweep, "").unwrap();
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let giving = scope.spawn(|| {
+            let given = store.add_tag(&tagged).unwrap_err();
+            (given.kind(), ended.load(Ordering::SeqCst))
+        });
+        sleep(Duration::from_millis(300));
+        std::fs::remove_file(prefix.join(kept.to_string())).unwrap();
+        ended.store(true, Ordering::SeqCst);
+        std::fs::remove_file(&sweep).unwrap();
+        assert_eq!(giving.join().unwrap(), (ErrorKind::Missing, true));
+    });
+    assert_eq!(store.tags().unwrap(), []);
+}
+
 /// What a store at `server` needs to be told: with little grace.
 fn impatient(server: &Server, prefix: &str) -> BucketSetting {
     let mut setting = server.setting(prefix);

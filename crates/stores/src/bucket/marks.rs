@@ -134,7 +134,8 @@ pub fn wait_for_sweeps(store: &BucketStore) -> Result<()> {
         }
         seen = Some(left);
         interrupt::check()?;
-        store.block_on(sleep(SWEEP_PAUSE.min(patience.sweep_max / 8)));
+        // A timer can only be made where the runtime is.
+        store.block_on(async { sleep(SWEEP_PAUSE.min(patience.sweep_max / 8)).await });
     }
 }
 
