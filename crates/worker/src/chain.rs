@@ -152,10 +152,16 @@ impl Cursor<'_> {
             found = self.next.take();
             self.look_ahead(key).await?;
         }
-        match found {
-            Some((pack, chunk)) => self.decode(pack, &chunk, reader).await,
-            None => Ok(()),
+        if let Some((pack, chunk)) = found {
+            self.decode(pack, &chunk, reader).await?;
         }
+        // Changes to nothing that is still to come would only take room.
+        if let Some(Decoded::Delta(delta)) = &self.current
+            && delta.range(key, None).is_empty()
+        {
+            self.current = None;
+        }
+        Ok(())
     }
 
     async fn decode(&mut self, pack: &PackEntry, chunk: &ChunkEntry, reader: &mut ChunkReader) -> Result<()> {

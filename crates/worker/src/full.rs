@@ -52,12 +52,16 @@ impl Full {
             // A large line would double what is there.
             self.raw.ndjson.reserve_exact(if line.len() > LARGE_BYTES { line.len() + 1 } else { 0 });
             self.waiting = !self.chunker.push(&mut self.raw, key, line)?;
-            if self.waiting {
+            // Behind a large line, the next one needs not be in memory yet.
+            if self.waiting || self.chunker.is_full(&self.raw) {
                 break;
             }
         }
         if self.raw.ndjson.is_empty() {
             return Ok(None);
+        }
+        if !self.waiting {
+            self.scan.release();
         }
         self.stored.first_key.clone_from(&self.raw.first_key);
         self.stored.record_count = self.raw.record_count;

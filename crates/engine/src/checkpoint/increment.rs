@@ -155,8 +155,13 @@ impl<'a> DeltaAssembler<'a> {
         if self.waiting.record_count() == 0 {
             return Ok(());
         }
-        write_delta(&mut self.writer, &self.waiting, &mut self.raw, &mut self.stored)?;
+        lay_out(&self.waiting, &mut self.raw, &mut self.stored)?;
+        // A large record is needed in one place only.
         self.waiting.clear();
+        self.waiting.shrink_to(2 * self.chunk_bytes);
+        self.writer.write(&self.raw, &mut self.stored)?;
+        self.raw.clear();
+        self.raw.shrink_to(2 * self.chunk_bytes);
         self.stored_bytes += self.stored.bytes.len() as u64;
         self.run.add(&self.stored, sink)
     }
@@ -212,8 +217,13 @@ pub fn write_delta(
     raw: &mut Vec<u8>,
     stored: &mut StoredChunk,
 ) -> Result<()> {
+    lay_out(changes, raw, stored)?;
+    writer.write(raw, stored)
+}
+
+fn lay_out(changes: &RawDelta, raw: &mut Vec<u8>, stored: &mut StoredChunk) -> Result<()> {
     changes.write(raw);
     stored.first_key = changes.first_key()?;
     stored.record_count = changes.record_count();
-    writer.write(raw, stored)
+    Ok(())
 }

@@ -33,6 +33,11 @@ impl RecordBorder {
         RecordBorder { bytes_min: bytes / 4 * 3, bytes_spread: (bytes / 4) as u64, bytes_max: bytes / 2 * 3 }
     }
 
+    /// Whether a chunk of `chunk_bytes` ends before whatever record comes next.
+    pub fn is_reached(&self, chunk_bytes: usize) -> bool {
+        chunk_bytes >= self.bytes_max
+    }
+
     /// Whether the chunk of `chunk_bytes` so far ends before the record with `key`.
     pub fn ends_before(&self, chunk_bytes: usize, key: &[u8], record_bytes: usize) -> bool {
         if chunk_bytes < self.bytes_min {

@@ -27,6 +27,11 @@ impl StateChunker {
         StateChunker { border: RecordBorder::new(size) }
     }
 
+    /// Whether `chunk` is full whatever entry comes next.
+    pub fn is_full(&self, chunk: &RawState) -> bool {
+        self.border.is_reached(chunk.ndjson.len())
+    }
+
     /// Appends the entry to `chunk`, or leaves it out and says `false` where the entry belongs
     /// into the next chunk.
     pub fn push(&self, chunk: &mut RawState, key: &[u8], text: &[u8]) -> Result<bool> {

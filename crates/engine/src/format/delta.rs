@@ -102,6 +102,13 @@ impl RawDelta {
         self.record_count = 0;
     }
 
+    /// Keeps memory for chunks of about `bytes`.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        for part in [&mut self.heads, &mut self.keys, &mut self.literals] {
+            part.shrink_to(bytes);
+        }
+    }
+
     /// Records so far.
     pub fn record_count(&self) -> u32 {
         self.record_count

@@ -44,7 +44,7 @@ fn push_value(value: &Value<'_>, into: &mut Vec<u8>) {
         Value::Real(number) => push_real(*number, into),
         Value::Text(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => push_text(text, into),
-            Err(_) => push_wrapped("text_base64", &STANDARD.encode(bytes), into),
+            Err(_) => push_base64("text_base64", bytes, into),
         },
         Value::Blob(bytes) => push_blob(bytes, into),
     }
@@ -63,12 +63,24 @@ fn push_real(number: f64, into: &mut Vec<u8>) {
 fn push_blob(bytes: &[u8], into: &mut Vec<u8>) {
     let spelled: usize = bytes.iter().map(|byte| spelled_bytes(*byte)).sum();
     if spelled > bytes.len().div_ceil(3) * 4 {
-        return push_wrapped("base64", &STANDARD.encode(bytes), into);
+        return push_base64("base64", bytes, into);
     }
     into.extend_from_slice(b"{\"bytes\":\"");
     for byte in bytes {
         push_character(char::from(*byte), into);
     }
+    into.extend_from_slice(b"\"}");
+}
+
+/// Straight to where it belongs: a copy of a large value takes as much again.
+fn push_base64(name: &str, bytes: &[u8], into: &mut Vec<u8>) {
+    for part in ["{\"", name, "\":\""] {
+        into.extend_from_slice(part.as_bytes());
+    }
+    let begin = into.len();
+    into.resize(begin + bytes.len().div_ceil(3) * 4, 0);
+    // The room is as long as base64 is, so this cannot fail.
+    let _ = STANDARD.encode_slice(bytes, into.get_mut(begin..).unwrap_or_default());
     into.extend_from_slice(b"\"}");
 }
 

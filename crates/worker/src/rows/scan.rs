@@ -170,6 +170,11 @@ impl Scan {
         (self.key.as_bytes(), &self.line)
     }
 
+    /// Frees the room that the line takes, which has been taken over.
+    pub fn release(&mut self) {
+        self.line = Vec::new();
+    }
+
     /// The same; none behind the last line.
     pub fn current(&self) -> Option<(&[u8], &[u8])> {
         (!self.is_at_end).then(|| self.line())
