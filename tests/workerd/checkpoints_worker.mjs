@@ -2,6 +2,7 @@
 import { Checkpointer, door } from "dotctl/index.js";
 import { memory } from "dotctl/instance.js";
 import { Faulty } from "./faulty_bucket.mjs";
+import * as fullText from "./full_text.mjs";
 import { hostile } from "./hostile_tables.mjs";
 import { Random, randomValue } from "./random_values.mjs";
 import { everyError, everyValue, largeValues } from "./values.mjs";
@@ -304,6 +305,24 @@ export class Room {
     const made = await this.checkpoints.checkpoint();
     await this.checkpoints.restore(made.id);
     return { base: made.base, same: (await this.digest()).sha256 === before.sha256 };
+  }
+
+  /** A step with full-text tables; what is in them then, and what is found. */
+  async fullText({ step, from }) {
+    const { storage } = this.ctx;
+    if (step) storage.transactionSync(() => fullText[step](storage, from));
+    const lines = step === "ruin" ? [] : fullText.dump(storage);
+    return { lines: lines.length, sha256: hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(lines.join("\n")))) };
+  }
+
+  /** What FTS5 finds wrong in them. */
+  checkFullText() {
+    return fullText.check(this.ctx.storage);
+  }
+
+  /** Those that cannot be restored. */
+  refusedFullText() {
+    return fullText.refused;
   }
 
   /** A checkpoint whose packs a prune is about to remove; and one that removes packs at this moment. */
