@@ -127,9 +127,15 @@ export class Room {
     const { sql, kv } = this.ctx.storage;
     const lines = [];
     const schema = [...sql.exec("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT GLOB '_*' ORDER BY 1, 2").raw()];
+    // FTS5 makes these anew of the rest.
+    const derived = new Set([...sql.exec("SELECT name FROM pragma_table_list WHERE type = 'shadow' AND name NOT GLOB '*_content'").raw()].flat());
     for (const line of schema) lines.push(JSON.stringify(line));
     for (const [type, name, , text] of schema) {
-      if (type !== "table" || /^create virtual/i.test(text)) continue;
+      if (type !== "table" || derived.has(name)) continue;
+      if (/^create virtual/i.test(text)) {
+        for (const row of sql.exec(`SELECT CAST(rowid AS TEXT), rank FROM "${name}" WHERE "${name}" MATCH 'old OR new OR common'`).raw()) lines.push(`${name} ${row.join(" ")}`);
+        continue;
+      }
       const quoted = `"${name.replaceAll('"', '""')}"`;
       const columns = [...sql.exec("SELECT name FROM pragma_table_info(?)", name).raw()].map(([column]) => `"${column.replaceAll('"', '""')}"`);
       const spelled = columns.map((column) => `typeof(${column}), CASE typeof(${column}) WHEN 'real' THEN printf('%!.20g', ${column}) WHEN 'integer' THEN CAST(${column} AS TEXT) ELSE CAST(${column} AS BLOB) END`);
