@@ -522,6 +522,29 @@ fn full_text_tables_come_back() {
     assert_eq!((&said[3], &said[6]), (&json!([]), &json!([])));
 }
 
+#[test]
+fn an_index_out_of_step_is_made_of_what_is_there() {
+    let scratch = Scratch::new();
+    let run = |statement: &str| json!({"ask": "/one/run", "with": {"statement": statement}});
+    let found = |words: &str| run(&format!("SELECT rowid FROM found('{words}')"));
+    let steps = json!([
+        run("CREATE TABLE texts (id INTEGER PRIMARY KEY, x)"),
+        run("CREATE VIRTUAL TABLE found USING fts5 (x, content=texts, content_rowid=id)"),
+        run("INSERT INTO texts VALUES (1, 'same'), (2, 'new'), (3, 'outside')"),
+        run("INSERT INTO found (rowid, x) VALUES (1, 'same'), (2, 'stale'), (9, 'gone')"),
+        found("same OR stale OR gone"),
+        {"ask": "/one/checkpoint"},
+        run("DROP TABLE found"),
+        {"ask": "/one/restore"},
+        found("same OR new"),
+        found("stale OR gone OR outside"),
+        run("INSERT INTO found (found) VALUES ('integrity-check')"),
+    ]);
+    let said = good_answers(&scratch.path("state"), &["STORE=object"], &steps);
+    assert_eq!(said[4], json!([[1], [2], [9]]));
+    assert_eq!((&said[8], &said[9]), (&json!([[1], [2]]), &json!([])));
+}
+
 /// What is in full-text tables once checkpoint `id` is restored.
 fn restored_from_ruin(state: &Path, id: &Value) -> Value {
     let steps = json!([{"ask": "/one/restore", "with": {"reference": id}}, {"ask": "/one/fullText"}]);
