@@ -564,21 +564,49 @@ fn a_live_object_is_restored_into() {
         let command = [&["restore", "latest", "--to", &object, "--store", store], &words[..]].concat();
         finish(&mut with_token(TOKEN, &command)).expect(2);
     }
-    let fts = scratch.path("fts.sqlite");
-    let connection = rusqlite::Connection::open(&fts).unwrap();
-    connection
-        .execute_batch("CREATE VIRTUAL TABLE found USING fts5 (words); INSERT INTO found VALUES ('a')")
-        .unwrap();
-    drop(connection);
-    snapshot(&[fts.to_str().unwrap(), "--kind", "rows", "--store", pages]);
-    let refused =
-        finish(&mut with_token(TOKEN, &["restore", "latest", "--to", &object, "--store", pages, "--force"]))
-            .expect(2);
-    assert!(refused.error()["message"].as_str().unwrap().contains("virtual"), "{refused:?}");
-    assert_eq!(worker.ask("/one/digest", json!({})), whole);
+    for (name, module) in [
+        ("contentless", "fts5 (words, content='')"),
+        ("tree", "rtree (id, x, y)"),
+        ("tokens", "fts5 (x, tokenize=other)"),
+    ] {
+        let file = scratch.path(&format!("{name}.sqlite"));
+        let connection = rusqlite::Connection::open(&file).unwrap();
+        let made = connection.execute_batch(&format!("CREATE VIRTUAL TABLE found USING {module}"));
+        if made.is_err() {
+            // A tokenizer that somebody else's SQLite has.
+            connection.execute_batch("CREATE VIRTUAL TABLE found USING fts5 (x)").unwrap();
+            connection.execute_batch("PRAGMA writable_schema = ON").unwrap();
+            let other = "UPDATE sqlite_schema SET sql = ?1 WHERE name = 'found'";
+            connection.execute(other, [format!("CREATE VIRTUAL TABLE found USING {module}")]).unwrap();
+        }
+        drop(connection);
+        snapshot(&[file.to_str().unwrap(), "--kind", "rows", "--store", pages]);
+        let words = ["restore", "latest", "--to", &object, "--store", pages, "--force"];
+        let refused = finish(&mut with_token(TOKEN, &words)).expect(2).error();
+        assert!(refused["message"].as_str().unwrap().contains("\"found\""), "{name}: {refused}");
+        assert_eq!(worker.ask("/one/digest", json!({})), whole);
+    }
     let left =
         json!({"statement": "SELECT name FROM sqlite_schema WHERE name GLOB '_dotctl_upload*' ORDER BY 1"});
     assert_eq!(worker.ask("/one/run", left), json!([]), "what was sent is put away");
+}
+
+#[test]
+fn full_text_tables_come_through() {
+    let scratch = Scratch::new();
+    let mut worker = Worker::usual(&scratch);
+    let made = worker.ask("/one/fullText", json!({"step": "setup"}));
+    let store = scratch.store();
+    let store = store.to_str().unwrap();
+    snapshot(&[&worker.object("one"), "--store", store]);
+    let lost = "CREATE VIRTUAL TABLE lost USING fts5vocab (nowhere, row); \
+                CREATE VIRTUAL TABLE unindexed USING fts5 (a, b UNINDEXED, content='', contentless_unindexed=1)";
+    worker.ask("/two/run", json!({ "statement": lost }));
+    run(&["restore", "latest", "--to", &worker.object("two"), "--store", store]);
+    assert_eq!(worker.ask("/two/fullText", json!({})), made);
+    assert_eq!(worker.ask("/two/checkFullText", json!({})), json!([]));
+    let changed = worker.ask("/one/fullText", json!({"step": "change"}));
+    assert_eq!(worker.ask("/two/fullText", json!({"step": "change"})), changed);
 }
 
 #[test]

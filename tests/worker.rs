@@ -420,32 +420,135 @@ fn a_cursor_left_in_the_middle_is_no_obstacle() {
 fn what_cannot_be_carried_is_refused_by_name() {
     let scratch = Scratch::new();
     let state = scratch.path("state");
-    let steps = json!([
-        {"ask": "/one/fill", "with": {"rows": 50, "virtual": true}},
-        {"ask": "/one/digest"},
-        {"ask": "/one/checkpoint"},
-        {"ask": "/one/restore"},
-        {"ask": "/one/digest"},
-        {"ask": "/one/restore", "with": {"reference": "0000"}},
-    ]);
-    let said = answers(&state, &["STORE=object"], &steps);
-    assert!(said[2]["id"].is_string(), "{}", said[2]);
-    assert_eq!(said[3]["error"]["kind"], "unsupported", "{}", said[3]);
-    assert!(said[3]["error"]["message"].as_str().unwrap().contains("virtual table"));
-    assert_eq!(said[4], said[1], "nothing has changed");
-    assert_eq!(said[5]["error"]["kind"], "missing");
-    let blob = answers(
-        &state,
-        &["STORE=object"],
-        &json!([{"ask": "/one/putBlob"}, {"ask": "/one/checkpoint"}, {"ask": "/one/list"}]),
+    let refused =
+        good_answers(&scratch.path("names"), &["STORE=object"], &json!([{"ask": "/one/refusedFullText"}]));
+    let refused = refused[0].as_object().unwrap();
+    assert!(refused.len() > 4);
+    let mut steps = Vec::new();
+    for (name, statement) in refused {
+        let step = |step: &str, with: Value| json!({"ask": format!("/{name}/{step}"), "with": with});
+        steps.extend([
+            step("fill", json!({"rows": 50, "virtual": true})),
+            step("run", json!({"statement": statement})),
+            step("checkpoint", json!({})),
+            step("ruin", json!({})),
+            step("digest", json!({})),
+            step("restore", json!({})),
+            step("digest", json!({})),
+        ]);
+    }
+    steps.push(json!({"ask": "/one/restore", "with": {"reference": "0000"}}));
+    steps.push(json!({"ask": "/one/putBlob"}));
+    steps.push(json!({"ask": "/one/checkpoint"}));
+    steps.push(json!({"ask": "/one/list"}));
+    let said = answers(&state, &["STORE=object"], &json!(steps));
+    for ((name, _), said) in refused.iter().zip(said.chunks(7)) {
+        assert!(said[2]["id"].is_string(), "{name}: {}", said[2]);
+        let error = &said[5]["error"];
+        assert_eq!(error["kind"], "unsupported", "{name}: {error}");
+        assert!(error["message"].as_str().unwrap().contains("\"found_too\""), "{name}: {error}");
+        assert!(error["hint"].as_str().unwrap().contains("nothing was changed"), "{name}: {error}");
+        assert_eq!(said[6], said[4], "{name}: nothing has changed");
+    }
+    let last = &said[7 * refused.len()..];
+    assert_eq!(last[0]["error"]["kind"], "missing");
+    assert!(last[2]["error"]["message"].as_str().unwrap().contains("\"a blob\""), "{}", last[2]);
+    assert_eq!(last[3], json!([]));
+}
+
+/// A restore into another object of what `dotctl snapshot --kind rows` finds in the database of `state`, and what that
+/// object answers to `steps` then.
+fn restored_from_outside(scratch: &Scratch, state: &Path, steps: &[Value]) -> Vec<Value> {
+    let (file, store, other) = (database(state), scratch.path("outside"), scratch.path("other"));
+    good_answers(&other, &["STORE=object"], &json!([{"ask": "/one/fill", "with": {"rows": 3}}]));
+    let namespace = format!("Room/{}", file.file_stem().unwrap().to_str().unwrap());
+    let words = ["snapshot", file.to_str().unwrap(), "--kind", "rows", "--namespace", &namespace];
+    dotctl_json(&words, &store);
+    let mut copy = dotctl();
+    copy.args(["copy", "latest", "--store"]).arg(&store).arg("--to-store").arg(database(&other));
+    finish(&mut copy).expect(0);
+    let mut all = vec![json!({"ask": "/one/restore"})];
+    all.extend_from_slice(steps);
+    good_answers(&other, &["STORE=object"], &json!(all)).split_off(1)
+}
+
+#[test]
+fn full_text_tables_come_back() {
+    let scratch = Scratch::new();
+    let state = scratch.path("state");
+    let bindings = ["STORE=object", "TRACK=true"];
+    let step = |step: &str| json!({"ask": "/one/fullText", "with": {"step": step}});
+    let (checkpoint, shown, check) = (
+        json!({"ask": "/one/checkpoint"}),
+        json!({"ask": "/one/fullText"}),
+        json!({"ask": "/one/checkFullText"}),
     );
-    assert!(blob[1]["error"]["message"].as_str().unwrap().contains("\"a blob\""), "{}", blob[1]);
-    assert_eq!(blob[2].as_array().unwrap().len(), 1);
-    // From outside it is restored.
-    let target = scratch.path("restored.sqlite");
-    let mut restore = dotctl();
-    restore.args(["restore", "latest", "--to"]).arg(&target).arg("--store").arg(database(&state));
-    finish(&mut restore).expect(0);
+    let made = good_answers(
+        &state,
+        &bindings,
+        &json!([step("setup"), check, checkpoint, step("change"), checkpoint, step("ruin"), check]),
+    );
+    let (first, changed) = (&made[0], &made[3]);
+    assert_ne!(changed["sha256"], first["sha256"]);
+    assert_eq!(made[1], json!([]));
+    assert!(!made[6].as_array().unwrap().is_empty(), "they are ruined");
+    assert_eq!(made[4]["base"], made[2]["id"]);
+    assert_eq!(&restored_from_ruin(&state, &made[4]["id"]), changed);
+
+    // And go on: what is written to them is found, and checkpoints of it are right.
+    let more = json!({"ask": "/one/fullText", "with": {"step": "change", "from": 40}});
+    let restore = |id: &Value| json!({"ask": "/one/restore", "with": {"reference": id}});
+    let steps =
+        json!([restore(&made[2]["id"]), shown, check, step("change"), check, checkpoint, more, checkpoint]);
+    let said = good_answers(&state, &bindings, &steps);
+    assert_eq!(&said[1], first);
+    assert_eq!((&said[2], &said[4]), (&json!([]), &json!([])));
+    assert_eq!(&said[3], changed, "as if it had never been restored");
+    assert!(said[5]["base"].is_null());
+    assert_eq!(said[7]["base"], said[5]["id"], "tracked anew");
+    let (again, more) = (&said[5]["id"], &said[6]);
+
+    // The command line finds the same, and what it captures is restored inside, too.
+    let file = database(&state);
+    assert_eq!(dotctl_json(&["verify"], &file)["ok"], true);
+    let outside = restored_from_outside(&scratch, &state, &[shown.clone(), check.clone()]);
+    assert_eq!((&outside[0], &outside[1]), (more, &json!([])));
+    let captured = dotctl_json(&["list"], &scratch.path("outside"));
+    assert_eq!(captured["checkpoints"][0]["content_sha256"], said[7]["content_sha256"]);
+
+    let steps = json!([step("ruin"), restore(&said[7]["id"]), shown, check, restore(again), shown, check]);
+    let said = good_answers(&state, &bindings, &steps);
+    assert_eq!((&said[2], &said[5]), (more, changed));
+    assert_eq!((&said[3], &said[6]), (&json!([]), &json!([])));
+}
+
+#[test]
+fn an_index_out_of_step_is_made_of_what_is_there() {
+    let scratch = Scratch::new();
+    let run = |statement: &str| json!({"ask": "/one/run", "with": {"statement": statement}});
+    let found = |words: &str| run(&format!("SELECT rowid FROM found('{words}')"));
+    let steps = json!([
+        run("CREATE TABLE texts (id INTEGER PRIMARY KEY, x)"),
+        run("CREATE VIRTUAL TABLE found USING fts5 (x, content=texts, content_rowid=id)"),
+        run("INSERT INTO texts VALUES (1, 'same'), (2, 'new'), (3, 'outside')"),
+        run("INSERT INTO found (rowid, x) VALUES (1, 'same'), (2, 'stale'), (9, 'gone')"),
+        found("same OR stale OR gone"),
+        {"ask": "/one/checkpoint"},
+        run("DROP TABLE found"),
+        {"ask": "/one/restore"},
+        found("same OR new"),
+        found("stale OR gone OR outside"),
+        run("INSERT INTO found (found) VALUES ('integrity-check')"),
+    ]);
+    let said = good_answers(&scratch.path("state"), &["STORE=object"], &steps);
+    assert_eq!(said[4], json!([[1], [2], [9]]));
+    assert_eq!((&said[8], &said[9]), (&json!([[1], [2]]), &json!([])));
+}
+
+/// What is in full-text tables once checkpoint `id` is restored.
+fn restored_from_ruin(state: &Path, id: &Value) -> Value {
+    let steps = json!([{"ask": "/one/restore", "with": {"reference": id}}, {"ask": "/one/fullText"}]);
+    good_answers(state, &["STORE=object", "TRACK=true"], &steps).remove(1)
 }
 
 /// The checkpoints among `made` that store changes alone.

@@ -39,6 +39,7 @@ const modules = [
   ...modulesFrom({
     "checkpoints_worker.mjs": new URL("checkpoints_worker.mjs", import.meta.url),
     "faulty_bucket.mjs": new URL("faulty_bucket.mjs", import.meta.url),
+    "full_text.mjs": new URL("full_text.mjs", import.meta.url),
     "hostile_tables.mjs": new URL("hostile_tables.mjs", import.meta.url),
     "random_values.mjs": new URL("random_values.mjs", import.meta.url),
     "values.mjs": new URL("../../fixtures/workerd/workers/values.mjs", import.meta.url),

@@ -2,6 +2,7 @@
 import { Checkpointer, door } from "dotctl/index.js";
 import { memory } from "dotctl/instance.js";
 import { Faulty } from "./faulty_bucket.mjs";
+import * as fullText from "./full_text.mjs";
 import { hostile } from "./hostile_tables.mjs";
 import { Random, randomValue } from "./random_values.mjs";
 import { everyError, everyValue, largeValues } from "./values.mjs";
@@ -126,9 +127,15 @@ export class Room {
     const { sql, kv } = this.ctx.storage;
     const lines = [];
     const schema = [...sql.exec("SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT GLOB '_*' ORDER BY 1, 2").raw()];
+    // FTS5 makes these anew of the rest.
+    const derived = new Set([...sql.exec("SELECT name FROM pragma_table_list WHERE type = 'shadow' AND name NOT GLOB '*_content'").raw()].flat());
     for (const line of schema) lines.push(JSON.stringify(line));
     for (const [type, name, , text] of schema) {
-      if (type !== "table" || /^create virtual/i.test(text)) continue;
+      if (type !== "table" || derived.has(name)) continue;
+      if (/^create virtual/i.test(text)) {
+        for (const row of sql.exec(`SELECT CAST(rowid AS TEXT), rank FROM "${name}" WHERE "${name}" MATCH 'old OR new OR common'`).raw()) lines.push(`${name} ${row.join(" ")}`);
+        continue;
+      }
       const quoted = `"${name.replaceAll('"', '""')}"`;
       const columns = [...sql.exec("SELECT name FROM pragma_table_info(?)", name).raw()].map(([column]) => `"${column.replaceAll('"', '""')}"`);
       const spelled = columns.map((column) => `typeof(${column}), CASE typeof(${column}) WHEN 'real' THEN printf('%!.20g', ${column}) WHEN 'integer' THEN CAST(${column} AS TEXT) ELSE CAST(${column} AS BLOB) END`);
@@ -304,6 +311,24 @@ export class Room {
     const made = await this.checkpoints.checkpoint();
     await this.checkpoints.restore(made.id);
     return { base: made.base, same: (await this.digest()).sha256 === before.sha256 };
+  }
+
+  /** A step with full-text tables; what is in them then, and what is found. */
+  async fullText({ step, from }) {
+    const { storage } = this.ctx;
+    if (step) storage.transactionSync(() => fullText[step](storage, from));
+    const lines = step === "ruin" ? [] : fullText.dump(storage);
+    return { lines: lines.length, sha256: hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(lines.join("\n")))) };
+  }
+
+  /** What FTS5 finds wrong in them. */
+  checkFullText() {
+    return fullText.check(this.ctx.storage);
+  }
+
+  /** Those that cannot be restored. */
+  refusedFullText() {
+    return fullText.refused;
   }
 
   /** A checkpoint whose packs a prune is about to remove; and one that removes packs at this moment. */

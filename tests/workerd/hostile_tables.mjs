@@ -148,6 +148,25 @@ export const hostile = {
     during: ({ kv }) => kv.put("a blob", 1),
     refusal: "unsupported",
   },
+  /** Nothing can be hung on the tables in which FTS5 keeps its own. */
+  fullText: {
+    setup: ({ sql }) => {
+      sql.exec("CREATE VIRTUAL TABLE f USING fts5(x, y UNINDEXED)");
+      sql.exec("CREATE TABLE posts (id INTEGER PRIMARY KEY, title)");
+      sql.exec("CREATE VIRTUAL TABLE found USING fts5(title, content=posts, content_rowid=id)");
+      sql.exec("CREATE TRIGGER i AFTER INSERT ON posts BEGIN INSERT INTO found (rowid, title) VALUES (NEW.id, NEW.title); END");
+      sql.exec("CREATE TRIGGER d AFTER DELETE ON posts BEGIN INSERT INTO found (found, rowid, title) VALUES ('delete', OLD.id, OLD.title); END");
+      many(400, (number) => sql.exec("INSERT INTO f VALUES (?, ?)", `word${number % 50} old`, number));
+      many(400, (number) => sql.exec("INSERT INTO posts VALUES (?, ?)", number, `title${number % 50} old`));
+    },
+    during: ({ sql }) => {
+      sql.exec("DELETE FROM f WHERE rowid % 3 = 0");
+      sql.exec("UPDATE f SET x = 'new' WHERE rowid % 7 = 0");
+      sql.exec("DELETE FROM posts WHERE id % 3 = 0");
+      many(50, (number) => sql.exec("INSERT INTO posts VALUES (?, 'new')", number + 5000));
+      sql.exec("INSERT INTO f (f) VALUES ('optimize')");
+    },
+  },
   /** A key that ignores case comes in another order than its bytes. */
   caseIgnored: {
     setup: ({ sql }) => {

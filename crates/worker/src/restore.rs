@@ -15,7 +15,8 @@ use dotctl_engine::{Damage, Error, Result};
 use crate::chain::{ChainLines, Places};
 use crate::packed::Reader;
 use crate::rows::{
-    Build, STATISTICS_TABLE, Scan, ScannedTable, Schema, drop_all, forget, is_runtimes, put_away, unwatch,
+    Build, FullTexts, STATISTICS_TABLE, Scan, ScannedTable, Schema, drop_all, forget, is_runtimes, put_away,
+    unwatch,
 };
 use crate::storage::{Parameter, Storage};
 
@@ -159,17 +160,21 @@ pub fn decode(stored: &[u8], lines_bytes: u32) -> Result<Vec<u8>> {
     Ok(raw)
 }
 
-/// What the object's state comes to, without what the runtime makes by itself.
+/// What the object's state comes to, without what the runtime and FTS5 make by themselves.
 fn content(storage: &Storage) -> Result<RowsSum> {
     let schema = Schema::read(storage)?;
-    let tables = schema.forms(storage)?.into_iter();
-    let tables = tables.map(|form| ScannedTable { form, watched: None }).collect();
+    let full_texts = FullTexts::of(&schema.definitions)?;
+    let mut forms = schema.forms(storage)?;
+    forms.retain(|form| !full_texts.is_derived_table(&form.name));
+    let tables = forms.into_iter().map(|form| ScannedTable { form, watched: None }).collect();
     let mut scan = Scan::new(&schema, tables, false, None);
     scan.take_any_order();
     let mut sum = RowsSum::default();
     while scan.advance(storage)? {
         let (_, line) = scan.line();
-        if !is_runtimes(&RowKey::parse(&Line::parse(line)?.key)?) {
+        let parsed = Line::parse(line)?;
+        let key = RowKey::parse(&parsed.key)?;
+        if !is_runtimes(&key) && !full_texts.is_derived(&key) {
             sum.add(line);
         }
     }

@@ -11,6 +11,7 @@ mod line;
 mod parse;
 mod sql;
 mod sum;
+mod virtual_table;
 
 pub use definition::{Definition, OWN_NAMES, SEQUENCE_TABLE, tables_with_rows};
 pub use key::{RowKey, RowPlace, push_place, push_rowid, rowid_of, table_prefix};
@@ -18,3 +19,4 @@ pub use line::{Value, push_line};
 pub use parse::Line;
 pub use sql::{definition_statement, push_name, push_sql_value};
 pub use sum::RowsSum;
+pub use virtual_table::{FullText, FullTextContent, Module};

@@ -103,7 +103,7 @@ fn push_real(number: f64, into: &mut String) {
 /// others: whoever made the database may have put anything there. The statements of a trigger end with
 /// `; END`.
 pub fn definition_statement(sql: &str) -> Option<String> {
-    let mut tokens = Tokens { rest: sql, in_comment: false, is_unterminated: false };
+    let mut tokens = Tokens::of(sql);
     if !tokens.next().is_some_and(|first| first.eq_ignore_ascii_case("CREATE")) {
         return None;
     }
@@ -135,12 +135,19 @@ fn is_temporary(word: &str) -> bool {
 }
 
 /// The words and signs of a statement; strings and comments are no words.
-struct Tokens<'a> {
-    rest: &'a str,
+pub(super) struct Tokens<'a> {
+    /// What was not read yet.
+    pub rest: &'a str,
     /// Whether the text has ended in a comment that goes on to the line's end.
     in_comment: bool,
     /// Whether the text has ended in a string, a name or a comment, which what follows would end.
     is_unterminated: bool,
+}
+
+impl<'a> Tokens<'a> {
+    pub(super) fn of(sql: &'a str) -> Self {
+        Tokens { rest: sql, in_comment: false, is_unterminated: false }
+    }
 }
 
 impl<'a> Iterator for Tokens<'a> {

@@ -3,6 +3,8 @@
 mod batch;
 mod build;
 mod form;
+mod full_text;
+mod insertion;
 mod keep;
 mod scan;
 mod schema;
@@ -12,6 +14,7 @@ mod watch;
 
 pub use build::{Build, STATISTICS_TABLE, is_runtimes};
 pub use form::quoted;
+pub use full_text::FullTexts;
 pub use scan::{Scan, ScannedTable};
 pub use schema::{ENTRIES_TABLE, METADATA_TABLE, Schema, drop_all};
 pub use touched::TouchedScan;
