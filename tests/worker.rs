@@ -5,7 +5,7 @@
 mod support_real;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
@@ -42,18 +42,6 @@ fn good_answers(state: &Path, bindings: &[&str], steps: &Value) -> Vec<Value> {
     answers
 }
 
-/// The database of the one object in `state`.
-fn database(state: &Path) -> PathBuf {
-    let folder = state.join("do/checkpoints-Room");
-    let mut files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    files
-        .find(|path| {
-            path.extension().is_some_and(|ending| ending == "sqlite")
-                && path.file_stem().is_some_and(|stem| stem.len() == 64)
-        })
-        .unwrap()
-}
-
 fn dotctl_json(words: &[&str], place: &Path) -> Value {
     let mut command = dotctl();
     finish(command.args(["--format", "json"]).args(words).arg("--store").arg(place)).expect(0).json()
@@ -79,7 +67,7 @@ fn what_an_object_writes_the_command_line_reads_and_the_object_restores() {
     assert_eq!(said[5]["checkpoints"], 2);
 
     // The command line finds the same checkpoints, and makes the same one of the file.
-    let file = database(&state);
+    let file = room_database(&state);
     let verified = dotctl_json(&["verify"], &file);
     assert_eq!((&verified["ok"], &verified["checked"]["checkpoints"]), (&json!(true), &json!(2)));
     let listed = dotctl_json(&["list"], &file);
@@ -154,7 +142,7 @@ fn what_the_command_line_writes_the_object_restores() {
         &json!([{"ask": "/one/fill", "with": {"rows": 500, "values": true}}, {"ask": "/one/digest"}]),
     );
     // A chain of increments, which the object itself does not make.
-    let file = database(&other);
+    let file = room_database(&other);
     let namespace = format!("Room/{}", file.file_stem().unwrap().to_str().unwrap());
     let store = scratch.path("store");
     let snapshot = || {
@@ -170,7 +158,7 @@ fn what_the_command_line_writes_the_object_restores() {
     let chained = snapshot();
     good_answers(&state, &["STORE=object"], &json!([{"ask": "/one/fill", "with": {"rows": 3}}]));
     let mut copy = dotctl();
-    copy.args(["copy", &chained, "--store"]).arg(&store).arg("--to-store").arg(database(&state));
+    copy.args(["copy", &chained, "--store"]).arg(&store).arg("--to-store").arg(room_database(&state));
     finish(&mut copy).expect(0);
     let said = good_answers(
         &state,
@@ -269,7 +257,7 @@ fn killed_at_any_moment_there_is_a_checkpoint_or_none() {
     assert!(listed.len() > made, "{} are there, {made} were made", listed.len());
     let content = &said[said.len() - 2]["content_sha256"];
     assert!(listed.iter().all(|checkpoint| checkpoint["content_sha256"] == *content));
-    let verified = dotctl_json(&["verify"], &database(&state));
+    let verified = dotctl_json(&["verify"], &room_database(&state));
     assert_eq!(verified["ok"], true);
 }
 
@@ -444,7 +432,7 @@ fn what_cannot_be_carried_is_refused_by_name() {
     // From outside it is restored.
     let target = scratch.path("restored.sqlite");
     let mut restore = dotctl();
-    restore.args(["restore", "latest", "--to"]).arg(&target).arg("--store").arg(database(&state));
+    restore.args(["restore", "latest", "--to"]).arg(&target).arg("--store").arg(room_database(&state));
     finish(&mut restore).expect(0);
 }
 
@@ -478,7 +466,7 @@ fn what_has_changed_is_all_that_a_tracked_checkpoint_stores() {
 
         // The command line reads the chains, and makes the same content of the file.
         if name != "bucket" {
-            let file = database(&state);
+            let file = room_database(&state);
             assert_eq!(dotctl_json(&["verify"], &file)["ok"], true);
             let store = scratch.path(&format!("{name}-store"));
             let words = ["snapshot", file.to_str().unwrap(), "--kind", "rows", "--namespace", "x"];
@@ -524,7 +512,7 @@ fn what_is_too_large_for_the_objects_tables_goes_into_the_bucket() {
         assert_eq!(said[8], json!([[1]]), "what overflows is not in the object");
 
         // The command line finds both halves.
-        let file = database(&state);
+        let file = room_database(&state);
         let bucket = state.join("r2/BUCKET/room");
         let words = ["verify", "--overflow", bucket.to_str().unwrap()];
         let verified = dotctl_json(&words, &file);
