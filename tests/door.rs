@@ -639,6 +639,59 @@ fn the_door_tells_how_much_there_is() {
 }
 
 #[test]
+fn manifests_in_a_bucket_are_read_once_and_packs_looked_for_together() {
+    let scratch = Scratch::new();
+    let bindings = ["STORE=bucket", "TRACK=true", &format!("TOKENS={TOKEN}")];
+    let mut worker = Worker::start(&scratch.path("state"), &bindings);
+    worker.ask("/one/fill", json!({"rows": 30_000}));
+    worker.ask("/one/checkpoint", json!({}));
+    for round in 1..=9 {
+        let statement = format!("UPDATE plain SET name = 'x' WHERE id = {round} * 700");
+        worker.ask("/one/run", json!({"statement": statement}));
+        worker.ask("/one/checkpoint", json!({}));
+    }
+    // The newest has a pack of each at least.
+    let asked = worker.ask("/one/asked", json!({}));
+    assert_eq!(asked["headsAtOnce"], 6, "{asked}");
+    let packs = |worker: &Worker, after: &str| {
+        let path = format!("/objects/one/items?prefix=packs&after={after}");
+        let (status, _, body) = request(&worker.url, "GET", &path, &bearer(TOKEN), b"");
+        assert_eq!(status, 200);
+        let page: Value = serde_json::from_slice(&body).unwrap();
+        let items = page["items"].as_array().unwrap().iter();
+        items.map(|item| item[0].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let manifests = |worker: &mut Worker| worker.ask("/one/asked", json!({}))["manifests"].as_u64().unwrap();
+    let before = manifests(&mut worker);
+    let all = packs(&worker, "");
+    assert!(all.len() >= 10 && all.is_sorted(), "{all:?}");
+    assert_eq!(packs(&worker, &all[3]), all[4..]);
+    for pack in &all {
+        let path = format!("/objects/one/items/{pack}");
+        assert_eq!(request(&worker.url, "GET", &path, &bearer(TOKEN), b"").0, 206);
+    }
+    let path = format!("/objects/one/items/packs/{}", "0".repeat(64));
+    assert_eq!(request(&worker.url, "GET", &path, &bearer(TOKEN), b"").0, 404);
+    assert_eq!(manifests(&mut worker), before + 10);
+    // Of one more it is that one; what is gone is not listed any more.
+    worker.ask("/one/run", json!({"statement": "UPDATE plain SET name = 'y' WHERE id = 3"}));
+    worker.ask("/one/checkpoint", json!({}));
+    let before = manifests(&mut worker);
+    let more = packs(&worker, "");
+    assert!(all.iter().all(|pack| more.contains(pack)) && more.len() > all.len());
+    assert_eq!(manifests(&mut worker), before + 1);
+    let all_rows = "UPDATE plain SET bytes = randomblob(200)";
+    worker.ask("/one/run", json!({"statement": all_rows}));
+    worker.ask("/one/checkpoint", json!({}));
+    worker.ask("/one/prune", json!({"keepLast": 1}));
+    let before = manifests(&mut worker);
+    let left = packs(&worker, "");
+    assert!(!left.is_empty() && !left.iter().any(|pack| more.contains(pack)), "{left:?}");
+    assert_eq!(manifests(&mut worker), before + 1);
+    assert_eq!(run(&["verify", &worker.object("one")])["checked"]["checkpoints"], 1);
+}
+
+#[test]
 fn a_live_object_is_restored_into() {
     let scratch = Scratch::new();
     let mut worker = Worker::usual(&scratch);

@@ -18,6 +18,7 @@ export class Room {
     this.alarms = 0;
     this.failures = 0;
     const bucket = env.STORE === "bucket" ? new Faulty(env.BUCKET, Number(env.FAULTS ?? 0), Number(env.SEED ?? 1)) : undefined;
+    this.faulty = bucket;
     this.checkpoints = new Checkpointer(ctx, {
       className: "Room",
       bucket,
@@ -139,6 +140,11 @@ export class Room {
     sql.exec("INSERT INTO orders VALUES ('small', NULL), ('near', zeroblob(1900000)), ('number', 300)");
     sql.exec(`CREATE TABLE wide (${Array.from({ length: 90 }, (_, column) => `c${column}`).join(", ")})`);
     await this.ctx.storage.setAlarm(4_100_000_000_123);
+  }
+
+  /** What its bucket was asked for. */
+  asked() {
+    return this.faulty.seen;
   }
 
   /** Everything that can be read, spelled so that equal texts are equal states. */
