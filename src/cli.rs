@@ -623,8 +623,8 @@ Examples:
   dotctl inspect https://worker.example/objects/lobby    as its newest checkpoint shows it
   dotctl inspect object.sqlite --format json | jq '.limits[] | select(.status != \"ok\")'
 
-Exits 1 if a database or a store is damaged. What is near or past a limit is marked and changes
-nothing about the exit code.")]
+A live object that has no checkpoint makes one. Exits 1 if a database or a store is damaged. What is
+near or past a limit is marked and changes nothing about the exit code.")]
 pub struct InspectArgs {
     /// A database, a state snapshot (`-` is stdin), a folder of local objects, a store: a folder,
     /// s3://BUCKET/PREFIX or r2://BUCKET/PREFIX, or a live object, https://HOST/PATH/objects/NAME

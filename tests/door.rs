@@ -234,6 +234,7 @@ fn nobody_enters_without_a_valid_token() {
             for (method, rest) in [
                 ("GET", manifests.to_owned()),
                 ("GET", "items/packs/x".to_owned()),
+                ("GET", "state".to_owned()),
                 ("PUT", format!("checkpoints/{request_id}")),
                 ("PUT", "checkpoints/not-hexadecimal".to_owned()),
                 ("POST", format!("restores/{request_id}")),
@@ -303,12 +304,14 @@ fn where_no_token_is_set_there_is_no_door() {
         let worker = Worker::start(&scratch.path(name), &bindings);
         for way in ["", "/careless"] {
             for headers in [String::new(), bearer(""), bearer("undefined"), bearer("7"), bearer("null")] {
-                let path = format!("{way}/objects/one/items?prefix=manifests");
-                assert_eq!(
-                    request(&worker.url, "GET", &path, &headers, b"").0,
-                    404,
-                    "{name} {way} {headers}"
-                );
+                for rest in ["items?prefix=manifests", "state"] {
+                    let path = format!("{way}/objects/one/{rest}");
+                    assert_eq!(
+                        request(&worker.url, "GET", &path, &headers, b"").0,
+                        404,
+                        "{name} {way} {rest} {headers}"
+                    );
+                }
             }
         }
         let object = worker.object("one");
@@ -502,6 +505,190 @@ fn a_live_object_is_a_source() {
     let refused = finish(&mut with_token(TOKEN, &["inspect", &worker.object("nobody")])).expect(3).error();
     assert_eq!(refused["kind"], "missing", "{refused}");
     finish(&mut with_token(TOKEN, &["snapshot", &object, "--kind", "image", "--store", store])).expect(2);
+}
+
+/// The finding of a report about one limit.
+fn limit<'a>(report: &'a Value, name: &str) -> &'a Value {
+    report["limits"].as_array().unwrap().iter().find(|finding| finding["limit"] == name).unwrap()
+}
+
+/// The names of all fields in `value`.
+fn names(value: &Value) -> std::collections::BTreeSet<String> {
+    match value {
+        Value::Object(members) => {
+            members.iter().flat_map(|(name, value)| [name.clone()].into_iter().chain(names(value))).collect()
+        }
+        Value::Array(elements) => elements.iter().flat_map(names).collect(),
+        _ => Default::default(),
+    }
+}
+
+#[test]
+fn a_live_object_is_inspected_as_its_database_would_be() {
+    let scratch = Scratch::new();
+    let mut worker = Worker::usual(&scratch);
+    worker.ask("/one/furnish", json!({}));
+    let object = worker.object("one");
+
+    // What there is to see is made, and told of; the next time it is there.
+    let first = finish(&mut with_token(TOKEN, &["inspect", &object])).expect(0);
+    assert_eq!(first.stderr.lines().count(), 1, "{}", first.stderr);
+    assert!(
+        first.stderr.contains("had no checkpoint") && first.stderr.contains("made one"),
+        "{}",
+        first.stderr
+    );
+    let again = finish(&mut with_token(TOKEN, &["inspect", &object])).expect(0);
+    assert_eq!(again.stderr, "");
+    let listed = worker.ask("/one/list", json!({}));
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+    let (first, live) = (first.json(), again.json());
+    for report in [&first, &live] {
+        assert_eq!(report["kind"], "live-object");
+        assert_eq!(report["checkpoint_count"], 1);
+        assert_eq!(report["checkpoint"]["created_at"], listed[0]["created_at"]);
+    }
+
+    let file = room_database(&scratch.path("state"));
+    let of_file = run(&["inspect", file.to_str().unwrap()]);
+    assert_eq!(live["key_values"], of_file["key_values"]);
+    assert_eq!(live["alarm"], of_file["alarm"]);
+    assert_eq!(live["alarm"]["unix_ms"], 4_100_000_000_123_u64);
+    assert_eq!(live["limits"], of_file["limits"]);
+    let used_pages =
+        of_file["page_count"].as_u64().unwrap() - of_file["freelist_page_count"].as_u64().unwrap();
+    assert_eq!(live["database_bytes"], used_pages * of_file["page_bytes"].as_u64().unwrap());
+
+    // And that is what was put in.
+    let entries = &live["key_values"];
+    assert_eq!(entries["count"], 360);
+    let expiry = &entries["expiry"];
+    assert_eq!((&expiry["expiring_count"], &expiry["expired_count"]), (&json!(50), &json!(10)));
+    assert_eq!(expiry["unexamined_count"], 1);
+    let prefixes = entries["prefixes"].as_array().unwrap();
+    let count =
+        |prefix: &str| prefixes.iter().find(|group| group["prefix"] == prefix).unwrap()["count"].clone();
+    assert_eq!([count("user:"), count("session/"), count("")], [json!(302), json!(50), json!(2)]);
+    assert!(entries["types"].as_array().unwrap().len() >= 6, "{}", entries["types"]);
+    for (name, status, key) in [
+        ("object", "ok", Value::Null),
+        ("key-and-value", "warn", json!("big:text")),
+        ("row", "warn", json!("orders rowid 2")),
+        ("columns", "warn", json!("wide")),
+        ("kv-backend-key", "warn", json!(format!("long:{}", "k".repeat(1700)))),
+        ("kv-backend-value", "exceeded", json!("big:text")),
+    ] {
+        let found = limit(&live, name);
+        assert_eq!((&found["status"], &found["key"]), (&json!(status), &key), "{name}");
+    }
+    let tables = live["rows"]["tables"].as_array().unwrap();
+    let orders = tables.iter().find(|table| table["name"] == "orders").unwrap();
+    assert_eq!(
+        (&orders["row_count"], &orders["value_bytes"]),
+        (&json!(3), &json!(5 + 4 + 1_900_000 + 6 + 2))
+    );
+
+    // People see the same, in 80 columns.
+    let text = finish(dotctl().env("DOTCTL_TOKEN", TOKEN).args(["inspect", &object])).expect(0);
+    let text = text.text();
+    for line in text.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    for part in ["Live object", "as of", "user:", "session/", "OVER", "near", "orders rowid 2", "2099-12-03"]
+    {
+        assert!(text.contains(part), "no {part} in\n{text}");
+    }
+
+    // Every field is told of: those of the checkpoint with checkpoints, others with a database.
+    let told = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/JSON_OUTPUT.md")).unwrap();
+    let part = |from: &str, to: &str| &told[told.find(from).unwrap()..told.find(to).unwrap()];
+    let parts = [part("## A checkpoint\n", "## snapshot\n"), part("## inspect\n", "### A state snapshot\n")];
+    for name in names(&live) {
+        assert!(parts.iter().any(|part| part.contains(&name)), "{name} is not in docs/JSON_OUTPUT.md");
+    }
+
+    // What the object has become shows in its next checkpoint.
+    worker.ask("/one/run", json!({"statement": "DELETE FROM orders"}));
+    assert_eq!(limit(&run(&["inspect", &object]), "row")["key"], "orders rowid 2");
+    worker.ask("/one/checkpoint", json!({}));
+    let later = run(&["inspect", &object]);
+    assert_eq!((&later["checkpoint_count"], &limit(&later, "row")["key"]), (&json!(2), &json!("_cf_KV")));
+}
+
+#[test]
+fn the_door_tells_how_much_there_is() {
+    let scratch = Scratch::new();
+    let mut worker = Worker::usual(&scratch);
+    let state = |url: &str, method: &str, rest: &str| {
+        let (status, _, body) = request(url, method, &format!("/objects/one/{rest}"), &bearer(TOKEN), b"");
+        (status, serde_json::from_slice::<Value>(&body).unwrap_or_default())
+    };
+    let url = worker.url.clone();
+    let (status, empty) = state(&url, "GET", "state");
+    assert_eq!((status, &empty["held"]), (200, &json!("nothing")));
+    worker.ask("/one/run", json!({"statement": "CREATE TABLE t (a)"}));
+    assert_eq!(state(&url, "GET", "state").1["held"], "tables");
+    worker.ask("/one/run", json!({"statement": "INSERT INTO t VALUES (randomblob(1000000))"}));
+    let (_, full) = state(&url, "GET", "state");
+    assert_eq!(full["held"], "rows");
+    let grown = full["database_bytes"].as_u64().unwrap() - empty["database_bytes"].as_u64().unwrap();
+    assert!((1_000_000..1_100_000).contains(&grown), "{grown}");
+    for (method, rest) in [("POST", "state"), ("PUT", "state"), ("DELETE", "state"), ("GET", "state/x")] {
+        assert_eq!(state(&url, method, rest).0, 404, "{method} {rest}");
+    }
+}
+
+#[test]
+fn manifests_in_a_bucket_are_read_once_and_packs_looked_for_together() {
+    let scratch = Scratch::new();
+    let bindings = ["STORE=bucket", "TRACK=true", &format!("TOKENS={TOKEN}")];
+    let mut worker = Worker::start(&scratch.path("state"), &bindings);
+    worker.ask("/one/fill", json!({"rows": 30_000}));
+    worker.ask("/one/checkpoint", json!({}));
+    for round in 1..=9 {
+        let statement = format!("UPDATE plain SET name = 'x' WHERE id = {round} * 700");
+        worker.ask("/one/run", json!({"statement": statement}));
+        worker.ask("/one/checkpoint", json!({}));
+    }
+    // The newest has a pack of each at least.
+    let asked = worker.ask("/one/asked", json!({}));
+    assert_eq!(asked["headsAtOnce"], 6, "{asked}");
+    let packs = |worker: &Worker, after: &str| {
+        let path = format!("/objects/one/items?prefix=packs&after={after}");
+        let (status, _, body) = request(&worker.url, "GET", &path, &bearer(TOKEN), b"");
+        assert_eq!(status, 200);
+        let page: Value = serde_json::from_slice(&body).unwrap();
+        let items = page["items"].as_array().unwrap().iter();
+        items.map(|item| item[0].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let manifests = |worker: &mut Worker| worker.ask("/one/asked", json!({}))["manifests"].as_u64().unwrap();
+    let before = manifests(&mut worker);
+    let all = packs(&worker, "");
+    assert!(all.len() >= 10 && all.is_sorted(), "{all:?}");
+    assert_eq!(packs(&worker, &all[3]), all[4..]);
+    for pack in &all {
+        let path = format!("/objects/one/items/{pack}");
+        assert_eq!(request(&worker.url, "GET", &path, &bearer(TOKEN), b"").0, 206);
+    }
+    let path = format!("/objects/one/items/packs/{}", "0".repeat(64));
+    assert_eq!(request(&worker.url, "GET", &path, &bearer(TOKEN), b"").0, 404);
+    assert_eq!(manifests(&mut worker), before + 10);
+    // Of one more it is that one; what is gone is not listed any more.
+    worker.ask("/one/run", json!({"statement": "UPDATE plain SET name = 'y' WHERE id = 3"}));
+    worker.ask("/one/checkpoint", json!({}));
+    let before = manifests(&mut worker);
+    let more = packs(&worker, "");
+    assert!(all.iter().all(|pack| more.contains(pack)) && more.len() > all.len());
+    assert_eq!(manifests(&mut worker), before + 1);
+    let all_rows = "UPDATE plain SET bytes = randomblob(200)";
+    worker.ask("/one/run", json!({"statement": all_rows}));
+    worker.ask("/one/checkpoint", json!({}));
+    worker.ask("/one/prune", json!({"keepLast": 1}));
+    let before = manifests(&mut worker);
+    let left = packs(&worker, "");
+    assert!(!left.is_empty() && !left.iter().any(|pack| more.contains(pack)), "{left:?}");
+    assert_eq!(manifests(&mut worker), before + 1);
+    assert_eq!(run(&["verify", &worker.object("one")])["checked"]["checkpoints"], 1);
 }
 
 #[test]

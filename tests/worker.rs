@@ -5,7 +5,7 @@
 mod support_real;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
@@ -42,18 +42,6 @@ fn good_answers(state: &Path, bindings: &[&str], steps: &Value) -> Vec<Value> {
     answers
 }
 
-/// The database of the one object in `state`.
-fn database(state: &Path) -> PathBuf {
-    let folder = state.join("do/checkpoints-Room");
-    let mut files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    files
-        .find(|path| {
-            path.extension().is_some_and(|ending| ending == "sqlite")
-                && path.file_stem().is_some_and(|stem| stem.len() == 64)
-        })
-        .unwrap()
-}
-
 fn dotctl_json(words: &[&str], place: &Path) -> Value {
     let mut command = dotctl();
     finish(command.args(["--format", "json"]).args(words).arg("--store").arg(place)).expect(0).json()
@@ -79,7 +67,7 @@ fn what_an_object_writes_the_command_line_reads_and_the_object_restores() {
     assert_eq!(said[5]["checkpoints"], 2);
 
     // The command line finds the same checkpoints, and makes the same one of the file.
-    let file = database(&state);
+    let file = room_database(&state);
     let verified = dotctl_json(&["verify"], &file);
     assert_eq!((&verified["ok"], &verified["checked"]["checkpoints"]), (&json!(true), &json!(2)));
     let listed = dotctl_json(&["list"], &file);
@@ -154,7 +142,7 @@ fn what_the_command_line_writes_the_object_restores() {
         &json!([{"ask": "/one/fill", "with": {"rows": 500, "values": true}}, {"ask": "/one/digest"}]),
     );
     // A chain of increments, which the object itself does not make.
-    let file = database(&other);
+    let file = room_database(&other);
     let namespace = format!("Room/{}", file.file_stem().unwrap().to_str().unwrap());
     let store = scratch.path("store");
     let snapshot = || {
@@ -170,7 +158,7 @@ fn what_the_command_line_writes_the_object_restores() {
     let chained = snapshot();
     good_answers(&state, &["STORE=object"], &json!([{"ask": "/one/fill", "with": {"rows": 3}}]));
     let mut copy = dotctl();
-    copy.args(["copy", &chained, "--store"]).arg(&store).arg("--to-store").arg(database(&state));
+    copy.args(["copy", &chained, "--store"]).arg(&store).arg("--to-store").arg(room_database(&state));
     finish(&mut copy).expect(0);
     let said = good_answers(
         &state,
@@ -269,7 +257,7 @@ fn killed_at_any_moment_there_is_a_checkpoint_or_none() {
     assert!(listed.len() > made, "{} are there, {made} were made", listed.len());
     let content = &said[said.len() - 2]["content_sha256"];
     assert!(listed.iter().all(|checkpoint| checkpoint["content_sha256"] == *content));
-    let verified = dotctl_json(&["verify"], &database(&state));
+    let verified = dotctl_json(&["verify"], &room_database(&state));
     assert_eq!(verified["ok"], true);
 }
 
@@ -459,13 +447,13 @@ fn what_cannot_be_carried_is_refused_by_name() {
 /// A restore into another object of what `dotctl snapshot --kind rows` finds in the database of `state`, and what that
 /// object answers to `steps` then.
 fn restored_from_outside(scratch: &Scratch, state: &Path, steps: &[Value]) -> Vec<Value> {
-    let (file, store, other) = (database(state), scratch.path("outside"), scratch.path("other"));
+    let (file, store, other) = (room_database(state), scratch.path("outside"), scratch.path("other"));
     good_answers(&other, &["STORE=object"], &json!([{"ask": "/one/fill", "with": {"rows": 3}}]));
     let namespace = format!("Room/{}", file.file_stem().unwrap().to_str().unwrap());
     let words = ["snapshot", file.to_str().unwrap(), "--kind", "rows", "--namespace", &namespace];
     dotctl_json(&words, &store);
     let mut copy = dotctl();
-    copy.args(["copy", "latest", "--store"]).arg(&store).arg("--to-store").arg(database(&other));
+    copy.args(["copy", "latest", "--store"]).arg(&store).arg("--to-store").arg(room_database(&other));
     finish(&mut copy).expect(0);
     let mut all = vec![json!({"ask": "/one/restore"})];
     all.extend_from_slice(steps);
@@ -509,7 +497,7 @@ fn full_text_tables_come_back() {
     let (again, more) = (&said[5]["id"], &said[6]);
 
     // The command line finds the same, and what it captures is restored inside, too.
-    let file = database(&state);
+    let file = room_database(&state);
     assert_eq!(dotctl_json(&["verify"], &file)["ok"], true);
     let outside = restored_from_outside(&scratch, &state, &[shown.clone(), check.clone()]);
     assert_eq!((&outside[0], &outside[1]), (more, &json!([])));
@@ -581,7 +569,7 @@ fn what_has_changed_is_all_that_a_tracked_checkpoint_stores() {
 
         // The command line reads the chains, and makes the same content of the file.
         if name != "bucket" {
-            let file = database(&state);
+            let file = room_database(&state);
             assert_eq!(dotctl_json(&["verify"], &file)["ok"], true);
             let store = scratch.path(&format!("{name}-store"));
             let words = ["snapshot", file.to_str().unwrap(), "--kind", "rows", "--namespace", "x"];
@@ -627,7 +615,7 @@ fn what_is_too_large_for_the_objects_tables_goes_into_the_bucket() {
         assert_eq!(said[8], json!([[1]]), "what overflows is not in the object");
 
         // The command line finds both halves.
-        let file = database(&state);
+        let file = room_database(&state);
         let bucket = state.join("r2/BUCKET/room");
         let words = ["verify", "--overflow", bucket.to_str().unwrap()];
         let verified = dotctl_json(&words, &file);

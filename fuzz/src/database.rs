@@ -7,10 +7,10 @@ mod image;
 
 use dotctl_engine::image::PageReader;
 use dotctl_engine::image::header::DatabaseHeader;
-use dotctl_engine::image::inspect::ValueFacts;
 use dotctl_engine::image::journal::JournalScanner;
 use dotctl_engine::image::lookup::{Lookup, alarm_nanoseconds};
 use dotctl_engine::image::wal::{LogExtent, LogHeader, LogScanner};
+use dotctl_engine::measure::ValueFacts;
 use dotctl_engine::value;
 
 use image::Image;

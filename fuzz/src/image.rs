@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dotctl_engine::image::PageReader;
-use dotctl_engine::image::inspect::{DatabaseReport, Inspection, ValueFacts};
+use dotctl_engine::image::inspect::{DatabaseReport, Inspection};
+use dotctl_engine::measure::ValueFacts;
 use dotctl_engine::{Error, Result};
 
 /// Counts the reads.

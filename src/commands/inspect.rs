@@ -52,7 +52,7 @@ pub fn run(args: &InspectArgs, output: &Output) -> Result<Exit> {
     let target = &*args.target.display().to_string();
     let now = open::now()?;
     if let Some(object) = open::live_object_at(&args.target)? {
-        return live::inspect(args, object, begun, output);
+        return live::inspect(args, object, now, begun, output);
     }
     if let Some(setting) = open::bucket_setting(target, &args.bucket)? {
         return inspect_store_at(args, Box::new(BucketStore::open(&setting)?), begun, output);

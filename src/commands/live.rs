@@ -2,13 +2,16 @@
 
 use std::time::Instant;
 
+use serde::Serialize;
 use serde_json::json;
 
 use dotctl_engine::checkpoint::ChainPolicy;
 use dotctl_engine::chunk::ChunkSize;
 use dotctl_engine::codec::CodecSetting;
 use dotctl_engine::format::CheckpointKind;
-use dotctl_engine::{Error, ErrorKind, Result};
+use dotctl_engine::id::Time;
+use dotctl_engine::rows::ObjectReport;
+use dotctl_engine::{Error, Result};
 use dotctl_stores::base::Base;
 use dotctl_stores::door::{DoorAddress, LiveObject};
 use dotctl_stores::drive::{SnapshotSetting, inspect_rows};
@@ -24,6 +27,7 @@ use crate::cli::{InspectArgs, Kind, RestoreArgs, SnapshotArgs};
 use crate::error::Exit;
 use crate::open;
 use crate::output::Output;
+use crate::render::live::Live;
 use crate::render::{self, Bar};
 use crate::size::{show_count, show_duration, show_size};
 
@@ -177,7 +181,7 @@ fn plan_restore(
     to: &str,
     output: &Output,
 ) -> Result<Exit> {
-    let exists = object.holds_rows()?;
+    let exists = object.state()?.has_rows;
     let manifest = &found.manifest;
     let document = json!({
         "dry_run": true,
@@ -200,17 +204,34 @@ fn plan_restore(
     Ok(Exit::Done)
 }
 
-/// What a live object holds, as its newest checkpoint shows it: to look changes nothing, and makes none.
-pub fn inspect(args: &InspectArgs, object: LiveObject, begun: Instant, output: &Output) -> Result<Exit> {
-    let checkpoint_count = object.manifests()?.keys.len();
+/// A report with how large the object is now.
+#[derive(Serialize)]
+struct Inspected<'a> {
+    target: &'a str,
+    kind: &'static str,
+    database_bytes: u64,
+    checkpoint: CheckpointDocument<'a>,
+    checkpoint_count: usize,
+    #[serde(flatten)]
+    report: &'a ObjectReport,
+    duration_ms: u64,
+}
+
+/// What a live object holds, as its newest checkpoint shows it. One that has none makes one.
+pub fn inspect(
+    args: &InspectArgs,
+    object: LiveObject,
+    now: Time,
+    begun: Instant,
+    output: &Output,
+) -> Result<Exit> {
+    let mut checkpoint_count = object.manifests()?.keys.len();
     if checkpoint_count == 0 {
-        return Err(Error::new(
-            ErrorKind::Missing,
-            "the object has no checkpoint yet, by which it is inspected",
-        )
-        .at(object.location())
-        .hint("`dotctl snapshot` with its address has it make one"));
+        object.checkpoint()?;
+        output.warn("the object had no checkpoint to be inspected by, and has made one");
+        checkpoint_count = 1;
     }
+    let database_bytes = object.state()?.database_bytes;
     let store = open::with_identities(Box::new(object), &args.key)?;
     let found = resolve(store.as_ref(), "latest")?;
     if found.manifest.kind != CheckpointKind::Rows {
@@ -218,25 +239,27 @@ pub fn inspect(args: &InspectArgs, object: LiveObject, begun: Instant, output: &
             .at(store.location())
             .hint("`dotctl show latest --store` with its address tells what it is"));
     }
-    let report = inspect_rows(store.as_ref(), &found.manifest, &Bar::new(output.progress))?;
+    let bar = Bar::new(output.progress);
+    let report = inspect_rows(store.as_ref(), &found.manifest, now.unix_ms(), Some(database_bytes), &bar)?;
     let target = args.target.display().to_string();
-    let document = json!({
-        "target": target,
-        "kind": "live-object",
-        "checkpoint": CheckpointDocument::new(found.id(), &found.manifest),
-        "checkpoint_count": checkpoint_count,
-        "rows": report,
-        "duration_ms": elapsed_ms(begun),
-    });
+    let document = Inspected {
+        target: &target,
+        kind: "live-object",
+        database_bytes,
+        checkpoint: CheckpointDocument::new(found.id(), &found.manifest),
+        checkpoint_count,
+        report: &report,
+        duration_ms: elapsed_ms(begun),
+    };
     output.result(&document, || {
-        render::live::show(
-            &target,
-            &short_id(found.id()),
-            &found.manifest,
+        let live = Live {
+            target: &target,
+            database_bytes,
             checkpoint_count,
-            &report,
-            output.look,
-        )
+            id: &short_id(found.id()),
+            manifest: &found.manifest,
+        };
+        render::live::show(&live, &report, output.look)
     })?;
     Ok(Exit::Done)
 }

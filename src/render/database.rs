@@ -1,9 +1,10 @@
 //! What is in a database, for people.
 
-use dotctl_engine::image::inspect::{DatabaseReport, InnerCheckpoint, KeyValueReport, Problem, TableReport};
+use dotctl_engine::image::inspect::{DatabaseReport, Problem, TableReport};
 use dotctl_engine::image::schema::TreeKind;
 
-use super::entries::{ROWS_MAX, counted, expiry, prefixes, sizes, titled};
+use super::entries::{ROWS_MAX, counted, titled};
+use super::key_values;
 use super::limits::limits;
 use super::look::{Look, Tone};
 use super::name::{escape, shorten_middle, wrap};
@@ -18,10 +19,7 @@ pub fn show(target: &str, report: &DatabaseReport, look: Look) -> String {
     let mut text = header(target, report, look);
     text += &tables(report, look);
     if let Some(key_values) = &report.key_values {
-        text += &prefixes(&key_values.prefixes, look);
-        text += &types(key_values, look);
-        text += &sizes(&key_values.sizes, look);
-        text += &checkpoints(&key_values.checkpoints, look);
+        text += &key_values::tables(key_values, look);
     }
     text += &limits(&report.limits, look);
     text += &problems(&report.problems, report.problem_count, look);
@@ -57,19 +55,9 @@ fn header(target: &str, report: &DatabaseReport, look: Look) -> String {
         lines.push(("text", report.text_encoding.to_owned()));
     }
     if let Some(key_values) = &report.key_values {
-        lines.push((
-            "entries",
-            format!(
-                "{} in _cf_KV: {} of keys, {} of values",
-                show_count(key_values.count),
-                show_size(key_values.key_bytes),
-                show_size(key_values.value_bytes)
-            ),
-        ));
-        lines.push(("expiry", expiry(&key_values.expiry)));
+        lines.extend(key_values::facts(key_values));
     }
-    let alarm = report.alarm.as_ref().map_or("none".to_owned(), |alarm| alarm.time.to_string());
-    lines.push(("alarm", alarm));
+    lines.push(key_values::alarm(report.alarm.as_ref()));
     let title = format!("Database {}", shorten_middle(&escape(target), COLUMNS_MAX - "Database ".len()));
     format!("{}\n{}", look.paint(Tone::Title, &title), facts(&lines))
 }
@@ -118,51 +106,6 @@ fn kind(kind: TreeKind) -> &'static str {
         TreeKind::View => "view",
         TreeKind::Trigger => "trigger",
     }
-}
-
-fn types(key_values: &KeyValueReport, look: Look) -> String {
-    if key_values.types.is_empty() {
-        return String::new();
-    }
-    let columns = [("TYPE OF VALUE", Align::Left), ("ENTRIES", Align::Right), ("VALUES", Align::Right)];
-    let rows = key_values
-        .types
-        .iter()
-        .take(ROWS_MAX)
-        .map(|found| vec![found.name.to_owned(), show_count(found.count), show_size(found.value_bytes)]);
-    let mut text = titled(look, "Entries by type", &fitted(&columns, rows.collect(), 0));
-    let hidden = key_values.types.get(ROWS_MAX..).unwrap_or_default();
-    if !hidden.is_empty() {
-        let count: u64 = hidden.iter().map(|found| found.count).sum();
-        text += &format!("and {} more types with {} entries\n", hidden.len(), show_count(count));
-    }
-    text
-}
-
-fn checkpoints(checkpoints: &[InnerCheckpoint], look: Look) -> String {
-    if checkpoints.is_empty() {
-        return String::new();
-    }
-    let columns = [
-        ("CHECKPOINT INSIDE", Align::Left),
-        ("MANIFEST", Align::Left),
-        ("CHUNKS", Align::Right),
-        ("SIZE", Align::Right),
-    ];
-    let rows = checkpoints.iter().take(ROWS_MAX).map(|checkpoint| {
-        vec![
-            checkpoint.id.as_deref().map_or("(others)".to_owned(), escape),
-            if checkpoint.has_manifest { "yes" } else { "missing" }.to_owned(),
-            show_count(checkpoint.chunk_count),
-            show_size(checkpoint.value_bytes),
-        ]
-    });
-    let mut text = titled(look, "Checkpoints held inside", &fitted(&columns, rows.collect(), 0));
-    let hidden = checkpoints.len().saturating_sub(ROWS_MAX);
-    if hidden > 0 {
-        text += &format!("and {} more\n", show_count(hidden as u64));
-    }
-    text
 }
 
 /// What is damaged: last, where it is seen, and loud.

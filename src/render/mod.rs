@@ -6,6 +6,7 @@ pub mod database;
 mod entries;
 pub mod estimate;
 mod histogram;
+mod key_values;
 mod limits;
 pub mod live;
 mod look;

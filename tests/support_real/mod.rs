@@ -287,3 +287,16 @@ pub fn need_tool(name: &str) {
         "this test needs `{name}`: apt-get install {name} (Debian, Ubuntu) or brew install {name} (macOS)"
     );
 }
+
+/// The database of the only object that `tests/workerd/checkpoints.mjs` has made below `state`.
+pub fn room_database(state: &Path) -> PathBuf {
+    let folder = state.join("do/checkpoints-Room");
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut found = files.filter(|path| {
+        path.extension().is_some_and(|ending| ending == "sqlite")
+            && path.file_stem().is_some_and(|stem| stem.len() == 64)
+    });
+    let only = found.next().unwrap();
+    assert_eq!(found.next(), None);
+    only
+}

@@ -19,6 +19,7 @@ export class Room {
     this.alarms = 0;
     this.failures = 0;
     const bucket = env.STORE === "bucket" ? new Faulty(env.BUCKET, Number(env.FAULTS ?? 0), Number(env.SEED ?? 1)) : undefined;
+    this.faulty = bucket;
     this.checkpoints = new Checkpointer(ctx, {
       className: "Room",
       bucket,
@@ -120,6 +121,31 @@ export class Room {
       const random = new Random(7);
       for (let number = 0; number < 200; number += 1) kv.put(`random:${number}`, randomValue(random, {}));
     }
+  }
+
+  /** Entries of several prefixes and types, what is near its limit, and an alarm. */
+  async furnish() {
+    const { sql, kv } = this.ctx.storage;
+    for (let number = 0; number < 300; number += 1) kv.put(`user:${number}`, { name: `n${number}`, tags: ["x".repeat(number)] });
+    for (let number = 0; number < 50; number += 1) {
+      kv.put(`session/${number}`, { value: number, createdAt: 1.6e12, expiresAt: number % 5 ? 4.1e12 : 1.7e12 });
+    }
+    for (const [key, value] of [
+      ["counter", 7], ["flag", true], ["user:set", new Set([1, "a"])], ["user:date", new Date(0)], ["bytes:1", new Uint8Array(5000)],
+      ["big:text", "x".repeat(1_700_000)], ["big:list", Array(20_000).fill("y")],
+      ["checkpoint:old", { id: "old" }], ["checkpoint:old:chunk:0", "chunk"], [`long:${"k".repeat(1700)}`, null],
+    ]) {
+      kv.put(key, value);
+    }
+    sql.exec("CREATE TABLE orders (name TEXT, bytes BLOB)");
+    sql.exec("INSERT INTO orders VALUES ('small', NULL), ('near', zeroblob(1900000)), ('number', 300)");
+    sql.exec(`CREATE TABLE wide (${Array.from({ length: 90 }, (_, column) => `c${column}`).join(", ")})`);
+    await this.ctx.storage.setAlarm(4_100_000_000_123);
+  }
+
+  /** What its bucket was asked for. */
+  asked() {
+    return this.faulty.seen;
   }
 
   /** Everything that can be read, spelled so that equal texts are equal states. */

@@ -2,11 +2,11 @@
 //
 // Below <path>/objects/<name>, every request with `Authorization: Bearer <token>`:
 //
+//     GET    state                                            {"held": "nothing" | "tables" | "rows", "database_bytes"}
 //     GET    items?prefix=manifests|packs|tags[&after=KEY]    {"items": [[key, stored_bytes]], "more": boolean}
 //     GET    items/KEY with Range                             206, and no more than 4 MiB of what was asked for
 //     PUT    checkpoints/REQUEST                              202 {"state": "going"}, or 200 {"state": "done", "checkpoint"}
-//     GET    restores/REQUEST                                 {"held": "nothing" | "tables" | "rows"}: what the object has
-//     POST   restores/REQUEST                                 the same, and begins
+//     POST   restores/REQUEST                                 {"held"}, and begins
 //     PUT    restores/REQUEST/parts/N                         lines of rows, compressed with zstd
 //     PUT    restores/REQUEST                                 puts them in: 202, or 200 {"state": "done", "restored"}
 //     DELETE restores/REQUEST                                 puts them away
@@ -35,7 +35,7 @@ const LOOK_MS = 50;
 /** Requests whose outcome is remembered, so that they can be sent again. */
 const REMEMBERED = 32;
 
-const ROUTE = /\/objects\/([^/]+)\/(items|checkpoints|restores)(?:\/(.*))?$/;
+const ROUTE = /\/objects\/([^/]+)\/(state|items|checkpoints|restores)(?:\/(.*))?$/;
 
 /** What a path asks for, or undefined. Of a name that is spelled wrong too. */
 function routeOf(pathname, path) {
@@ -170,6 +170,7 @@ export class Door {
 
   #answer(request, { what, rest }, query) {
     const { method } = request;
+    if (what === "state") return method === "GET" && rest === undefined ? this.#state() : undefined;
     if (what === "items") {
       if (method !== "GET") return undefined;
       return rest ? this.#item(request, rest) : this.#items(query);
@@ -178,13 +179,16 @@ export class Door {
     if (!id) return undefined;
     if (what === "checkpoints") return method === "PUT" && !part ? this.#checkpoint(id) : undefined;
     if (part) return method === "PUT" ? this.#part(request, id, Number(part)) : undefined;
-    if (method === "GET") return spelled(200, { held: this.#held() });
     if (method === "POST") {
       this.#inside.beginUpload(id);
       return spelled(200, { held: this.#held() });
     }
     if (method === "PUT") return this.#restore(request, id);
     return method === "DELETE" ? this.#forgetRestore(id) : undefined;
+  }
+
+  #state() {
+    return spelled(200, { held: this.#held(), database_bytes: this.#ctx.storage.sql.databaseSize });
   }
 
   async #items(query) {

@@ -1,7 +1,8 @@
 //! What the door to the outside asks of an object: `js/door.js`, which has looked at the token already.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
@@ -9,12 +10,13 @@ use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use dotctl_engine::format::Document;
 use dotctl_engine::format::layout::{MANIFESTS, ManifestKey, PACKS, TAGS, pack_key, parse_tag};
+use dotctl_engine::id::Hash;
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use crate::checkpointer::Checkpointer;
 use crate::javascript::{Answer, JsCheckpoints, answer, thrown};
+use crate::named::NamedPacks;
 use crate::places::Place;
 use crate::storage::failed;
 use crate::upload::held;
@@ -34,8 +36,7 @@ struct Page {
 #[wasm_bindgen(js_name = Inside)]
 pub struct JsInside {
     checkpointer: Checkpointer,
-    /// The packs of the object's checkpoints, as far as they have been asked for.
-    packs: Rc<RefCell<HashMap<String, u64>>>,
+    named: Rc<RefCell<NamedPacks>>,
 }
 
 #[wasm_bindgen(js_class = Inside)]
@@ -43,7 +44,7 @@ impl JsInside {
     /// That of the object with these checkpoints.
     #[wasm_bindgen(constructor)]
     pub fn new(checkpoints: &JsCheckpoints) -> Self {
-        JsInside { checkpointer: checkpoints.0.clone(), packs: Rc::default() }
+        JsInside { checkpointer: checkpoints.0.clone(), named: Rc::default() }
     }
 
     /// Whether a checkpoint or a restore goes on.
@@ -59,15 +60,15 @@ impl JsInside {
 
     /// The items whose keys begin with `prefix`, behind `after`.
     pub async fn items(&self, prefix: String, after: String) -> Answer<JsValue> {
-        let (checkpointer, packs) = (self.checkpointer.clone(), self.packs.clone());
-        answer(page(&checkpointer, &packs, &prefix, &after).await)
+        let (checkpointer, named) = (self.checkpointer.clone(), self.named.clone());
+        answer(page(&checkpointer, &named, &prefix, &after).await)
     }
 
     /// Bytes of an item from `offset` on, `length` of them or as many as there are: how many it has, and those; nothing
     /// where there is no such item.
     pub async fn item(&self, key: String, offset: f64, length: f64) -> Answer<JsValue> {
-        let (checkpointer, packs) = (self.checkpointer.clone(), self.packs.clone());
-        let read = read(&checkpointer, &packs, &key, offset as u64, length as u64).await;
+        let (checkpointer, named) = (self.checkpointer.clone(), self.named.clone());
+        let read = read(&checkpointer, &named, &key, offset as u64, length as u64).await;
         match read.map_err(|error| thrown(&error))? {
             Some((total, bytes)) => {
                 let bytes = Uint8Array::from(bytes.as_slice());
@@ -164,10 +165,10 @@ async fn some(answer: Promise) -> Result<Option<JsValue>> {
     Ok((!answer.is_undefined()).then_some(answer))
 }
 
-type Packs = RefCell<HashMap<String, u64>>;
+type Named = RefCell<NamedPacks>;
 
-async fn page(checkpointer: &Checkpointer, packs: &Packs, prefix: &str, after: &str) -> Result<Page> {
-    let mut items = items(checkpointer, packs, prefix).await?;
+async fn page(checkpointer: &Checkpointer, named: &Named, prefix: &str, after: &str) -> Result<Page> {
+    let mut items = items(checkpointer, named, prefix, after).await?;
     items.retain(|(key, _)| key.as_str() > after);
     items.sort_unstable();
     let more = items.len() > PAGE_ITEMS;
@@ -175,28 +176,17 @@ async fn page(checkpointer: &Checkpointer, packs: &Packs, prefix: &str, after: &
     Ok(Page { items, more })
 }
 
-async fn items(checkpointer: &Checkpointer, packs: &Packs, prefix: &str) -> Result<Vec<(String, u64)>> {
+/// The items behind `after`; of packs only as many as tell that there are more than a page has.
+async fn items(
+    checkpointer: &Checkpointer,
+    named: &Named,
+    prefix: &str,
+    after: &str,
+) -> Result<Vec<(String, u64)>> {
     let near = &checkpointer.places.near;
     match prefix.trim_end_matches('/') {
         MANIFESTS => near.list(&own_manifests(checkpointer)).await,
-        PACKS => {
-            learn_packs(checkpointer, packs).await?;
-            let mut named = packs.borrow().clone();
-            if let Place::Object(tables) = near {
-                let there = tables.list(&format!("{PACKS}/"))?;
-                // Those that overflow the object are believed, as those in a bucket are: others lie among them.
-                let overflow = checkpointer.places.far.is_some();
-                let there: HashMap<String, u64> = there.into_iter().collect();
-                named.retain(|key, stored_bytes| match there.get(key) {
-                    Some(actual) => {
-                        *stored_bytes = *actual;
-                        true
-                    }
-                    None => overflow,
-                });
-            }
-            Ok(named.into_iter().collect())
-        }
+        PACKS => packs(checkpointer, named, after).await,
         TAGS => {
             let own: Vec<_> = checkpointer.keys().await?.into_iter().map(|key| key.id).collect();
             let mut tags = near.list(&format!("{TAGS}/")).await?;
@@ -211,32 +201,55 @@ async fn items(checkpointer: &Checkpointer, packs: &Packs, prefix: &str) -> Resu
     }
 }
 
+async fn packs(checkpointer: &Checkpointer, named: &Named, after: &str) -> Result<Vec<(String, u64)>> {
+    let after = match after {
+        "" => None,
+        key => Some(pack_of(key).ok_or_else(|| Error::malformed("no pack has the key to list behind"))?),
+    };
+    let there: Option<HashMap<Hash, u64>> = match &checkpointer.places.near {
+        Place::Object(tables) => {
+            let items = tables.list(&format!("{PACKS}/"))?.into_iter();
+            Some(items.filter_map(|(key, stored_bytes)| Some((pack_of(&key)?, stored_bytes))).collect())
+        }
+        Place::Bucket(_) => None,
+    };
+    // Those that overflow the object are believed, as those in a bucket are: others lie among them.
+    let is_believed = there.is_none() || checkpointer.places.far.is_some();
+    let actual = |sha256: &Hash| there.as_ref().and_then(|there| there.get(sha256)).copied();
+    // Hashes sort as their keys do.
+    let mut first = BTreeMap::new();
+    NamedPacks::see_each(named, checkpointer, |pack| {
+        let is_behind = after.is_none_or(|after| pack.sha256 > after);
+        let stored_bytes = actual(&pack.sha256).or(is_believed.then_some(pack.stored_bytes));
+        if let Some(stored_bytes) = stored_bytes.filter(|_| is_behind) {
+            first.insert(pack.sha256, stored_bytes);
+            if first.len() > PAGE_ITEMS + 1 {
+                first.pop_last();
+            }
+        }
+        ControlFlow::Continue(())
+    })
+    .await?;
+    Ok(first.into_iter().map(|(sha256, stored_bytes)| (pack_key(&sha256), stored_bytes)).collect())
+}
+
+/// The pack that has this key.
+fn pack_of(key: &str) -> Option<Hash> {
+    key.strip_prefix(PACKS)?.strip_prefix('/')?.parse().ok()
+}
+
 fn own_manifests(checkpointer: &Checkpointer) -> String {
     format!("{MANIFESTS}/{}/", checkpointer.namespace.encoded())
 }
 
-/// Learns which packs the object's checkpoints have. A manifest that is damaged names none.
-async fn learn_packs(checkpointer: &Checkpointer, packs: &Packs) -> Result<()> {
-    let mut named = HashMap::new();
-    for key in checkpointer.keys().await? {
-        let bytes = checkpointer.places.near.read_all(&key.to_string()).await?;
-        if let Some(document) = bytes.and_then(|bytes| Document::parse(&bytes).ok()) {
-            let of_document = document.packs().into_iter();
-            named.extend(of_document.map(|pack| (pack_key(&pack.sha256), pack.stored_bytes)));
-        }
-    }
-    packs.replace(named);
-    Ok(())
-}
-
 async fn read(
     checkpointer: &Checkpointer,
-    packs: &Packs,
+    named: &Named,
     key: &str,
     offset: u64,
     length: u64,
 ) -> Result<Option<(u64, Vec<u8>)>> {
-    if !is_own(checkpointer, packs, key).await? {
+    if !is_own(checkpointer, named, key).await? {
         return Ok(None);
     }
     let places = &checkpointer.places;
@@ -257,18 +270,14 @@ async fn read(
 }
 
 /// Whether `key` is that of a manifest of this object, or of a pack of its checkpoints.
-async fn is_own(checkpointer: &Checkpointer, packs: &Packs, key: &str) -> Result<bool> {
+async fn is_own(checkpointer: &Checkpointer, named: &Named, key: &str) -> Result<bool> {
     if let Some(rest) = key.strip_prefix(&format!("{MANIFESTS}/")) {
         let parsed =
             rest.split_once('/').and_then(|(namespace, name)| ManifestKey::parse(namespace, name).ok());
         return Ok(parsed.is_some_and(|key| key.namespace == checkpointer.namespace));
     }
-    if packs.borrow().contains_key(key) {
-        return Ok(true);
+    match pack_of(key) {
+        Some(sha256) => NamedPacks::has(named, checkpointer, &sha256).await,
+        None => Ok(false),
     }
-    if !key.starts_with(&format!("{PACKS}/")) {
-        return Ok(false);
-    }
-    learn_packs(checkpointer, packs).await?;
-    Ok(packs.borrow().contains_key(key))
 }

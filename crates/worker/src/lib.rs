@@ -9,7 +9,7 @@
 //! storage (what the runtime offers) -> rows (an object's state as lines, and back)
 //! storage -> places (where packs lie) -> chain (checkpoints as lines)
 //! rows -> capture (the moment) -> full, increment (what is read of it); chain -> base -> increment
-//! capture, full, increment, restore, upload -> checkpointer -> javascript, door
+//! capture, full, increment, restore, upload -> checkpointer -> javascript, named -> door
 //! ```
 
 mod base;
@@ -20,6 +20,7 @@ mod door;
 mod full;
 mod increment;
 mod javascript;
+mod named;
 mod pace;
 mod packed;
 mod places;

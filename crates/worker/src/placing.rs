@@ -77,14 +77,12 @@ impl<'a> Placing<'a> {
         if let Place::Bucket(bucket) = place {
             self.marks.before_manifest(bucket, manifest.packs().map(|pack| pack.sha256)).await?;
         }
-        for pack in manifest.packs() {
-            if !place.has_pack(pack).await? {
-                return Err(Error::damaged(Damage::Missing, "the pack", pack.sha256, "nothing")
-                    .at(place.location())
-                    .hint("somebody has removed it meanwhile: make the checkpoint again"));
-            }
+        match place.missing_pack(manifest.packs()).await? {
+            None => Ok(()),
+            Some(pack) => Err(Error::damaged(Damage::Missing, "the pack", pack.sha256, "nothing")
+                .at(place.location())
+                .hint("somebody has removed it meanwhile: make the checkpoint again")),
         }
-        Ok(())
     }
 
     /// Moves what is there already.

@@ -13,7 +13,7 @@ mod pages;
 pub mod record;
 pub mod rows;
 pub mod schema;
-mod sql;
+pub(crate) mod sql;
 mod varint;
 pub mod wal;
 

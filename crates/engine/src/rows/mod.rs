@@ -2,12 +2,13 @@
 //!
 //! What SQLite says of a value is kept to the bit; how its pages were laid out is not. `docs/FORMAT.md`
 //! describes the lines. Reading a database into lines and lines into a database is the adapters' work:
-//! here is how a line is spelled ([`push_line`]), what it says ([`Line`]) and what many of them come
-//! to ([`RowsSum`]).
+//! here is how a line is spelled ([`push_line`]), what it says ([`Line`]), what many of them come
+//! to ([`RowsSum`]) and what is in them ([`RowsMeasure`]).
 
 mod definition;
 mod key;
 mod line;
+mod measure;
 mod parse;
 mod sql;
 mod sum;
@@ -16,6 +17,7 @@ mod virtual_table;
 pub use definition::{Definition, OWN_NAMES, SEQUENCE_TABLE, tables_with_rows};
 pub use key::{RowKey, RowPlace, push_place, push_rowid, rowid_of, table_prefix};
 pub use line::{Value, push_line};
+pub use measure::{ObjectReport, RowsMeasure, RowsReport, TableReport};
 pub use parse::Line;
 pub use sql::{definition_statement, push_name, push_sql_value};
 pub use sum::RowsSum;

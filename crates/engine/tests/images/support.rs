@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use dotctl_engine::Result;
-use dotctl_engine::image::inspect::{DatabaseReport, ValueFacts};
+use dotctl_engine::image::inspect::DatabaseReport;
+use dotctl_engine::measure::ValueFacts;
 use rusqlite::Connection;
 
 #[path = "../../../../fuzz/src/image.rs"]

@@ -4,6 +4,7 @@
 mod address;
 mod client;
 mod restore;
+mod state;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use client::{Client, Request, escaped};
 pub use address::DoorAddress;
 pub use client::Token;
 pub use restore::Uploaded;
+pub use state::ObjectState;
 
 /// Threads that wait for the network.
 const THREADS: usize = 2;

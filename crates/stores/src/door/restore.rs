@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinHandle;
 
 use dotctl_engine::checkpoint::codec_setting;
@@ -37,25 +37,6 @@ pub struct Uploaded {
 }
 
 impl LiveObject {
-    /// Whether there are rows or entries in the object that a restore would replace.
-    ///
-    /// # Errors
-    /// Those of the object and of the network.
-    pub fn holds_rows(&self) -> Result<bool> {
-        let path = format!("restores/{}", nonce());
-        let request = Request { method: "GET", path: &path, headers: &[], body: Bytes::new() };
-        self.held(&request)
-    }
-
-    fn held(&self, request: &Request<'_>) -> Result<bool> {
-        let (_, answer) = self.handle.block_on(self.client.ask(request))?;
-        match answer.get("held").and_then(Value::as_str) {
-            Some("rows") => Ok(true),
-            Some("tables" | "nothing") => Ok(false),
-            _ => Err(self.strange("the object does not say what it holds")),
-        }
-    }
-
     /// Puts `manifest`, a checkpoint of rows in `store`, in the place of the object's state: all at once, once all of it
     /// is there. What the object holds is replaced only by `force`.
     ///
@@ -78,7 +59,8 @@ impl LiveObject {
         }
         let path = format!("restores/{}", nonce());
         let begin = Request { method: "POST", path: &path, headers: &[], body: Bytes::new() };
-        if self.held(&begin)? && !force {
+        let (_, begun) = self.handle.block_on(self.client.ask(&begin))?;
+        if self.has_rows(&begun)? && !force {
             self.forget(&path);
             return Err(Error::new(ErrorKind::Exists, "the object holds rows or entries already")
                 .at(self.location())

@@ -31,8 +31,8 @@ pub use get::{Got, LineLookup, StoredValue, get_entry, get_value};
 pub use image::snapshot_image;
 pub use increment::{Increment, increment_image, increment_lines};
 pub use inspect::{
-    NamespaceReport, RowsReport, StoreReport, TableReport, check_database, inspect_database, inspect_rows,
-    inspect_state, inspect_store,
+    NamespaceReport, StoreReport, check_database, inspect_database, inspect_rows, inspect_state,
+    inspect_store,
 };
 pub use lines::{StoredLines, with_prefix};
 pub use progress::{NoProgress, Progress};

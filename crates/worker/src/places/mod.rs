@@ -11,11 +11,17 @@ pub use marks::Marks;
 pub use object::ObjectTables;
 pub use spool::{Source, Spool, discard_spool};
 
-use dotctl_engine::Result;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
 use dotctl_engine::format::PackEntry;
 use dotctl_engine::format::layout::pack_key;
+use dotctl_engine::{Error, Result};
 
 use crate::storage::Storage;
+
+/// Requests at once: as many connections may wait for an answer, a further one would wait for them.
+/// Source: developers.cloudflare.com/workers/platform/limits, read 2026-11-22.
+const REQUESTS_AT_ONCE: usize = 6;
 
 /// One of them.
 #[derive(Clone)]
@@ -108,8 +114,21 @@ impl Place {
         }
     }
 
-    /// Whether the pack is there with as many bytes as it has to have.
-    pub async fn has_pack(&self, pack: &PackEntry) -> Result<bool> {
-        Ok(self.stored_bytes(&pack_key(&pack.sha256)).await? == Some(pack.stored_bytes))
+    /// One of `packs` that is not there with as many bytes as it has to have; none where all are.
+    pub async fn missing_pack<'a>(
+        &self,
+        packs: impl Iterator<Item = &'a PackEntry>,
+    ) -> Result<Option<&'a PackEntry>> {
+        let asked = packs.map(|pack| async move {
+            let stored_bytes = self.stored_bytes(&pack_key(&pack.sha256)).await?;
+            Ok::<_, Error>((stored_bytes != Some(pack.stored_bytes)).then_some(pack))
+        });
+        let mut answers = stream::iter(asked).buffer_unordered(REQUESTS_AT_ONCE);
+        while let Some(missing) = answers.try_next().await? {
+            if missing.is_some() {
+                return Ok(missing);
+            }
+        }
+        Ok(None)
     }
 }

@@ -10,7 +10,6 @@
 //! KiB a part, and tables whose sizes the `MAX_` constants bound.
 
 mod findings;
-mod key_values;
 mod overflow;
 mod page_map;
 mod plan;
@@ -19,7 +18,6 @@ mod scan;
 use serde::Serialize;
 
 pub use findings::{MAX_PROBLEMS, Problem};
-pub use key_values::{InnerCheckpoint, KeyValueReport, MAX_CHECKPOINTS, TypeReport, ValueFacts};
 pub use plan::MAX_NAMED_TREES;
 
 use super::PageReader;
@@ -27,11 +25,11 @@ use super::geometry::TextEncoding;
 use super::lookup::KEY_VALUE_TABLE;
 use super::schema::TreeKind;
 use crate::error::Result;
-use crate::id::Time;
 use crate::limits;
-use crate::measure::{LimitFinding, Watch};
+use crate::measure::{
+    AlarmReport, KeyValueReport, KeyValues, LimitFinding, ValueFacts, Watch, object_limit, object_limits,
+};
 use findings::Problems;
-use key_values::KeyValues;
 use plan::Layout;
 use scan::{Counts, Scanner};
 
@@ -82,15 +80,6 @@ pub struct TableReport {
     pub stored_bytes: u64,
     /// Bytes of the records in them.
     pub payload_bytes: u64,
-}
-
-/// When the object asked to be woken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct AlarmReport {
-    /// In milliseconds since 1970.
-    pub unix_ms: i64,
-    /// The same as RFC 3339.
-    pub time: Time,
 }
 
 /// The report on a database.
@@ -194,14 +183,8 @@ impl Inspection {
             })
             .collect();
         tables.sort_by(|a, b| (b.stored_bytes, &a.name).cmp(&(a.stored_bytes, &b.name)));
-        let mut limits = vec![object_finding(self.page_bytes, self.page_count, layout.freelist_page_count)];
-        if let Some(key_values) = &key_values {
-            limits.push(key_values.key_and_value.finding());
-        }
-        limits.extend([rows.finding(), columns.finding()]);
-        if let Some(key_values) = &key_values {
-            limits.extend([key_values.key.finding(), key_values.value.finding()]);
-        }
+        let used_bytes = used_bytes(self.page_bytes, self.page_count, layout.freelist_page_count);
+        let limits = object_limits(Some(used_bytes), key_values.as_ref(), &rows, &columns);
         DatabaseReport {
             page_bytes: self.page_bytes,
             page_count: self.page_count,
@@ -211,11 +194,7 @@ impl Inspection {
             tables,
             unlisted_table_count: layout.unnamed_tree_count,
             key_values: key_values.map(KeyValues::report),
-            alarm: layout.alarm_nanoseconds.and_then(|nanoseconds| {
-                let unix_ms = nanoseconds.div_euclid(1_000_000);
-                // No number of nanoseconds is outside the years that a time can have.
-                Time::from_unix_ms(unix_ms).ok().map(|time| AlarmReport { unix_ms, time })
-            }),
+            alarm: layout.alarm_nanoseconds.and_then(AlarmReport::of_nanoseconds),
             limits,
             problem_count: problems.count,
             problems: problems.listed,
@@ -234,7 +213,7 @@ impl Inspection {
             unlisted_table_count: 0,
             key_values: None,
             alarm: None,
-            limits: vec![object_finding(self.page_bytes, 0, 0)],
+            limits: vec![object_limit(0)],
             problems: listed,
             problem_count: count,
         }
@@ -251,9 +230,6 @@ fn key_value_tree(layout: &Layout) -> Option<usize> {
     })
 }
 
-fn object_finding(page_bytes: u32, page_count: u32, free: u32) -> LimitFinding {
-    let mut object = Watch::new(&limits::OBJECT);
-    let used = page_count.saturating_sub(free);
-    object.see(u64::from(used) * u64::from(page_bytes), &[]);
-    object.finding()
+fn used_bytes(page_bytes: u32, page_count: u32, free: u32) -> u64 {
+    u64::from(page_count.saturating_sub(free)) * u64::from(page_bytes)
 }

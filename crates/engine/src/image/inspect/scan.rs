@@ -2,7 +2,6 @@
 //! and parts of the file can be scanned side by side.
 
 use super::findings::Problems;
-use super::key_values::{Entry, KeyValues, MAX_EXAMINED_BYTES, MAX_KEY_BYTES, ValueFacts};
 use super::overflow::{Followed, Follower};
 use super::page_map::Owner;
 use super::plan::{Layout, MISFIT, Tree, fits};
@@ -12,7 +11,7 @@ use crate::image::btree::{Cell, Page, PageKind};
 use crate::image::record::Header;
 use crate::image::schema::TreeKind;
 use crate::limits;
-use crate::measure::Watch;
+use crate::measure::{Entry, HEAD_BYTES, KeyValues, MAX_EXAMINED_BYTES, ValueFacts, Watch, see_row};
 
 /// Bytes read at once at most.
 pub(super) const RUN_BYTES: usize = 256 * 1024;
@@ -20,8 +19,8 @@ pub(super) const RUN_BYTES: usize = 256 * 1024;
 /// Pages of no interest that are read along where they lie between others.
 const GAP_PAGES: u32 = 8;
 
-/// The beginning of a value that is enough to tell its type.
-const HEAD_BYTES: u64 = 4_096;
+/// Keys up to this size are read whole: what workerd's SQLite takes.
+const MAX_KEY_BYTES: u64 = limits::WORKERD_LENGTH.amount;
 
 /// What a tree's pages amount to.
 #[derive(Debug, Clone, Copy, Default)]
@@ -213,14 +212,8 @@ impl<'a, V: ValueFacts> Scanner<'a, V> {
             if let Some(error) = followed.damage {
                 damage = damage.and(Err(error));
             }
-            if has_rows && cell.payload_bytes >= limits::ROW.warn_from() {
-                let name = match cell.rowid {
-                    Some(rowid) => format!("{} rowid {rowid}", tree.name),
-                    None => tree.name.clone(),
-                };
-                self.counts.rows.see(cell.payload_bytes, name.as_bytes());
-            } else if has_rows {
-                self.counts.rows.see(cell.payload_bytes, tree.name.as_bytes());
+            if has_rows {
+                see_row(&mut self.counts.rows, cell.payload_bytes, &tree.name, cell.rowid);
             }
         }
         Ok(damage)
@@ -233,7 +226,7 @@ impl<'a, V: ValueFacts> Scanner<'a, V> {
             let damage = self.record(cell.payload_bytes, cell.local).err();
             return Ok(Followed { pages: 0, damage });
         }
-        let wanted = if cell.payload_bytes <= MAX_EXAMINED_BYTES + HEAD_BYTES {
+        let wanted = if cell.payload_bytes <= MAX_EXAMINED_BYTES {
             cell.payload_bytes
         } else {
             // The key, if it can be one, and enough of the value.

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use dotctl_engine::dotdo::may_be_record;
 use dotctl_engine::image::PageReader;
-use dotctl_engine::image::inspect::{DatabaseReport, Inspection, Partial, ValueFacts};
+use dotctl_engine::image::inspect::{DatabaseReport, Inspection, Partial};
+use dotctl_engine::measure::ValueFacts;
 use dotctl_engine::{Error, ErrorKind, Result, value};
 
 use crate::database::{LiveDatabase, read_still};
@@ -49,7 +50,7 @@ fn inspect_pages(pages: &dyn PageReader, now_ms: i64) -> Result<DatabaseReport> 
 }
 
 /// What the report wants to know of values.
-struct Facts;
+pub(super) struct Facts;
 
 impl ValueFacts for Facts {
     fn kind(&self, bytes: &[u8]) -> Option<&'static str> {

@@ -8,6 +8,6 @@ mod store;
 
 pub use check::check_database;
 pub use database::inspect_database;
-pub use rows::{RowsReport, TableReport, inspect_rows};
+pub use rows::inspect_rows;
 pub use state::inspect_state;
 pub use store::{NamespaceReport, StoreReport, inspect_store};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use memchr::memmem::Finder;
 use serde::Serialize;
 
+use super::{ExpiryReport, Octaves, PrefixGroups, PrefixReport, SizeBucket, Watch};
 use crate::limits;
-use crate::measure::{ExpiryReport, Octaves, PrefixGroups, PrefixReport, SizeBucket, Watch};
 
 /// Checkpoints held inside that are listed one by one.
 pub const MAX_CHECKPOINTS: usize = 1_000;
@@ -14,12 +14,12 @@ pub const MAX_CHECKPOINTS: usize = 1_000;
 /// Longer checkpoint ids are counted with the unlisted ones.
 const MAX_CHECKPOINT_ID_BYTES: usize = 256;
 
-/// Keys up to this size are read whole: what workerd's SQLite takes.
-pub(super) const MAX_KEY_BYTES: u64 = limits::WORKERD_LENGTH.amount;
+/// The beginning of a value that is enough to tell its type.
+pub(crate) const HEAD_BYTES: u64 = 4_096;
 
-/// Values up to this size are read whole to look for an expiry. Decoding one takes up to 16 times
-/// as much memory, in every thread.
-pub(super) const MAX_EXAMINED_BYTES: u64 = 1 << 20;
+/// Records of entries up to this size are looked into whole, for an expiry. Decoding a value takes up to
+/// 16 times as much memory, in every thread.
+pub(crate) const MAX_EXAMINED_BYTES: u64 = (1 << 20) + HEAD_BYTES;
 
 /// The property name as the V8 format writes it: a one-byte string of nine bytes.
 const EXPIRES_AT: &[u8] = b"\"\x09expiresAt";
@@ -107,7 +107,7 @@ impl CheckpointCount {
 
 /// Entries counted so far.
 #[derive(Debug, Clone)]
-pub(super) struct KeyValues {
+pub(crate) struct KeyValues {
     groups: PrefixGroups,
     types: Vec<TypeReport>,
     octaves: Octaves,
@@ -124,7 +124,7 @@ pub(super) struct KeyValues {
 
 /// One entry, its value perhaps not whole.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     pub key: &'a [u8],
     pub value_bytes: u64,
     /// The value, or its beginning.
@@ -259,6 +259,99 @@ impl KeyValues {
             expiry: self.expiry,
             checkpoints,
             may_hold_records: self.may_hold_records,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    /// Values that begin with their type and end with the number at which they expire, if they do.
+    struct Spelled;
+
+    impl ValueFacts for Spelled {
+        fn kind(&self, value: &[u8]) -> Option<&'static str> {
+            ["text", "object"].into_iter().find(|kind| value.starts_with(kind.as_bytes()))
+        }
+
+        fn expires_at_ms(&self, value: &[u8]) -> Option<f64> {
+            let text = std::str::from_utf8(value).ok()?;
+            text.rsplit(' ').next()?.parse().ok()
+        }
+
+        fn may_be_record(&self, key: &[u8], _: &[u8]) -> bool {
+            key.starts_with(b"record")
+        }
+    }
+
+    fn entries() -> Vec<(String, Vec<u8>)> {
+        let expiring = |time: u32| format!("object \"\x09expiresAt {time}").into_bytes();
+        let mut entries: Vec<(String, Vec<u8>)> = (0..40_u32)
+            .map(|number| (format!("user:{number}"), format!("text {}", "x".repeat(number as usize)).into()))
+            .collect();
+        entries.extend((90..110).map(|time| (format!("session/{time}"), expiring(time))));
+        entries.push(("checkpoint:one".into(), b"object".to_vec()));
+        entries.extend((0..3).map(|chunk| (format!("checkpoint:one:chunk:{chunk}"), vec![b'-'; 100])));
+        entries.push(("checkpoint:two:chunk:x".into(), b"text".to_vec()));
+        entries.push(("plain".into(), vec![b'-'; 131_073]));
+        entries
+    }
+
+    fn counted(entries: &[(String, Vec<u8>)]) -> KeyValues {
+        let mut counted = KeyValues::new(100.0);
+        for (key, value) in entries {
+            let value_bytes = value.len() as u64;
+            let examined = value.get(..1000).unwrap_or(value);
+            counted.add(Entry { key: key.as_bytes(), value_bytes, value: examined, is_blob: true }, &Spelled);
+        }
+        counted
+    }
+
+    #[test]
+    fn entries_by_prefix_type_size_and_expiry() {
+        let entries = entries();
+        let counted = counted(&entries);
+        assert_eq!(counted.value.finding().exceeded_count, 1);
+        assert_eq!(counted.value.finding().key.as_deref(), Some("plain"));
+        let report = counted.report();
+        let value_bytes: usize = entries.iter().map(|(_, value)| value.len()).sum();
+        assert_eq!((report.count, report.value_bytes), (66, value_bytes as u64));
+        let prefixes: Vec<_> =
+            report.prefixes.iter().map(|group| (group.prefix.as_deref().unwrap(), group.count)).collect();
+        for expected in [("user:", 40), ("session/", 20), ("checkpoint:", 5), ("", 1)] {
+            assert!(prefixes.contains(&expected), "{prefixes:?}");
+        }
+        let types: Vec<_> = report.types.iter().map(|found| (found.name, found.count)).collect();
+        assert_eq!(types, [("text", 41), ("object", 21), ("malformed", 4)]);
+        let expired_bytes = entries
+            .iter()
+            .filter(|(key, _)| key.starts_with("session/9"))
+            .map(|(key, value)| (key.len() + value.len()) as u64)
+            .sum();
+        // What is malformed is not looked into.
+        let expected =
+            ExpiryReport { expiring_count: 20, expired_count: 10, expired_bytes, unexamined_count: 0 };
+        assert_eq!(report.expiry, expected);
+        let [one, two] = report.checkpoints.as_slice() else {
+            panic!("{:?}", report.checkpoints);
+        };
+        assert_eq!((one.id.as_deref(), one.has_manifest, one.chunk_count), (Some("one"), true, 3));
+        assert_eq!((two.id.as_deref(), two.has_manifest), (Some("two:chunk:x"), true));
+        // The largest is not whole.
+        assert!(report.may_hold_records);
+    }
+
+    #[test]
+    fn parts_come_to_the_whole() {
+        let entries = entries();
+        let whole = counted(&entries).report();
+        for border in [0, 1, 41, 62, entries.len()] {
+            let (first, second) = entries.split_at(border);
+            let mut merged = counted(first);
+            merged.merge(&counted(second));
+            assert_eq!(merged.report(), whole, "{border}");
         }
     }
 }
