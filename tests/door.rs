@@ -779,6 +779,61 @@ fn a_live_object_is_restored_into() {
 }
 
 #[test]
+fn statements_in_the_place_of_definitions_are_not_run() {
+    let scratch = Scratch::new();
+    let mut worker = Worker::usual(&scratch);
+    worker.ask("/one/fill", json!({"rows": 20}));
+    let whole = worker.ask("/one/digest", json!({}));
+    let store = scratch.store();
+    let store = store.to_str().unwrap();
+    for (name, make, sql) in [
+        ("view", "CREATE VIEW v AS SELECT 1", Some("CREATE VIEW v AS SELECT 1; DROP TABLE plain")),
+        (
+            "search",
+            "CREATE VIRTUAL TABLE v USING fts5 (x)",
+            Some("CREATE VIRTUAL TABLE v USING fts5 (x); DROP TABLE plain"),
+        ),
+        ("runtimes", "CREATE TRIGGER _cf_v AFTER INSERT ON t BEGIN DELETE FROM t; END", None),
+    ] {
+        let file = scratch.path(&format!("{name}.sqlite"));
+        let connection = rusqlite::Connection::open(&file).unwrap();
+        connection.execute_batch(&format!("CREATE TABLE t (x); INSERT INTO t VALUES (1); {make}")).unwrap();
+        if let Some(sql) = sql {
+            connection.execute_batch("PRAGMA writable_schema = ON").unwrap();
+            connection.execute("UPDATE sqlite_schema SET sql = ?1 WHERE name = 'v'", [sql]).unwrap();
+        }
+        drop(connection);
+        snapshot(&[file.to_str().unwrap(), "--kind", "rows", "--store", store]);
+        let words = ["restore", "latest", "--to", &worker.object("one"), "--store", store, "--force"];
+        let refused = finish(&mut with_token(TOKEN, &words)).error();
+        let kind = if sql.is_some() { "corrupt" } else { "unsupported" };
+        assert_eq!(refused["kind"], kind, "{name}: {refused}");
+        assert!(refused["message"].as_str().unwrap().contains("v\""), "{name}: {refused}");
+        assert_eq!(worker.ask("/one/digest", json!({})), whole);
+    }
+}
+
+#[test]
+fn an_index_without_texts_is_not_replaced_unasked() {
+    let scratch = Scratch::new();
+    let mut worker = Worker::usual(&scratch);
+    worker.ask("/one/fill", json!({"rows": 20}));
+    let store = scratch.store();
+    let store = store.to_str().unwrap();
+    snapshot(&[&worker.object("one"), "--store", store]);
+    for statement in [
+        "CREATE VIRTUAL TABLE found USING fts5 (x, content='', columnsize=0)",
+        "INSERT INTO found (rowid, x) VALUES (1, 'word')",
+    ] {
+        worker.ask("/two/run", json!({ "statement": statement }));
+    }
+    let words = ["restore", "latest", "--to", &worker.object("two"), "--store", store];
+    assert_eq!(finish(&mut with_token(TOKEN, &words)).error()["kind"], "exists");
+    let found = json!({"statement": "SELECT rowid FROM found('word')"});
+    assert_eq!(worker.ask("/two/run", found), json!([[1]]));
+}
+
+#[test]
 fn full_text_tables_come_through() {
     let scratch = Scratch::new();
     let mut worker = Worker::usual(&scratch);

@@ -533,6 +533,48 @@ fn an_index_out_of_step_is_made_of_what_is_there() {
     assert_eq!((&said[8], &said[9]), (&json!([[1], [2]]), &json!([])));
 }
 
+#[test]
+fn an_index_of_other_texts_than_the_table_has_is_refused() {
+    let scratch = Scratch::new();
+    let run = |statement: &str| json!({"ask": "/one/run", "with": {"statement": statement}});
+    let parts = "json_extract(NEW.body, '$.t')";
+    let steps = json!([
+        run("CREATE TABLE texts (id INTEGER PRIMARY KEY, body)"),
+        run("CREATE VIRTUAL TABLE found USING fts5 (body, content=texts, content_rowid=id)"),
+        run(&format!(
+            "CREATE TRIGGER kept AFTER INSERT ON texts BEGIN INSERT INTO found (rowid, body) VALUES (NEW.id, {parts}); END"
+        )),
+        run(r#"INSERT INTO texts VALUES (1, '{"t":"quick","u":"brown fox"}')"#),
+        {"ask": "/one/checkpoint"},
+        run("UPDATE texts SET body = 'later'"),
+        {"ask": "/one/restore"},
+        run("SELECT body FROM texts"),
+        run("SELECT rowid FROM found('quick')"),
+    ]);
+    let said = answers(&scratch.path("state"), &["STORE=object"], &steps);
+    let error = &said[6]["error"];
+    assert_eq!(error["kind"], "unsupported", "{error}");
+    assert!(error["message"].as_str().unwrap().contains("\"found\""), "{error}");
+    assert_eq!((&said[7], &said[8]), (&json!([["later"]]), &json!([[1]])), "nothing has changed");
+}
+
+#[test]
+fn a_wide_table_with_every_pattern_of_nothing_comes_back() {
+    let scratch = Scratch::new();
+    let columns: Vec<String> = (0..12).map(|number| format!("c{number}")).collect();
+    let values: Vec<String> = (0..12).map(|number| format!("iif(x >> {number} & 1, x, NULL)")).collect();
+    let create = format!("CREATE TABLE wide ({})", columns.join(", "));
+    let fill = format!(
+        "INSERT INTO wide WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 4096) SELECT {} FROM c",
+        values.join(", ")
+    );
+    let run = |statement: &str| json!({"ask": "/one/run", "with": {"statement": statement}});
+    let sum = run("SELECT count(*), sum(c0), sum(c5), total(c11), count(c3), min(typeof(c0)) FROM wide");
+    let steps = json!([run(&create), run(&fill), sum, {"ask": "/one/checkpoint"}, run("DELETE FROM wide"), {"ask": "/one/restore"}, sum]);
+    let said = good_answers(&scratch.path("state"), &["STORE=object"], &steps);
+    assert_eq!(said[6], said[2]);
+}
+
 /// What is in full-text tables once checkpoint `id` is restored.
 fn restored_from_ruin(state: &Path, id: &Value) -> Value {
     let steps = json!([{"ask": "/one/restore", "with": {"reference": id}}, {"ask": "/one/fullText"}]);
@@ -652,9 +694,14 @@ fn what_is_too_large_for_the_objects_tables_goes_into_the_bucket() {
 fn the_engine_takes_as_much_memory_whatever_the_size() {
     let scratch = Scratch::new();
     let many = |count: u32, bytes: u32| {
+        let value = match bytes {
+            // A text of which each tenth character is spelled with two.
+            0 => "replace(hex(randomblob(900000)), 'A', '\"\n')".to_owned(),
+            _ => format!("randomblob({bytes})"),
+        };
         format!(
             "INSERT INTO plain (bytes) WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < {count}) \
-             SELECT randomblob({bytes}) FROM c"
+             SELECT {value} FROM c"
         )
     };
     for (name, count, bytes, values, increments_bar) in [
@@ -662,6 +709,7 @@ fn the_engine_takes_as_much_memory_whatever_the_size() {
         ("entries", 1, 1, true, 16 << 20),
         // docs/WORKER.md says how much increments of those take.
         ("wide", 12, 1_900_000, false, 26 << 20),
+        ("text", 12, 0, false, 26 << 20),
     ] {
         for bindings in [["STORE=object", "TRACK=true"], ["STORE=bucket", "TRACK=true"]] {
             let change = "UPDATE plain SET bytes = randomblob(length(bytes)) WHERE id % 7 = ";

@@ -54,6 +54,8 @@ impl NamedPacks {
     ) -> Result<()> {
         let keys = checkpointer.keys().await?;
         named.borrow_mut().forget_others(&keys.iter().map(|key| key.id).collect());
+        // Once for each pass: all that are kept then are newer than what comes.
+        let mut may_make_room = true;
         // The newest first: it is what is asked for.
         for (position, key) in keys.iter().enumerate().rev() {
             let kept = named.borrow().manifests.get(&key.id).cloned();
@@ -66,7 +68,7 @@ impl NamedPacks {
                     };
                     let packs = document.packs();
                     let mut named = named.borrow_mut();
-                    if !named.keep(key.id, &packs) {
+                    if !named.keep(key.id, &packs) && std::mem::take(&mut may_make_room) {
                         let newer = keys.get(position + 1..).unwrap_or_default();
                         named.forget_others(&newer.iter().map(|key| key.id).collect());
                         named.keep(key.id, &packs);

@@ -13,7 +13,7 @@ use dotctl_engine::{Error, ErrorKind, Result};
 use crate::checkpointer::Checkpointer;
 use crate::packed::Reader;
 use crate::restore::{Staged, apply, decode, lay_piece, make_table};
-use crate::rows::{Schema, put_away, quoted};
+use crate::rows::{Schema, is_runtimes_name, may_show_nothing, put_away, quoted};
 use crate::storage::{Parameter, Storage};
 
 /// The parts, laid as a restore inside lays its pieces.
@@ -51,7 +51,7 @@ pub fn held(storage: &Storage, has_entries: bool) -> Result<Held> {
     let schema = Schema::read(storage)?;
     let mut held = Held::Nothing;
     for definition in &schema.definitions {
-        let is_runtimes = definition.name.starts_with("_cf_") || definition.name.starts_with("sqlite_");
+        let is_runtimes = is_runtimes_name(&definition.name);
         if definition.kind != "table" || is_runtimes || schema.is_shadow(storage, &definition.name)? {
             continue;
         }
@@ -59,7 +59,9 @@ pub fn held(storage: &Storage, has_entries: bool) -> Result<Held> {
         let first = format!("SELECT count(*) FROM (SELECT 1 FROM {} LIMIT 1)", quoted(&definition.name));
         let count = match storage.number(&first, &[]) {
             // It shows another one, which is not there.
-            Err(_) if definition.is_virtual() => 0,
+            Err(_) if may_show_nothing(&definition.sql) => 0,
+            // Nobody can tell: one without content may have an index.
+            Err(_) if definition.is_virtual() => 1,
             count => count?,
         };
         if count > 0 {

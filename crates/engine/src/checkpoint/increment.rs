@@ -123,6 +123,10 @@ impl<'a> DeltaAssembler<'a> {
         if change.older == change.new {
             return Ok(());
         }
+        // A large record begins a chunk: who looks for those before it has not to read it.
+        if change.new.is_some_and(|new| new.len() >= self.chunk_bytes) {
+            self.end_chunk(sink)?;
+        }
         match change.new {
             Some(new) => self.waiting.put(change.key, change.older, new),
             None => self.waiting.remove(change.key),

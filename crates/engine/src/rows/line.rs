@@ -35,6 +35,29 @@ pub fn push_line<'a>(key: &str, values: impl IntoIterator<Item = Value<'a>>, int
     into.extend_from_slice(b"]]");
 }
 
+/// Bytes that the values take in a line, for who makes room before: doubling that of a large line takes twice as much.
+pub fn spelled_values_bytes(values: &[Value<'_>]) -> usize {
+    values.iter().map(|value| 1 + spelled_value_bytes(value)).sum()
+}
+
+fn spelled_value_bytes(value: &Value<'_>) -> usize {
+    // What stands around a value that is no plain string.
+    const WRAPPING_BYTES: usize = 20;
+    match value {
+        Value::Null | Value::Integer(_) => 20,
+        Value::Real(_) => 32,
+        Value::Text(bytes) => match std::str::from_utf8(bytes) {
+            Ok(_) => {
+                bytes.iter().map(|byte| if *byte < 0x80 { spelled_bytes(*byte) } else { 1 }).sum::<usize>()
+                    + 2
+            }
+            Err(_) => bytes.len().div_ceil(3) * 4 + WRAPPING_BYTES,
+        },
+        // The shorter one of both ways.
+        Value::Blob(bytes) => bytes.len().div_ceil(3) * 4 + WRAPPING_BYTES,
+    }
+}
+
 fn push_value(value: &Value<'_>, into: &mut Vec<u8>) {
     match value {
         Value::Null => into.extend_from_slice(b"null"),
@@ -165,11 +188,27 @@ mod tests {
             (Value::Blob(b"\x80a\n".into()), r#"{"base64":"gGEK"}"#),
             (Value::Blob(b"\x00\x01\x02".into()), r#"{"base64":"AAEC"}"#),
         ] {
+            let room = spelled_values_bytes(std::slice::from_ref(&value));
+            assert!((text.len()..text.len() + 32).contains(&room), "{text}: {room}");
             assert_eq!(line(value), format!("[\"k\",[{text}]]"));
         }
         let mut none = Vec::new();
         push_line("a\"b", [], &mut none);
         assert_eq!(none, br#"["a\"b",[]]"#);
+    }
+
+    #[test]
+    fn the_room_for_large_values_is_hardly_more_than_they_take() {
+        let escaped = "\"\u{1}é".repeat(100_000);
+        for value in [
+            Value::Text(escaped.as_bytes().into()),
+            Value::Text(vec![0xff; 100_000].into()),
+            Value::Blob(vec![0xff; 100_000].into()),
+        ] {
+            let room = spelled_values_bytes(std::slice::from_ref(&value));
+            let taken = line(value).len();
+            assert!((taken..taken + 64).contains(&(room + 7)), "{taken} of {room}");
+        }
     }
 
     #[test]

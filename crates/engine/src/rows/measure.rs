@@ -17,6 +17,9 @@ use crate::measure::{
 /// Tables of a report: more than SQLite would open in reasonable time.
 const TABLES_MAX: usize = 100_000;
 
+/// Bytes of all their names: what is more is no schema that SQLite opens.
+const NAMES_BYTES_MAX: usize = 16 << 20;
+
 /// Bytes of a record's header that a length in one byte can tell.
 const SHORT_HEADER_BYTES: u64 = 126;
 
@@ -67,6 +70,7 @@ pub struct TableReport {
 pub struct RowsMeasure {
     now_ms: f64,
     rows: RowsReport,
+    names_bytes: usize,
     key_values: Option<KeyValues>,
     alarm: Option<AlarmReport>,
     row: Watch,
@@ -79,6 +83,7 @@ impl RowsMeasure {
         RowsMeasure {
             now_ms: now_ms as f64,
             rows: RowsReport::default(),
+            names_bytes: 0,
             key_values: None,
             alarm: None,
             row: Watch::new(&limits::ROW),
@@ -130,8 +135,11 @@ impl RowsMeasure {
     fn table(&mut self, name: &str) -> Result<&mut TableReport> {
         let tables = &mut self.rows.tables;
         if tables.last().is_none_or(|last| last.name != name) {
-            if tables.len() >= TABLES_MAX {
-                return Err(Error::unsupported(format!("rows of more than {TABLES_MAX} tables")));
+            self.names_bytes = self.names_bytes.saturating_add(name.len());
+            if tables.len() >= TABLES_MAX || self.names_bytes > NAMES_BYTES_MAX {
+                return Err(Error::unsupported(format!(
+                    "rows of more than {TABLES_MAX} tables, or names of more than {NAMES_BYTES_MAX} bytes"
+                )));
             }
             tables.push(TableReport { name: name.into(), row_count: 0, line_bytes: 0, value_bytes: 0 });
         }

@@ -16,7 +16,7 @@ mod virtual_table;
 
 pub use definition::{Definition, OWN_NAMES, SEQUENCE_TABLE, tables_with_rows};
 pub use key::{RowKey, RowPlace, push_place, push_rowid, rowid_of, table_prefix};
-pub use line::{Value, push_line};
+pub use line::{Value, push_line, spelled_values_bytes};
 pub use measure::{ObjectReport, RowsMeasure, RowsReport, TableReport};
 pub use parse::Line;
 pub use sql::{definition_statement, push_name, push_sql_value};

@@ -9,6 +9,10 @@ use super::line::Value;
 use crate::error::{Error, Result};
 use crate::state::{decode_key, line_key};
 
+/// Values of one line: the most columns that any SQLite can be built for. Source: "Maximum Number Of Columns",
+/// sqlite.org/limits.html.
+const VALUES_MAX: usize = 32_767;
+
 /// A line of a checkpoint of rows.
 #[derive(Debug)]
 pub struct Line<'a> {
@@ -45,6 +49,9 @@ impl<'a> Line<'a> {
         }
         loop {
             let (value, behind) = value(rest).ok_or_else(wrong)?;
+            if values.len() == VALUES_MAX {
+                return Err(wrong());
+            }
             values.push(value);
             rest = match behind {
                 [b',', next @ ..] => next,

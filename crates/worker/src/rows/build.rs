@@ -1,13 +1,13 @@
 //! Lines into an object's state.
 
-use dotctl_engine::rows::{Definition, Line, RowKey, RowsSum, SEQUENCE_TABLE, Value};
+use dotctl_engine::rows::{Definition, Line, RowKey, RowsSum, SEQUENCE_TABLE, Value, definition_statement};
 use dotctl_engine::{Error, Result};
 
 use super::form::TableForm;
 use super::full_text::FullTexts;
 use super::insertion::{BATCH_BYTES, Insertion};
 use super::scan::entry_line;
-use super::schema::{ENTRIES_TABLE, METADATA_TABLE};
+use super::schema::{ENTRIES_TABLE, METADATA_TABLE, SCHEMA_BYTES_MAX, is_runtimes_name};
 use crate::packed::Writer;
 use crate::storage::Storage;
 
@@ -17,7 +17,7 @@ pub const STATISTICS_TABLE: &str = "sqlite_stat1";
 /// Whether a line is about what the runtime makes by itself when it needs it.
 pub fn is_runtimes(key: &RowKey<'_>) -> bool {
     match key {
-        RowKey::Definition(_, name) => name.starts_with("_cf_") || name.starts_with("sqlite_"),
+        RowKey::Definition(_, name) => is_runtimes_name(name),
         RowKey::Row(table, _) => table == METADATA_TABLE,
         RowKey::Database => false,
     }
@@ -29,9 +29,12 @@ pub struct Build<'a> {
     definitions: Vec<Definition>,
     full_texts: FullTexts,
     begun: bool,
+    last_key: Vec<u8>,
     table: Option<Insertion>,
     entries: Writer,
     sequences: Vec<Vec<u8>>,
+    /// Bytes of what waits until the rows are there.
+    held_bytes: usize,
     alarm: Option<f64>,
     written: RowsSum,
 }
@@ -44,9 +47,11 @@ impl<'a> Build<'a> {
             definitions: Vec::new(),
             full_texts: FullTexts::default(),
             begun: false,
+            last_key: Vec::new(),
             table: None,
             entries: Writer::default(),
             sequences: Vec::new(),
+            held_bytes: 0,
             alarm: None,
             written: RowsSum::default(),
         }
@@ -55,22 +60,39 @@ impl<'a> Build<'a> {
     /// Takes the next line.
     ///
     /// # Errors
-    /// Unsupported where the runtime lets nobody put in what it says.
+    /// Unsupported where the runtime lets nobody put in what it says; corrupt where it does not come in the order of
+    /// the keys: definitions come before rows, so that nothing is passed over.
     pub fn line(&mut self, line: &[u8]) -> Result<()> {
         let parsed = Line::parse(line)?;
+        if !self.last_key.is_empty() && *parsed.key <= *self.last_key {
+            return Err(Error::corrupt("the lines of the checkpoint are not in the order of their keys"));
+        }
+        self.last_key.clear();
+        self.last_key.extend_from_slice(&parsed.key);
         let key = RowKey::parse(&parsed.key)?;
         match key {
             RowKey::Database => Err(Error::unsupported(
                 "the checkpoint is of a database with another encoding or page size than objects have",
             )),
             RowKey::Definition(kind, name) => {
-                self.definitions.push(Definition::of(kind, name, &parsed.values()?)?);
+                let definition = Definition::of(kind, name, &parsed.values()?)?;
+                // Whoever made the checkpoint may have put any statements there.
+                if definition.is_own() || definition_statement(&definition.sql).is_none() {
+                    return Err(Error::corrupt(format!("the definition of {kind} {name:?} is not one")));
+                }
+                if is_runtimes_name(name) && (kind != "table" || definition.is_virtual()) {
+                    return Err(Error::unsupported(format!(
+                        "the {kind} {name:?}: the runtime keeps such names to itself"
+                    )));
+                }
+                self.hold(definition.held_bytes())?;
+                self.definitions.push(definition);
                 Ok(())
             }
             RowKey::Row(ref table, place) => {
                 self.begin()?;
                 if self.full_texts.is_derived(&key) {
-                    return self.full_texts.derived(self.storage, table, place);
+                    return self.full_texts.derived(self.storage, table, place, &parsed.values()?);
                 }
                 if !is_runtimes(&key) && *table != ENTRIES_TABLE {
                     self.written.add(line);
@@ -79,12 +101,21 @@ impl<'a> Build<'a> {
                     ENTRIES_TABLE => self.entry(&parsed.values()?),
                     METADATA_TABLE => self.metadata(&parsed.values()?),
                     SEQUENCE_TABLE => {
+                        self.hold(line.len())?;
                         self.sequences.push(line.to_vec());
                         Ok(())
                     }
                     _ => self.row(table, place, &parsed.values()?),
                 }
             }
+        }
+    }
+
+    fn hold(&mut self, bytes: usize) -> Result<()> {
+        self.held_bytes = self.held_bytes.saturating_add(bytes);
+        match self.held_bytes > 2 * SCHEMA_BYTES_MAX {
+            true => Err(Error::unsupported("the checkpoint has more definitions than fit into memory")),
+            false => Ok(()),
         }
     }
 
@@ -103,12 +134,7 @@ impl<'a> Build<'a> {
                 self.written.add(&line);
             }
         }
-        let is_runtimes = |name: &str| name.starts_with("sqlite_") || name.starts_with("_cf_");
-        self.make(|definition| {
-            definition.has_rows()
-                && !is_runtimes(&definition.name)
-                && !self.full_texts.is_part(&definition.name)
-        })?;
+        self.make(|definition| definition.has_rows() && !self.full_texts.is_part(&definition.name))?;
         self.full_texts.make(self.storage, &self.definitions)?;
         if self.definitions.iter().any(|definition| definition.name == STATISTICS_TABLE) {
             self.storage.execute("ANALYZE sqlite_schema", &[])?;
@@ -117,8 +143,10 @@ impl<'a> Build<'a> {
         Ok(())
     }
 
+    /// Makes some of what is defined, and nothing that the runtime makes by itself: that is not read back.
     fn make(&self, which: impl Fn(&Definition) -> bool) -> Result<()> {
-        for definition in self.definitions.iter().filter(|definition| which(definition)) {
+        let own = self.definitions.iter().filter(|definition| !is_runtimes_name(&definition.name));
+        for definition in own.filter(|definition| which(definition)) {
             let place = |error: Error| error.at(format!("the definition of {:?}", definition.name));
             self.storage.execute(&definition.sql, &[]).map_err(place)?;
         }

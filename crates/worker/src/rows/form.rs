@@ -1,6 +1,8 @@
 //! What a table's rows look like, as SQL reads them and as lines.
 
-use dotctl_engine::rows::{RowPlace, Value, push_line, push_name, push_place, table_prefix};
+use dotctl_engine::rows::{
+    RowPlace, Value, push_line, push_name, push_place, spelled_values_bytes, table_prefix,
+};
 use dotctl_engine::{Error, Result};
 
 use crate::packed::{Given, Reader};
@@ -227,8 +229,7 @@ impl TableForm {
         }
         line.clear();
         // Doubling a large line would take twice its room.
-        let bytes: usize = values.iter().map(spelled_bytes).sum();
-        line.reserve_exact(key.len() + bytes + 16);
+        line.reserve_exact(2 * key.len() + spelled_values_bytes(&values) + 16);
         push_line(key, values, line);
         Ok(())
     }
@@ -268,15 +269,6 @@ pub fn value(given: Given<'_>) -> Result<Value<'_>> {
         Given::Bytes([b'b', bytes @ ..]) => Value::Blob(bytes.into()),
         Given::Bytes(_) => return Err(Error::malformed("a value has no type")),
     })
-}
-
-/// About as many bytes as a value has in a line.
-fn spelled_bytes(value: &Value<'_>) -> usize {
-    match value {
-        Value::Text(bytes) => bytes.len() + 3,
-        Value::Blob(bytes) => bytes.len().div_ceil(3) * 4 + 16,
-        Value::Null | Value::Integer(_) | Value::Real(_) => 24,
-    }
 }
 
 fn integer(given: Given<'_>) -> Result<i64> {

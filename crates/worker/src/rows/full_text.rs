@@ -4,11 +4,12 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use dotctl_engine::rows::{Definition, FullText, FullTextContent, Module, RowKey, rowid_of};
+use dotctl_engine::rows::{Definition, FullText, FullTextContent, Module, RowKey, Value, rowid_of};
 use dotctl_engine::{Error, ErrorKind, Result};
 
 use super::form::{TableForm, quoted};
 use super::insertion::{BATCH_BYTES, Insertion};
+use super::schema::is_runtimes_name;
 use super::watch::put_away;
 use crate::packed::{Reader, Writer};
 use crate::storage::{Parameter, Storage};
@@ -54,7 +55,9 @@ impl FullTexts {
     /// Unsupported, by name, where the runtime has no such virtual table, or no way to put its rows in.
     pub fn of(definitions: &[Definition]) -> Result<Self> {
         let mut all = FullTexts::default();
-        for definition in definitions.iter().filter(|definition| definition.is_virtual()) {
+        let is_made =
+            |definition: &&Definition| definition.is_virtual() && !is_runtimes_name(&definition.name);
+        for definition in definitions.iter().filter(is_made) {
             let name = definition.name.clone();
             let place = |error: Error| error.at(format!("the definition of {name:?}")).hint(HINT);
             match Module::of(&definition.sql) {
@@ -128,7 +131,7 @@ impl FullTexts {
             }
             _ => vec![quoted(name), "rank".into()],
         };
-        Ok(Some(Insertion::through(form.clone(), name, &columns)))
+        Ok(Some(Insertion::through(form.clone(), name, &columns, HINT)))
     }
 
     /// Makes the virtual tables, once all others are there.
@@ -144,7 +147,7 @@ impl FullTexts {
         }
         if self.tables.iter().any(FullTextTable::gets_rows_back) {
             put_away(storage, INDEXED_TABLE)?;
-            let columns = "number INTEGER, place INTEGER, PRIMARY KEY (number, place)";
+            let columns = "number INTEGER, place INTEGER, sizes BLOB, PRIMARY KEY (number, place)";
             let create = format!("CREATE TABLE IF NOT EXISTS {INDEXED_TABLE} ({columns}) WITHOUT ROWID");
             storage.execute(&create, &[])?;
         }
@@ -152,16 +155,27 @@ impl FullTexts {
     }
 
     /// Takes a row that [`Self::is_derived`].
-    pub fn derived(&mut self, storage: &Storage, table: &str, place: &str) -> Result<()> {
+    pub fn derived(
+        &mut self,
+        storage: &Storage,
+        table: &str,
+        place: &str,
+        values: &[Value<'_>],
+    ) -> Result<()> {
         let Some((number, Part::Sizes)) = self.parts.get(table) else {
             return Ok(());
         };
         if self.tables.get(*number).is_some_and(FullTextTable::gets_rows_back) {
             let rowid = rowid_of(place).ok_or_else(|| Error::corrupt("a row's key has no rowid"))?;
+            let sizes = values.iter().find_map(|value| match value {
+                Value::Blob(sizes) => Some(&**sizes),
+                _ => None,
+            });
             self.indexed.count(0);
-            self.indexed.count(2);
+            self.indexed.count(3);
             self.indexed.text(&number.to_string());
             self.indexed.text(&rowid.to_string());
+            self.indexed.blob(sizes.unwrap_or_default());
             if self.indexed.len() >= BATCH_BYTES {
                 self.flush(storage)?;
             }
@@ -170,7 +184,8 @@ impl FullTexts {
     }
 
     fn flush(&mut self, storage: &Storage) -> Result<()> {
-        let insert = format!("INSERT INTO {INDEXED_TABLE} VALUES (CAST(? AS INTEGER), CAST(? AS INTEGER))");
+        let insert =
+            format!("INSERT INTO {INDEXED_TABLE} VALUES (CAST(? AS INTEGER), CAST(? AS INTEGER), ?)");
         storage.run(&[insert], self.indexed.as_bytes())?;
         self.indexed.clear();
         Ok(())
@@ -188,6 +203,15 @@ impl FullTexts {
         }
         put_away(storage, INDEXED_TABLE)
     }
+}
+
+/// Whether the virtual table that `sql` makes has no rows of its own, but shows those of another, which may be gone.
+pub fn may_show_nothing(sql: &str) -> bool {
+    Module::of(sql).is_some_and(|module| match module.name.as_str() {
+        "fts5vocab" => true,
+        "fts5" => matches!(FullText::of(&module.arguments).content, FullTextContent::Of { .. }),
+        _ => false,
+    })
 }
 
 /// Refuses what FTS5 itself cannot be given.
@@ -236,6 +260,16 @@ impl FullTextTable {
         );
         storage.execute(&insert, &[])?;
         let sizes = quoted(&format!("{}_docsize", self.name));
+        // Triggers that index something else than the columns would take out of the index what is not in it.
+        let differs = format!(
+            "SELECT EXISTS (SELECT 1 FROM {INDEXED_TABLE} AS I JOIN {sizes} AS D ON D.id = I.place \
+             WHERE I.number = {number} AND D.sz IS NOT I.sizes)"
+        );
+        if storage.number(&differs, &[])? != 0 {
+            return Err(Error::unsupported(format!(
+                "it was made of other texts than {content} has, and those are nowhere"
+            )));
+        }
         let is_whole = format!("SELECT (SELECT count(*) FROM {sizes}) = (SELECT count(*) FROM {content})");
         Ok(storage.number(&is_whole, &[])? != 0)
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use dotctl_engine::rows::{Value, rowid_of};
-use dotctl_engine::{Error, Result};
+use dotctl_engine::{Error, ErrorKind, Result};
 
 use super::form::{Identity, TableForm, quoted};
 use crate::packed::Writer;
@@ -11,6 +11,10 @@ use crate::storage::Storage;
 
 /// Bytes of rows that cross at once.
 pub const BATCH_BYTES: usize = 512 << 10;
+
+/// Statements that are kept at once. Rows have one for each of their patterns of NULLs and types, and wide tables have very
+/// many of those.
+const STATEMENTS_MAX: usize = 256;
 
 /// Rows on their way into one table.
 pub struct Insertion {
@@ -21,6 +25,8 @@ pub struct Insertion {
     statements: Vec<String>,
     numbers: HashMap<Vec<u8>, usize>,
     packed: Writer,
+    /// What to do where the table does not take a row that it should.
+    hint: Option<&'static str>,
 }
 
 impl Insertion {
@@ -32,13 +38,23 @@ impl Insertion {
         };
         let columns: Vec<String> = rowid.into_iter().chain(form.named_columns()).collect();
         let table = form.name.clone();
-        Self::through(form, &table, &columns)
+        Self::into_columns(form, &table, &columns)
     }
 
-    /// Into these columns of `table`, which puts each value where `form` has it.
-    pub fn through(form: TableForm, table: &str, columns: &[String]) -> Self {
-        let head = format!("INSERT INTO {} ({}) VALUES ", quoted(table), columns.join(", "));
-        Insertion { form, head, statements: Vec::new(), numbers: HashMap::new(), packed: Writer::default() }
+    /// Into these columns of `table`, which puts each value where `form` has it, or refuses it.
+    pub fn through(form: TableForm, table: &str, columns: &[String], hint: &'static str) -> Self {
+        Insertion { hint: Some(hint), ..Self::into_columns(form, table, columns) }
+    }
+
+    fn into_columns(form: TableForm, table: &str, columns: &[String]) -> Self {
+        Insertion {
+            form,
+            head: format!("INSERT INTO {} ({}) VALUES ", quoted(table), columns.join(", ")),
+            statements: Vec::new(),
+            numbers: HashMap::new(),
+            packed: Writer::default(),
+            hint: None,
+        }
     }
 
     /// Takes a row.
@@ -63,6 +79,11 @@ impl Insertion {
         let number = match self.numbers.get(&bindings) {
             Some(number) => *number,
             None => {
+                if self.statements.len() == STATEMENTS_MAX {
+                    self.flush(storage)?;
+                    self.statements.clear();
+                    self.numbers.clear();
+                }
                 let parameters: Vec<&str> = bindings.iter().map(|binding| parameter(*binding)).collect();
                 self.statements.push(format!("{}({})", self.head, parameters.join(", ")));
                 self.numbers.insert(bindings.clone(), self.statements.len() - 1);
@@ -88,7 +109,13 @@ impl Insertion {
 
     /// Puts in what was taken.
     pub fn flush(&mut self, storage: &Storage) -> Result<()> {
-        let place = |error: Error| error.at(format!("table {:?}", self.form.name));
+        let place = |error: Error| {
+            let error = error.at(format!("table {:?}", self.form.name));
+            match self.hint {
+                Some(hint) => error.of_kind(ErrorKind::Unsupported).hint(hint),
+                None => error,
+            }
+        };
         storage.run(&self.statements, self.packed.as_bytes()).map_err(place)?;
         self.packed.clear();
         Ok(())

@@ -14,9 +14,9 @@ mod watch;
 
 pub use build::{Build, STATISTICS_TABLE, is_runtimes};
 pub use form::quoted;
-pub use full_text::FullTexts;
+pub use full_text::{FullTexts, may_show_nothing};
 pub use scan::{Scan, ScannedTable};
-pub use schema::{ENTRIES_TABLE, METADATA_TABLE, Schema, drop_all};
+pub use schema::{ENTRIES_TABLE, METADATA_TABLE, Schema, drop_all, is_runtimes_name};
 pub use touched::TouchedScan;
 pub use tracking::{Tracked, forget, go_on_from, is_tracked, pause, resume};
 pub use watch::{WatchedForm, put_away, triggers, unwatch, watch};

@@ -15,7 +15,12 @@ pub const ENTRIES_TABLE: &str = "_cf_KV";
 pub const METADATA_TABLE: &str = "_cf_METADATA";
 
 /// Bytes of all definitions that are held in memory.
-const SCHEMA_BYTES_MAX: usize = 4 << 20;
+pub const SCHEMA_BYTES_MAX: usize = 4 << 20;
+
+/// Whether `name` is that of a table that the runtime or SQLite makes by itself, and nobody else may.
+pub fn is_runtimes_name(name: &str) -> bool {
+    name.starts_with("_cf_") || name.starts_with("sqlite_")
+}
 
 /// The definitions of an object's database, in the order of their keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,11 +145,7 @@ pub fn drop_all(storage: &Storage, schema: &Schema) -> Result<()> {
     let (virtuals, plain): (Vec<_>, Vec<_>) = schema
         .definitions
         .iter()
-        .filter(|definition| {
-            definition.kind == "table"
-                && !definition.name.starts_with("sqlite_")
-                && !definition.name.starts_with("_cf_")
-        })
+        .filter(|definition| definition.kind == "table" && !is_runtimes_name(&definition.name))
         .partition(|definition| definition.is_virtual());
     for definition in virtuals {
         of("TABLE", definition)?;
