@@ -708,8 +708,8 @@ fn the_engine_takes_as_much_memory_whatever_the_size() {
         ("rows", 60_000, 500, false, 16 << 20),
         ("entries", 1, 1, true, 16 << 20),
         // docs/WORKER.md says how much increments of those take.
-        ("wide", 12, 1_900_000, false, 26 << 20),
-        ("text", 12, 0, false, 26 << 20),
+        ("wide", 12, 1_900_000, false, 30 << 20),
+        ("text", 12, 0, false, 30 << 20),
     ] {
         for bindings in [["STORE=object", "TRACK=true"], ["STORE=bucket", "TRACK=true"]] {
             let change = "UPDATE plain SET bytes = randomblob(length(bytes)) WHERE id % 7 = ";

@@ -102,6 +102,8 @@ impl<'a> ChainLines<'a> {
     /// Puts the lines from `low` on, up to the end of the piece that it lies in, over what is in `into`. Pieces are read in
     /// ascending order, and those between them are not looked at.
     pub async fn piece_from(&mut self, low: Vec<u8>, into: &mut Vec<u8>) -> Result<()> {
+        // Chunks are read in the room of the last piece.
+        *into = Vec::new();
         for cursor in &mut self.cursors {
             cursor.move_to(&low, &mut self.reader).await?;
         }
@@ -119,6 +121,9 @@ impl<'a> ChainLines<'a> {
             Decoded::Lines(_) => None,
         });
         let mut merge = RunMerge::new(deltas, &range);
+        // Little more comes out; growing would take twice its room.
+        let line_bytes = lines.map_or(0, <[u8]>::len);
+        into.reserve_exact(line_bytes + line_bytes / 8);
         merge_lines(lines.unwrap_or_default(), &mut merge, &range, into)
     }
 }

@@ -167,7 +167,10 @@ impl<'a> DeltaAssembler<'a> {
         self.raw.clear();
         self.raw.shrink_to(2 * self.chunk_bytes);
         self.stored_bytes += self.stored.bytes.len() as u64;
-        self.run.add(&self.stored, sink)
+        self.run.add(&self.stored, sink)?;
+        self.stored.bytes.clear();
+        self.stored.bytes.shrink_to(2 * self.chunk_bytes);
+        Ok(())
     }
 
     fn check_size(&mut self) -> Result<()> {

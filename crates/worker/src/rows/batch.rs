@@ -8,7 +8,7 @@ use crate::packed::{Given, Reader};
 use crate::storage::{Parameter, Storage};
 
 /// Bytes of rows that are read at once, about: the last one may be large.
-pub const BATCH_BYTES: usize = 512 << 10;
+pub const BATCH_BYTES: usize = 256 << 10;
 
 /// How many rows are asked for at once. What is more than a batch of them is read for nothing, as a query has to
 /// be read to its end; so it begins low and follows the rows' size.
