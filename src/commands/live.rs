@@ -21,7 +21,7 @@ use dotctl_stores::store::Store;
 
 use super::foreign::{self, Named};
 use super::requests::{tell, with_requests};
-use super::restore::consequence;
+use super::restore::tell_plan;
 use super::{CheckpointDocument, elapsed_ms, short_id};
 use crate::cli::{InspectArgs, Kind, RestoreArgs, SnapshotArgs};
 use crate::error::Exit;
@@ -145,7 +145,8 @@ pub fn restore(args: &RestoreArgs, begun: Instant, output: &Output) -> Result<Ex
     let object = open::live_object_at(&args.to)?.ok_or_else(|| Error::malformed("this is no live object"))?;
     let to = args.to.display().to_string();
     if args.dry_run {
-        return plan_restore(args, &object, &found, &to, output);
+        let exists = object.state()?.has_rows;
+        return tell_plan(args, &found, &to, &format!("into the live object {to}"), exists, output);
     }
     let bar = Bar::new(output.progress);
     let uploaded = object.restore(store.as_ref(), &found.manifest, args.force, &bar)?;
@@ -169,36 +170,6 @@ pub fn restore(args: &RestoreArgs, begun: Instant, output: &Output) -> Result<Ex
             show_size(uploaded.raw_bytes),
             show_duration(duration_ms),
             uploaded.content_sha256
-        )
-    })?;
-    Ok(Exit::Done)
-}
-
-fn plan_restore(
-    args: &RestoreArgs,
-    object: &LiveObject,
-    found: &Found,
-    to: &str,
-    output: &Output,
-) -> Result<Exit> {
-    let exists = object.state()?.has_rows;
-    let manifest = &found.manifest;
-    let document = json!({
-        "dry_run": true,
-        "checkpoint": found.id(),
-        "to": to,
-        "raw_bytes": manifest.raw_bytes,
-        "stored_bytes": manifest.stored_bytes(),
-        "target_exists": exists,
-    });
-    output.result(&document, || {
-        format!(
-            "would restore {} of {} ({}, {}) into the live object {to}{}",
-            short_id(found.id()),
-            manifest.namespace,
-            manifest.created_at,
-            show_size(manifest.raw_bytes),
-            consequence(exists, args.force)
         )
     })?;
     Ok(Exit::Done)

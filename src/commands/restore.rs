@@ -245,8 +245,20 @@ pub(super) fn refuse(error: Error, to: &str) -> Error {
 }
 
 fn plan(args: &RestoreArgs, found: &Found, to: &str, output: &Output) -> Result<Exit> {
-    let manifest = &found.manifest;
     let exists = args.to.symlink_metadata().is_ok();
+    tell_plan(args, found, to, &format!("to {to}"), exists, output)
+}
+
+/// Says what a restore to `to` would do, which people know as `place`, and which `exists` or does not.
+pub(super) fn tell_plan(
+    args: &RestoreArgs,
+    found: &Found,
+    to: &str,
+    place: &str,
+    exists: bool,
+    output: &Output,
+) -> Result<Exit> {
+    let manifest = &found.manifest;
     let document = json!({
         "dry_run": true,
         "checkpoint": found.id(),
@@ -258,7 +270,7 @@ fn plan(args: &RestoreArgs, found: &Found, to: &str, output: &Output) -> Result<
     output.result(&document, || {
         let consequence = consequence(exists, args.force);
         format!(
-            "would restore {} of {} ({}, {}) to {to}{consequence}",
+            "would restore {} of {} ({}, {}) {place}{consequence}",
             short_id(found.id()),
             manifest.namespace,
             manifest.created_at,

@@ -47,7 +47,7 @@ use crate::store::{
 };
 use buffers::Buffers;
 use client::Client;
-use pack::{PackDownload, PackParts, Source};
+use pack::Source;
 use session::BucketSession;
 
 pub use objects::BucketObjects;
@@ -55,12 +55,6 @@ pub use setting::{BucketSetting, Credentials, Patience};
 
 /// Threads that wait for the network.
 const THREADS: usize = 2;
-
-/// A pack up to this size comes as a whole: that takes less time than a second request.
-pub(crate) const WHOLE_BYTES_MAX: u64 = 256 << 10;
-
-/// A larger pack, which no writer of ours makes, is read in parts: a download is kept in memory.
-pub(crate) const DOWNLOAD_BYTES_MAX: u64 = 48 << 20;
 
 /// Checkpoints in a bucket.
 pub struct BucketStore {
@@ -206,14 +200,7 @@ impl Store for BucketStore {
             key: self.pack_key(&entry.sha256),
             entry: entry.clone(),
         };
-        let whole = match access {
-            Access::Whole => entry.stored_bytes <= DOWNLOAD_BYTES_MAX,
-            Access::Parts => entry.stored_bytes <= WHOLE_BYTES_MAX,
-        };
-        Ok(Some(match whole {
-            true => Box::new(PackDownload::begin(source, &self.buffers)),
-            false => Box::new(PackParts(source)),
-        }))
+        Ok(Some(source.open(access, &self.buffers)))
     }
 
     /// An object of this name and length arrived whole: the server compared its hash.

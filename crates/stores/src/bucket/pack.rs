@@ -11,7 +11,13 @@ use dotctl_engine::{Error, Result};
 
 use super::buffers::{Buffer, Buffers};
 use super::fetch::Fetched;
-use crate::store::{Pack, check_length, missing_pack};
+use crate::store::{Access, Pack, check_length, missing_pack};
+
+/// A pack up to this size comes as a whole: that takes less time than a second request.
+const WHOLE_BYTES_MAX: u64 = 256 << 10;
+
+/// A larger pack, which no writer of ours makes, is read in parts: a download is kept in memory.
+const DOWNLOAD_BYTES_MAX: u64 = 48 << 20;
 
 /// Who gets ranges of what lies far away, whatever happens to the connection.
 pub trait Ranges: Send + Sync + 'static {
@@ -34,6 +40,18 @@ pub struct Source<C> {
 }
 
 impl<C: Ranges> Source<C> {
+    /// Opens the pack: as a whole, if it is to be read so or is small, or in places.
+    pub fn open(self, access: Access, buffers: &Buffers) -> Box<dyn Pack> {
+        let whole = match access {
+            Access::Whole => self.entry.stored_bytes <= DOWNLOAD_BYTES_MAX,
+            Access::Parts => self.entry.stored_bytes <= WHOLE_BYTES_MAX,
+        };
+        match whole {
+            true => Box::new(PackDownload::begin(self, buffers)),
+            false => Box::new(PackParts(self)),
+        }
+    }
+
     /// Reads a range of its own.
     fn read(&self, offset: u64, into: &mut [u8]) -> Result<()> {
         let end = offset.saturating_add(into.len() as u64);

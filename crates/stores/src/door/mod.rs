@@ -19,10 +19,10 @@ use dotctl_engine::id::{Hash, Namespace};
 use dotctl_engine::tag::Tagged;
 use dotctl_engine::{Error, ErrorKind, Result};
 
+use crate::bucket::Patience;
 use crate::bucket::buffers::Buffers;
 use crate::bucket::client::random;
-use crate::bucket::pack::{PackDownload, PackParts, Source};
-use crate::bucket::{DOWNLOAD_BYTES_MAX, Patience, WHOLE_BYTES_MAX};
+use crate::bucket::pack::Source;
 use crate::prune::{PruneRequest, Pruned};
 use crate::store::{Access, ManifestListing, Pack, PackListing, READS_AGAIN_MAX, Session, Store};
 use client::{Client, Request, escaped};
@@ -203,14 +203,7 @@ impl Store for LiveObject {
             key: pack_key(&entry.sha256),
             entry: entry.clone(),
         };
-        let whole = match access {
-            Access::Whole => entry.stored_bytes <= DOWNLOAD_BYTES_MAX,
-            Access::Parts => entry.stored_bytes <= WHOLE_BYTES_MAX,
-        };
-        Ok(Some(match whole {
-            true => Box::new(PackDownload::begin(source, &self.buffers)),
-            false => Box::new(PackParts(source)),
-        }))
+        Ok(Some(source.open(access, &self.buffers)))
     }
 
     fn room_bytes(&self) -> Option<u64> {
